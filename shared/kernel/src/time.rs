@@ -1,0 +1,170 @@
+//! Moments in UTC milliseconds, and the business days of Seoul.
+//!
+//! On the wire a moment is RFC 3339 in UTC with milliseconds; in a table it is the same text, which sorts as time
+//! does. Seoul has kept UTC+9 without daylight saving since 1988 (IANA tz database, Asia/Seoul).
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use std::{borrow::Cow, fmt, str::FromStr};
+use time::{
+    OffsetDateTime, UtcOffset,
+    format_description::{StaticFormatDescription, well_known::Rfc3339},
+    macros::{format_description, offset},
+};
+
+const SEOUL: UtcOffset = offset!(+9);
+const WIRE: StaticFormatDescription =
+    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
+const DAY: StaticFormatDescription = format_description!("[year]-[month]-[day]");
+
+/// A moment in milliseconds since 1970-01-01T00:00:00Z, from year 1970 to 9999.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+/// A text that is not a moment between the years 1970 and 9999.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not a time in RFC 3339, such as 2026-11-22T10:15:30Z, between 1970 and 9999")]
+pub struct NotATime;
+
+impl Timestamp {
+    /// 1970-01-01T00:00:00Z.
+    pub const EPOCH: Timestamp = Timestamp(0);
+    /// 9999-12-31T23:59:59.999Z, the last moment that RFC 3339 can write.
+    pub const END: Timestamp = Timestamp(253_402_300_799_999);
+
+    /// The moment that many milliseconds after 1970, held within [`Timestamp::EPOCH`] and [`Timestamp::END`].
+    pub fn from_millis(millis: i64) -> Timestamp {
+        Timestamp(millis.clamp(Timestamp::EPOCH.0, Timestamp::END.0))
+    }
+
+    /// Milliseconds since 1970.
+    pub const fn millis(self) -> i64 {
+        self.0
+    }
+
+    /// Whole seconds since 1970, as DynamoDB's time to live and JWT's claims count.
+    pub const fn seconds(self) -> i64 {
+        self.0.div_euclid(1000)
+    }
+
+    /// The moment so many seconds later, or earlier if negative; stays within the range.
+    pub fn plus_seconds(self, seconds: i64) -> Timestamp {
+        Timestamp::from_millis(self.0.saturating_add(seconds.saturating_mul(1000)))
+    }
+
+    /// Milliseconds from `earlier` to this moment; negative if it is later.
+    pub const fn millis_since(self, earlier: Timestamp) -> i64 {
+        self.0.saturating_sub(earlier.0)
+    }
+
+    /// The calendar day in Seoul.
+    pub fn seoul_day(self) -> SeoulDay {
+        let text = self.utc().to_offset(SEOUL).format(DAY);
+        SeoulDay(text.unwrap_or_else(|_| "9999-12-31".to_owned()))
+    }
+
+    fn utc(self) -> OffsetDateTime {
+        let nanos = i128::from(self.0).saturating_mul(1_000_000);
+        OffsetDateTime::from_unix_timestamp_nanos(nanos).unwrap_or(OffsetDateTime::UNIX_EPOCH)
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.utc().format(WIRE).map_err(|_| fmt::Error)?)
+    }
+}
+
+impl fmt::Debug for Timestamp {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, formatter)
+    }
+}
+
+impl FromStr for Timestamp {
+    type Err = NotATime;
+
+    fn from_str(text: &str) -> Result<Timestamp, NotATime> {
+        let moment = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| NotATime)?;
+        let millis = i64::try_from(moment.unix_timestamp_nanos().div_euclid(1_000_000)).map_err(|_| NotATime)?;
+        let known = Timestamp::EPOCH.0..=Timestamp::END.0;
+        if known.contains(&millis) { Ok(Timestamp(millis)) } else { Err(NotATime) }
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+        Cow::<'de, str>::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
+
+impl JsonSchema for Timestamp {
+    fn schema_name() -> Cow<'static, str> {
+        "Timestamp".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "format": "date-time", "description": "RFC 3339, UTC", "examples": ["2026-11-22T10:15:30.123Z"] })
+    }
+}
+
+/// A calendar day in Seoul, written `2026-11-22`. Limits and settlements count by it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SeoulDay(String);
+
+impl SeoulDay {
+    /// The day as text, `2026-11-22`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The month as text, `2026-11`.
+    pub fn month(&self) -> &str {
+        self.0.rsplit_once('-').map_or(&self.0, |(month, _)| month)
+    }
+}
+
+impl fmt::Display for SeoulDay {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn moments_round_trip_and_sort_as_text(a in 0..=Timestamp::END.0, b in 0..=Timestamp::END.0) {
+            let (a, b) = (Timestamp(a), Timestamp(b));
+            prop_assert_eq!(a.to_string().parse(), Ok(a));
+            prop_assert_eq!(a.cmp(&b), a.to_string().cmp(&b.to_string()));
+        }
+    }
+
+    #[test]
+    fn the_day_changes_at_midnight_in_seoul() {
+        let before: Timestamp = "2026-11-22T14:59:59.999Z".parse().unwrap();
+        assert_eq!(before.seoul_day().as_str(), "2026-11-22");
+        let after = Timestamp::from_millis(before.millis() + 1);
+        assert_eq!(after.seoul_day().as_str(), "2026-11-23");
+        assert_eq!(after.seoul_day().month(), "2026-11");
+    }
+
+    #[test]
+    fn other_offsets_are_read_and_other_texts_refused() {
+        assert_eq!("2026-11-22T19:15:30+09:00".parse(), "2026-11-22T10:15:30Z".parse::<Timestamp>());
+        for bad in ["", "2026-11-22", "2026-11-22T10:15:30", "1969-12-31T23:59:59Z", "2026-13-01T00:00:00Z"] {
+            assert_eq!(bad.parse::<Timestamp>(), Err(NotATime), "{bad}");
+        }
+    }
+}
