@@ -1,0 +1,68 @@
+//! Records: Rust types that are items.
+//!
+//! An item is the record's own fields plus `pk`, `sk`, the keys of the indexes that it is in, and `kind`, by which
+//! the relay and the sweepers tell one kind of item from another.
+
+use crate::table::Key;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_dynamo::{AttributeValue, Item};
+
+/// A type that is stored as one item.
+pub trait Record: Serialize + DeserializeOwned {
+    /// The value of the item's `kind` attribute.
+    const KIND: &'static str;
+
+    /// Where it is stored.
+    fn key(&self) -> Key;
+
+    /// Attributes by which indexes find it. The default is none.
+    fn index_keys(&self) -> Vec<(&'static str, String)> {
+        Vec::new()
+    }
+
+    /// When DynamoDB may remove it, in seconds since 1970. The default is never.
+    fn expires_at_seconds(&self) -> Option<i64> {
+        None
+    }
+
+    /// The whole item.
+    fn to_item(&self) -> Result<Item, Unreadable> {
+        let mut item: Item = serde_dynamo::to_item(self).map_err(|error| Unreadable::new(Self::KIND, &error))?;
+        let Key { partition, sort } = self.key();
+        let texts = [("pk", partition), ("sk", sort), ("kind", Self::KIND.to_owned())];
+        for (name, text) in texts.into_iter().chain(self.index_keys()) {
+            item.insert(name.to_owned(), AttributeValue::S(text));
+        }
+        if let Some(seconds) = self.expires_at_seconds() {
+            item.insert("expiresAt".to_owned(), AttributeValue::N(seconds.to_string()));
+        }
+        Ok(item)
+    }
+}
+
+/// An item that is not the record it should be. It names the kind and the field, never a value.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("an item of kind {kind} cannot be coded: {detail}")]
+pub struct Unreadable {
+    kind: String,
+    detail: String,
+}
+
+impl Unreadable {
+    fn new(kind: &str, error: &serde_dynamo::Error) -> Unreadable {
+        Unreadable { kind: kind.to_owned(), detail: error.to_string() }
+    }
+}
+
+/// Reads a record from its item.
+pub fn read<R: Record>(item: Item) -> Result<R, Unreadable> {
+    serde_dynamo::from_item(item).map_err(|error| Unreadable::new(R::KIND, &error))
+}
+
+/// The item's kind, or an empty text.
+pub fn kind_of(item: &Item) -> &str {
+    match item.get("kind") {
+        Some(AttributeValue::S(kind)) => kind,
+        _ => "",
+    }
+}

@@ -1,0 +1,224 @@
+//! The table in memory, for tests: DynamoDB's meaning without DynamoDB.
+//!
+//! The conformance suite runs the same calls on it and on real engines. It reads consistently always; the
+//! simulation adds staleness, conflicts and lost answers around it.
+
+use crate::table::{
+    CommitError, Condition, Key, Order, Page, Query, Refused, Scope, Sort, Table, Unavailable, Write,
+};
+use async_trait::async_trait;
+use serde_dynamo::{AttributeValue, Item};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+/// DynamoDB's limit on the writes of one transaction.
+const MOST_WRITES: usize = 100;
+
+/// One committed change, as a stream would tell it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    /// Which item.
+    pub key: Key,
+    /// The item before, if there was one.
+    pub old: Option<Item>,
+    /// The item after, if there is one.
+    pub new: Option<Item>,
+}
+
+/// A table in memory.
+#[derive(Default)]
+pub struct Twin {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    items: BTreeMap<Key, Item>,
+    changes: Vec<Change>,
+}
+
+impl Twin {
+    /// An empty table.
+    pub fn new() -> Twin {
+        Twin::default()
+    }
+
+    /// Takes the changes since the last time, oldest first: the table's stream.
+    pub fn take_changes(&self) -> Vec<Change> {
+        std::mem::take(&mut self.state().changes)
+    }
+
+    /// Every item, by key.
+    pub fn items(&self) -> Vec<Item> {
+        self.state().items.values().cloned().collect()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Table for Twin {
+    async fn get(&self, key: &Key, _: crate::Read) -> Result<Option<Item>, Unavailable> {
+        Ok(self.state().items.get(key).cloned())
+    }
+
+    async fn query(&self, query: &Query) -> Result<Page, Unavailable> {
+        let state = self.state();
+        let mut found: Vec<(Position, &Item)> = state
+            .items
+            .values()
+            .filter_map(|item| Some((Position::of(item, &query.scope)?, item)))
+            .filter(|(position, _)| position.is_in(query))
+            .collect();
+        found.sort_by(|(a, _), (b, _)| a.cmp(b));
+        if query.order == Order::Descending {
+            found.reverse();
+        }
+        if let Some(after) = query.after.as_ref().and_then(|after| Position::of(after, &query.scope)) {
+            found.retain(|(position, _)| match query.order {
+                Order::Ascending => *position > after,
+                Order::Descending => *position < after,
+            });
+        }
+        let limit = query.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
+        let items: Vec<Item> = found.iter().take(limit).map(|(_, item)| (*item).clone()).collect();
+        // As DynamoDB does, a full page says that there may be more even if there is not.
+        let next = items.last().filter(|_| items.len() >= limit).map(|last| key_attributes(last, &query.scope));
+        Ok(Page { items, next })
+    }
+
+    async fn commit(&self, writes: &[Write]) -> Result<(), CommitError> {
+        let keys: BTreeSet<Key> = writes.iter().map(key_of).collect();
+        if writes.is_empty() || writes.len() > MOST_WRITES || keys.len() != writes.len() {
+            return Err(Unavailable("a commit needs 1 to 100 writes with different keys".to_owned()).into());
+        }
+        let mut state = self.state();
+        let refused: Vec<Refused> = writes
+            .iter()
+            .enumerate()
+            .filter_map(|(write, wanted)| {
+                let found = state.items.get(&key_of(wanted));
+                (!holds(condition_of(wanted), found)).then(|| Refused { write, found: found.cloned() })
+            })
+            .collect();
+        if !refused.is_empty() {
+            return Err(CommitError::Refused(refused));
+        }
+        for write in writes {
+            let key = key_of(write);
+            let (old, new) = match write {
+                Write::Put(item, _) => (state.items.insert(key.clone(), item.clone()), Some(item.clone())),
+                Write::Delete(_, _) => (state.items.remove(&key), None),
+                Write::Check(_, _) => continue,
+            };
+            // A write that changes nothing is not in the stream.
+            if old != new {
+                state.changes.push(Change { key, old, new });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Where an item stands in a scope's order: sort key first, then the table's own key.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Position {
+    sort: String,
+    key: Key,
+}
+
+impl Position {
+    fn of(item: &Item, scope: &Scope) -> Option<Position> {
+        let key = Key::new(text(item, "pk")?, text(item, "sk")?);
+        let (partition, sort, wanted) = match scope {
+            Scope::Everything => return Some(Position { sort: String::new(), key }),
+            Scope::Partition(wanted) => (key.partition.clone(), key.sort.clone(), wanted),
+            Scope::Index(index, wanted) => (text(item, index.partition)?, text(item, index.sort)?, wanted),
+        };
+        (partition == *wanted).then_some(Position { sort, key })
+    }
+
+    fn is_in(&self, query: &Query) -> bool {
+        match &query.sort {
+            _ if query.scope == Scope::Everything => true,
+            Sort::All => true,
+            Sort::Between(first, last) => (first..=last).contains(&&self.sort),
+            Sort::StartsWith(start) => self.sort.starts_with(start),
+        }
+    }
+}
+
+fn key_attributes(item: &Item, scope: &Scope) -> Item {
+    let mut names = vec!["pk", "sk"];
+    if let Scope::Index(index, _) = scope {
+        names.extend([index.partition, index.sort]);
+    }
+    let mut key = Item::default();
+    for name in names {
+        if let Some(value) = item.get(name) {
+            key.insert(name.to_owned(), value.clone());
+        }
+    }
+    key
+}
+
+fn text(item: &Item, name: &str) -> Option<String> {
+    match item.get(name) {
+        Some(AttributeValue::S(text)) => Some(text.clone()),
+        _ => None,
+    }
+}
+
+fn key_of(write: &Write) -> Key {
+    match write {
+        Write::Put(item, _) => {
+            Key::new(text(item, "pk").unwrap_or_default(), text(item, "sk").unwrap_or_default())
+        }
+        Write::Delete(key, _) | Write::Check(key, _) => key.clone(),
+    }
+}
+
+fn condition_of(write: &Write) -> &Condition {
+    match write {
+        Write::Put(_, condition) | Write::Delete(_, condition) | Write::Check(_, condition) => condition,
+    }
+}
+
+fn holds(condition: &Condition, found: Option<&Item>) -> bool {
+    match (condition, found) {
+        (Condition::Always, _) => true,
+        (Condition::Absent, found) => found.is_none(),
+        (Condition::Present, found) => found.is_some(),
+        (Condition::AbsentOrBelow(_, _), None) => true,
+        (Condition::AbsentOrBelow(name, bound), Some(item)) => {
+            item.get(*name).is_some_and(|value| is_below(value, bound))
+        }
+        (_, None) => false,
+        (Condition::Equals(name, wanted), Some(item)) => item.get(*name).is_some_and(|value| equal(value, wanted)),
+        (Condition::Without(name), Some(item)) => item.get(*name).is_none(),
+    }
+}
+
+fn equal(value: &AttributeValue, wanted: &AttributeValue) -> bool {
+    match (value, wanted) {
+        (AttributeValue::N(value), AttributeValue::N(wanted)) => number(value) == number(wanted),
+        _ => value == wanted,
+    }
+}
+
+fn is_below(value: &AttributeValue, bound: &AttributeValue) -> bool {
+    match (value, bound) {
+        (AttributeValue::N(value), AttributeValue::N(bound)) => number(value) < number(bound),
+        (AttributeValue::S(value), AttributeValue::S(bound)) => value < bound,
+        _ => false,
+    }
+}
+
+/// Pay stores whole numbers only.
+fn number(text: &str) -> Option<i128> {
+    text.parse().ok()
+}
