@@ -1,0 +1,320 @@
+//! A call of an operation, and its reply.
+
+use crate::{Problem, problem};
+use data_encoding::HEXLOWER;
+use kernel::{Id, IdKind, Timestamp, id::MembershipId};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::Value;
+use std::fmt;
+
+/// What an access token allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Scope {
+    /// Every member.
+    Member,
+    /// A corporate member.
+    Merchant,
+    /// Pay's own people.
+    Operator,
+}
+
+impl Scope {
+    /// As a token's `scope` claim and OpenAPI spell it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Scope::Member => "member",
+            Scope::Merchant => "merchant",
+            Scope::Operator => "operator",
+        }
+    }
+}
+
+/// Who calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// Nobody known: a public operation.
+    Anonymous,
+    /// A member with an access token.
+    Member {
+        /// The token's subject.
+        membership_id: MembershipId,
+        /// The token's scopes.
+        scopes: Vec<Scope>,
+        /// The token's login session: its family of refresh tokens.
+        session: String,
+    },
+    /// An operation of Pay, by a direct call; its full name, such as `money.increaseMoneyRequest`.
+    Service(String),
+    /// AWS itself: a queue, stream, schedule or rotation.
+    Platform,
+}
+
+impl Caller {
+    /// Whether the caller's token has this scope.
+    pub fn has(&self, scope: Scope) -> bool {
+        matches!(self, Caller::Member { scopes, .. } if scopes.contains(&scope))
+    }
+
+    /// The member who calls, or 401.
+    pub fn member(&self) -> Result<MembershipId, Problem> {
+        match self {
+            Caller::Member { membership_id, .. } => Ok(*membership_id),
+            _ => Err((&problem::UNAUTHORIZED).into()),
+        }
+    }
+
+    /// Lets the owner through and answers everyone else as if there were nothing: 404.
+    pub fn owns(&self, owner: MembershipId) -> Result<(), Problem> {
+        if self.member()? == owner { Ok(()) } else { Err((&problem::NOT_FOUND).into()) }
+    }
+}
+
+impl fmt::Display for Caller {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Caller::Anonymous => formatter.write_str("anonymous"),
+            Caller::Member { membership_id, .. } => membership_id.fmt(formatter),
+            Caller::Service(name) => formatter.write_str(name),
+            Caller::Platform => formatter.write_str("platform"),
+        }
+    }
+}
+
+/// A W3C trace context: one id for everything that one request sets going.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trace(String);
+
+impl Trace {
+    /// Continues a trace, if the text is a traceparent of version 00 (W3C Trace Context, section 3.2).
+    pub fn parse(traceparent: &str) -> Option<Trace> {
+        let mut parts = traceparent.split('-');
+        let [version, trace, span, flags] = [parts.next()?, parts.next()?, parts.next()?, parts.next()?];
+        let hex = |text: &str, length| text.len() == length && HEXLOWER.decode(text.as_bytes()).is_ok();
+        let known =
+            version == "00" && hex(trace, 32) && hex(span, 16) && hex(flags, 2) && parts.next().is_none();
+        let named = trace.contains(|digit| digit != '0') && span.contains(|digit| digit != '0');
+        (known && named).then(|| Trace(traceparent.to_owned()))
+    }
+
+    /// Starts a trace from 24 random bytes.
+    pub fn start(random: [u8; 24]) -> Trace {
+        let (trace, span) = random.split_at(16);
+        Trace(format!("00-{}-{}-01", HEXLOWER.encode(trace), HEXLOWER.encode(span)))
+    }
+
+    /// The whole traceparent.
+    pub fn traceparent(&self) -> &str {
+        &self.0
+    }
+
+    /// The trace's id: 32 hexadecimal digits.
+    pub fn id(&self) -> &str {
+        self.0.split('-').nth(1).unwrap_or_default()
+    }
+}
+
+/// A caller's name for one request: 1 to 255 visible ASCII characters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdempotencyKey(String);
+
+impl IdempotencyKey {
+    /// Checks a key.
+    pub fn parse(text: &str) -> Result<IdempotencyKey, Problem> {
+        let known = (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+        if known {
+            Ok(IdempotencyKey(text.to_owned()))
+        } else {
+            Err((&problem::IDEMPOTENCY_KEY_INVALID).into())
+        }
+    }
+
+    /// The key.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Which step of which saga asks, and since when it may have asked: the idempotency key of a direct call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Reference {
+    /// Unique for the step: asking twice under one id is asking once.
+    pub id: String,
+    /// Stored before the first attempt. No trace of the step is older than this.
+    pub birth: Timestamp,
+}
+
+/// A call of an operation with its typed input.
+#[derive(Clone, Debug)]
+pub struct Call<I> {
+    /// The operation's full name, such as `money.increaseMoneyRequest`.
+    pub operation: String,
+    /// Who calls.
+    pub caller: Caller,
+    /// For which member, if a service calls.
+    pub on_behalf_of: Option<MembershipId>,
+    /// The Idempotency-Key header.
+    pub idempotency_key: Option<IdempotencyKey>,
+    /// The saga step that asks, if a service calls.
+    pub reference: Option<Reference>,
+    /// The If-Match header, without quotes.
+    pub if_match: Option<String>,
+    /// The trace that the call belongs to.
+    pub trace: Trace,
+    /// When the call came, by this function's clock.
+    pub now: Timestamp,
+    /// SHA-256 of the canonical input: what "the same body" means. For inputs with personal data, store its blind
+    /// index, never itself.
+    pub fingerprint: String,
+    /// The input: path parameters, query and body in one.
+    pub body: I,
+}
+
+impl<I> Call<I> {
+    /// The id of the thing that this call makes: derived from caller, operation and key, so that the record is the
+    /// idempotency record. 400 without a key.
+    pub fn derived_id<K: IdKind>(&self) -> Result<Id<K>, Problem> {
+        if let Some(reference) = &self.reference {
+            return Ok(Id::derive(&["reference", &reference.id]));
+        }
+        let key = self.idempotency_key.as_ref().ok_or(&problem::IDEMPOTENCY_KEY_REQUIRED)?;
+        Ok(Id::derive(&[&self.caller.to_string(), &self.operation, key.as_str()]))
+    }
+
+    /// The same call with another input.
+    pub fn with<J>(self, body: J) -> Call<J> {
+        self.split().1.with_body(body)
+    }
+
+    /// The input apart from the call around it.
+    pub fn split(self) -> (I, Call<()>) {
+        let around = Call {
+            operation: self.operation,
+            caller: self.caller,
+            on_behalf_of: self.on_behalf_of,
+            idempotency_key: self.idempotency_key,
+            reference: self.reference,
+            if_match: self.if_match,
+            trace: self.trace,
+            now: self.now,
+            fingerprint: self.fingerprint,
+            body: (),
+        };
+        (self.body, around)
+    }
+}
+
+impl Call<()> {
+    fn with_body<J>(self, body: J) -> Call<J> {
+        Call {
+            operation: self.operation,
+            caller: self.caller,
+            on_behalf_of: self.on_behalf_of,
+            idempotency_key: self.idempotency_key,
+            reference: self.reference,
+            if_match: self.if_match,
+            trace: self.trace,
+            now: self.now,
+            fingerprint: self.fingerprint,
+            body,
+        }
+    }
+}
+
+impl Call<Value> {
+    /// Reads the input, or answers which field is wrong.
+    pub fn typed<I: DeserializeOwned>(self) -> Result<Call<I>, Problem> {
+        let (body, around) = self.split();
+        let input = serde_path_to_error::deserialize(body).map_err(|error| input_problem(&error))?;
+        Ok(around.with_body(input))
+    }
+}
+
+/// Turns serde's message into a field error. Serde says which field in words for missing and unknown ones.
+fn input_problem(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
+    let detail = error.inner().to_string();
+    let named = detail.split('`').nth(1).unwrap_or_default();
+    let mut pointer: String = error
+        .path()
+        .iter()
+        .map(|segment| match segment {
+            serde_path_to_error::Segment::Seq { index } => format!("/{index}"),
+            serde_path_to_error::Segment::Map { key } => {
+                format!("/{}", key.replace('~', "~0").replace('/', "~1"))
+            }
+            serde_path_to_error::Segment::Enum { variant } => format!("/{variant}"),
+            serde_path_to_error::Segment::Unknown => String::new(),
+        })
+        .collect();
+    let code = if detail.starts_with("missing field") {
+        pointer = format!("{pointer}/{named}");
+        "required"
+    } else if detail.starts_with("unknown field") {
+        if !pointer.ends_with(&format!("/{named}")) {
+            pointer = format!("{pointer}/{named}");
+        }
+        "unknown_field"
+    } else if detail.starts_with("invalid type") {
+        "invalid_type"
+    } else {
+        "invalid_value"
+    };
+    // Serde quotes the offending value, which may be a password or a name: say what was expected instead.
+    let detail = match (code, detail.split_once(", expected ")) {
+        ("required", _) => "is required".to_owned(),
+        ("unknown_field", _) => "is not a field of this operation".to_owned(),
+        (_, Some((_, expected))) => format!("expected {expected}"),
+        (_, None) => detail,
+    };
+    Problem::fields(vec![crate::FieldError { pointer, code: code.into(), detail }])
+}
+
+/// The answer of an operation that succeeded.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reply<T> {
+    /// 200, 201, 202 or 204.
+    pub status: u16,
+    /// The Location header: where the thing made is to be found.
+    pub location: Option<String>,
+    /// The ETag header, without quotes: the version of the thing answered.
+    pub etag: Option<String>,
+    /// Whether this is the first result again: the Idempotent-Replayed header.
+    pub replayed: bool,
+    /// The answer.
+    pub body: T,
+}
+
+impl<T> Reply<T> {
+    /// 200.
+    pub fn ok(body: T) -> Reply<T> {
+        Reply { status: 200, location: None, etag: None, replayed: false, body }
+    }
+
+    /// 201 with the place of what was made.
+    pub fn created(location: String, body: T) -> Reply<T> {
+        Reply { status: 201, location: Some(location), ..Reply::ok(body) }
+    }
+
+    /// 202 with the place where the result will be found.
+    pub fn accepted(location: String, body: T) -> Reply<T> {
+        Reply { status: 202, location: Some(location), ..Reply::ok(body) }
+    }
+
+    /// The same reply, marked as a repetition of the first one.
+    pub fn replayed(self) -> Reply<T> {
+        Reply { replayed: true, ..self }
+    }
+
+    /// The same reply with the version of what it shows.
+    pub fn version(self, etag: impl fmt::Display) -> Reply<T> {
+        Reply { etag: Some(etag.to_string()), ..self }
+    }
+}
+
+impl Reply<()> {
+    /// 204: done, and nothing to show.
+    pub fn done() -> Reply<()> {
+        Reply { status: 204, ..Reply::ok(()) }
+    }
+}

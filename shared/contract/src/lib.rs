@@ -1,0 +1,22 @@
+//! What an operation is.
+//!
+//! A service is a table of [`Operation`]s: name, triggers, access, grants and a handler. Everything else follows from
+//! that table: Terraform, OpenAPI, the local router and README. An operation is an async function from a [`Call`] to
+//! a [`Reply`] or a [`Problem`]; what it needs of the world it reaches through the ports of its [`Context`].
+
+pub mod call;
+pub mod http;
+pub mod operation;
+pub mod outbox;
+pub mod page;
+pub mod peers;
+pub mod ports;
+pub mod problem;
+#[cfg(feature = "testing")]
+pub mod testing;
+
+pub use call::{Call, Caller, IdempotencyKey, Reference, Reply, Scope, Trace};
+pub use operation::{Access, Api, Describe, Grant, Handled, Method, Operation, Service, Trigger};
+pub use page::{Limit, Listing};
+pub use ports::{Context, Settings};
+pub use problem::{Code, FieldError, Problem};

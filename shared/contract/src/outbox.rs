@@ -1,0 +1,264 @@
+//! The outbox: a table's stream, relayed to the bus.
+//!
+//! Nobody publishes without having committed, because what is published is the committed item. The stream keeps 24
+//! hours, so it is the fast path and not the record: [`republish`] rebuilds the same facts, under the same ids, from
+//! the items themselves. The same batch tells which records are not final, and sends each a delayed message to be
+//! advanced: recovery without an index on the hot path.
+
+use crate::{Call, Context, Problem, Reply, Trace};
+use events::Envelope;
+use kernel::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use store::{AttributeValue, Item, Key, Query, Read, Unreadable};
+
+/// How one service's items tell facts.
+pub struct Outbox {
+    /// The facts that this item states. An older version of the item states some of them already.
+    pub facts: fn(&Item) -> Result<Vec<Envelope>, Unreadable>,
+    /// What must be done later, if this item is not final.
+    pub unfinished: fn(&Item) -> Result<Option<Later>, Unreadable>,
+    /// The full name of the service's republish operation, which gets the keys of what could not be read.
+    pub republish: &'static str,
+}
+
+/// A message to an operation's queue.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Later {
+    /// The operation's full name.
+    pub operation: &'static str,
+    /// Its input.
+    pub body: Value,
+    /// How long to wait, in seconds, at most 900.
+    pub delay_seconds: u32,
+}
+
+/// A batch of a table's stream, as serve() hands it over.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+pub struct StreamBatch {
+    /// In the stream's order.
+    pub changes: Vec<StreamChange>,
+}
+
+/// One change of one item.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+pub struct StreamChange {
+    /// Its number in the stream.
+    pub sequence: String,
+    /// The item before.
+    #[schemars(with = "Option<Value>")]
+    pub old: Option<Item>,
+    /// The item after.
+    #[schemars(with = "Option<Value>")]
+    pub new: Option<Item>,
+}
+
+/// What a relay answers: the first change that must be delivered again, with all after it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Relayed {
+    /// How many events were published.
+    pub published: usize,
+    /// The number of the first change that failed; none if all went well.
+    pub failed_sequence: Option<String>,
+}
+
+/// Publishes what a batch of changes states, and sends what is not final to be advanced.
+pub async fn relay(
+    context: &Context,
+    call: Call<StreamBatch>,
+    outbox: &Outbox,
+) -> Result<Reply<Relayed>, Problem> {
+    let mut events = Vec::new();
+    let mut origins = Vec::new();
+    let mut last: BTreeMap<Key, &Item> = BTreeMap::new();
+    let mut poison = BTreeSet::new();
+    for (place, change) in call.body.changes.iter().enumerate() {
+        let Some(new) = &change.new else { continue };
+        last.insert(key_of(new), new);
+        match news(outbox, change.old.as_ref(), new) {
+            Ok(facts) => {
+                let wanted = facts.into_iter().filter(|fact| is_published(context, fact));
+                events.extend(wanted.inspect(|_| origins.push(place)));
+            }
+            // A record that cannot be read must not hold up those behind it: its key goes to the queue.
+            Err(error) => {
+                tracing::error!(%error, "a change cannot be relayed and its key is queued");
+                poison.insert(key_of(new));
+            }
+        }
+    }
+    for key in poison {
+        queue_key(context, outbox, &key, &call.trace).await?;
+    }
+    advance_later(context, outbox, last.values().copied(), &call.trace).await?;
+    let failed = publish(context, &events).await?;
+    let failed_sequence = failed
+        .first()
+        .and_then(|place| origins.get(*place))
+        .and_then(|place| call.body.changes.get(*place))
+        .map(|change| change.sequence.clone());
+    Ok(Reply::ok(Relayed { published: events.len().saturating_sub(failed.len()), failed_sequence }))
+}
+
+/// The facts that the new item states and the old one did not.
+fn news(outbox: &Outbox, old: Option<&Item>, new: &Item) -> Result<Vec<Envelope>, Unreadable> {
+    let known: BTreeSet<String> = match old {
+        Some(old) => (outbox.facts)(old)?.into_iter().map(|fact| fact.id).collect(),
+        None => BTreeSet::new(),
+    };
+    Ok((outbox.facts)(new)?.into_iter().filter(|fact| !known.contains(&fact.id)).collect())
+}
+
+async fn advance_later(
+    context: &Context,
+    outbox: &Outbox,
+    items: impl Iterator<Item = &Item>,
+    trace: &Trace,
+) -> Result<(), Problem> {
+    for item in items {
+        // Poison was queued above, where it shows.
+        let Ok(Some(later)) = (outbox.unfinished)(item) else { continue };
+        let trace = trace_of(item).unwrap_or_else(|| trace.clone());
+        context
+            .queues
+            .send(later.operation, &later.body, later.delay_seconds, &trace)
+            .await
+            .map_err(Problem::unavailable)?;
+    }
+    Ok(())
+}
+
+fn is_published(context: &Context, fact: &Envelope) -> bool {
+    context.settings.published.contains(&fact.kind)
+}
+
+/// Publishes, and again what was not taken, three times in all; answers the places that were never taken.
+async fn publish(context: &Context, events: &[Envelope]) -> Result<Vec<usize>, Problem> {
+    let mut waiting: Vec<usize> = (0..events.len()).collect();
+    for _ in 0..3 {
+        if waiting.is_empty() {
+            break;
+        }
+        let batch: Vec<Envelope> = waiting.iter().filter_map(|place| events.get(*place)).cloned().collect();
+        let failed = context.bus.publish(&batch).await.map_err(Problem::unavailable)?;
+        waiting = failed.iter().filter_map(|place| waiting.get(*place)).copied().collect();
+    }
+    Ok(waiting)
+}
+
+async fn queue_key(context: &Context, outbox: &Outbox, key: &Key, trace: &Trace) -> Result<(), Problem> {
+    let body = json!({ "keys": [{ "partition": key.partition, "sort": key.sort }] });
+    context.queues.send(outbox.republish, &body, 0, trace).await.map_err(Problem::unavailable)
+}
+
+/// What to publish again.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Republish {
+    /// Facts from this moment on; from the beginning if unsaid.
+    pub from: Option<Timestamp>,
+    /// Facts before this moment; to the end if unsaid.
+    pub to: Option<Timestamp>,
+    /// Only the items with these keys; the whole table if unsaid.
+    pub keys: Option<Vec<KeyName>>,
+    /// Where the answer before ended.
+    pub after: Option<KeyName>,
+}
+
+/// An item's key.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct KeyName {
+    /// `pk`
+    pub partition: String,
+    /// `sk`
+    pub sort: String,
+}
+
+/// What was published again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Republished {
+    /// How many events.
+    pub published: usize,
+    /// Where to go on; none if the end was reached.
+    pub after: Option<KeyName>,
+}
+
+/// How many pages of the table one call of [`republish`] reads, so that it ends before its function's time does.
+const PAGES: usize = 10;
+
+/// Rebuilds facts from the stored items and publishes them under their old ids.
+pub async fn republish(
+    context: &Context,
+    call: Call<Republish>,
+    outbox: &Outbox,
+) -> Result<Reply<Republished>, Problem> {
+    let Republish { from, to, keys, after } = call.body;
+    let wanted = |event: &Envelope| {
+        from.is_none_or(|from| event.time >= from)
+            && to.is_none_or(|to| event.time < to)
+            && is_published(context, event)
+    };
+    if let Some(keys) = keys {
+        let mut published = 0_usize;
+        for KeyName { partition, sort } in keys {
+            let item = context.table.get(&Key::new(partition, sort), Read::Consistent).await?;
+            published =
+                published.saturating_add(republish_items(context, outbox, item.as_slice(), wanted).await?);
+        }
+        return Ok(Reply::ok(Republished { published, after: None }));
+    }
+    let mut query = Query { after: after.map(|key| position_of(&key)), ..Query::everything() };
+    let mut published = 0_usize;
+    for _ in 0..PAGES {
+        let page = context.table.query(&query).await?;
+        published = published.saturating_add(republish_items(context, outbox, &page.items, wanted).await?);
+        query.after = page.next;
+        if query.after.is_none() {
+            break;
+        }
+    }
+    let after =
+        query.after.as_ref().map(key_of).map(|key| KeyName { partition: key.partition, sort: key.sort });
+    Ok(Reply::ok(Republished { published, after }))
+}
+
+async fn republish_items(
+    context: &Context,
+    outbox: &Outbox,
+    items: &[Item],
+    wanted: impl Fn(&Envelope) -> bool,
+) -> Result<usize, Problem> {
+    let mut events = Vec::new();
+    for item in items {
+        events.extend((outbox.facts)(item)?.into_iter().filter(&wanted));
+    }
+    if publish(context, &events).await?.is_empty() {
+        return Ok(events.len());
+    }
+    Err(Problem::unavailable("the bus did not take every event"))
+}
+
+fn key_of(item: &Item) -> Key {
+    let text = |name| match item.get(name) {
+        Some(AttributeValue::S(text)) => text.clone(),
+        _ => String::new(),
+    };
+    Key::new(text("pk"), text("sk"))
+}
+
+fn position_of(key: &KeyName) -> Item {
+    let mut position = Item::default();
+    position.insert("pk".to_owned(), AttributeValue::S(key.partition.clone()));
+    position.insert("sk".to_owned(), AttributeValue::S(key.sort.clone()));
+    position
+}
+
+fn trace_of(item: &Item) -> Option<Trace> {
+    match item.get("traceparent") {
+        Some(AttributeValue::S(text)) => Trace::parse(text),
+        _ => None,
+    }
+}

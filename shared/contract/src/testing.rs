@@ -1,0 +1,364 @@
+//! The ports in memory, for operation tests: HTTP-shaped calls on the twin.
+//!
+//! A [`Bench`] holds one service with its twin and lets a test set the clock, answer other services' calls and the
+//! bank, and read what was published and queued.
+
+use crate::{
+    Call, Caller, Context, Problem, Reply, Service, Settings, Trace, http,
+    outbox::{StreamBatch, StreamChange},
+    ports::{
+        Bus, Calls, Clock, DirectAnswer, DirectCall, Egress, Entropy, Incoming, Outgoing, Queues, SecretText,
+        Secrets, Stage, Unanswered,
+    },
+};
+use async_trait::async_trait;
+use events::Envelope;
+use kernel::{Timestamp, id::MembershipId};
+use serde_json::Value;
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+};
+use store::twin::Twin;
+
+type Answerer = Box<dyn FnMut(&DirectCall) -> Result<DirectAnswer, Unanswered> + Send>;
+type Bank = Box<dyn FnMut(&Outgoing) -> Result<Incoming, Unanswered> + Send>;
+
+/// The world around one service, in memory.
+pub struct World {
+    millis: AtomicI64,
+    seed: AtomicU64,
+    answerer: Mutex<Option<Answerer>>,
+    bank: Mutex<Option<Bank>>,
+    published: Mutex<Vec<Envelope>>,
+    queued: Mutex<Vec<Queued>>,
+    secrets: Mutex<BTreeMap<(String, Stage), (String, SecretText)>>,
+}
+
+/// A message that was put into a queue.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Queued {
+    /// The operation's full name.
+    pub operation: String,
+    /// Its input.
+    pub body: Value,
+    /// The delay.
+    pub delay_seconds: u32,
+}
+
+/// One service on its twin.
+pub struct Bench {
+    /// The service.
+    pub service: &'static Service,
+    /// Its table.
+    pub twin: Arc<Twin>,
+    /// Everything else.
+    pub world: Arc<World>,
+    /// What its operations are given.
+    pub context: Context,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Bench {
+    /// A service at 2026-11-22T10:15:30Z with an empty table. Every fact is published; every secret that is asked
+    /// for, and was not set, is `secret of <name>`.
+    pub fn new(service: &'static Service) -> Bench {
+        let twin = Arc::new(Twin::new());
+        let world = Arc::new(World {
+            millis: AtomicI64::new(events::example_time().millis()),
+            seed: AtomicU64::new(1),
+            answerer: Mutex::default(),
+            bank: Mutex::default(),
+            published: Mutex::default(),
+            queued: Mutex::default(),
+            secrets: Mutex::default(),
+        });
+        let context = Context {
+            table: twin.clone(),
+            calls: world.clone(),
+            bus: world.clone(),
+            queues: world.clone(),
+            secrets: world.clone(),
+            egress: world.clone(),
+            clock: world.clone(),
+            entropy: world.clone(),
+            settings: Settings {
+                issuer: "https://pay.example".to_owned(),
+                audience: "pay".to_owned(),
+                bank_endpoint: "https://bank.example".to_owned(),
+                published: events::ALL.iter().map(|fact| fact.name.to_owned()).collect(),
+                config: Value::Null,
+            },
+        };
+        Bench { service, twin, world, context }
+    }
+
+    /// Sends an HTTP request and waits for its response.
+    pub async fn send(&self, request: Request) -> Answer {
+        let response = http::answer(self.service, None, &self.context, request.0).await;
+        let body = serde_json::from_str(&response.body).unwrap_or(Value::Null);
+        Answer { status: response.status, headers: response.headers, body }
+    }
+
+    /// Calls an operation directly, as another service or the platform would.
+    pub async fn call(&self, operation: &str, caller: Caller, body: Value) -> Result<Reply<Value>, Problem> {
+        let call = Call {
+            operation: format!("{}.{operation}", self.service.name),
+            caller,
+            on_behalf_of: None,
+            idempotency_key: None,
+            reference: None,
+            if_match: None,
+            trace: self.trace(),
+            now: self.context.clock.now(),
+            fingerprint: store::seal::digest(&[&body.to_string()]),
+            body,
+        };
+        self.call_with(operation, call).await
+    }
+
+    /// Calls an operation directly with everything said.
+    pub async fn call_with(&self, operation: &str, call: Call<Value>) -> Result<Reply<Value>, Problem> {
+        let found =
+            self.service.operation(operation).ok_or_else(|| Problem::internal("no such operation"))?;
+        (found.handle)(&self.context, call).await
+    }
+
+    /// The changes since the last time, as the relay gets them.
+    pub fn stream(&self) -> StreamBatch {
+        let changes = self.twin.take_changes().into_iter().enumerate();
+        let change = |(place, change): (usize, store::twin::Change)| StreamChange {
+            sequence: place.to_string(),
+            old: change.old,
+            new: change.new,
+        };
+        StreamBatch { changes: changes.map(change).collect() }
+    }
+
+    /// Relays the changes since the last time; answers what was published by it.
+    pub async fn relay(&self) -> Result<Vec<Envelope>, Problem> {
+        let before = lock(&self.world.published).len();
+        let batch = serde_json::to_value(self.stream()).map_err(Problem::internal)?;
+        self.call("relayOutbox", Caller::Platform, batch).await?;
+        Ok(lock(&self.world.published).iter().skip(before).cloned().collect())
+    }
+
+    /// A trace for calls that have none of their own.
+    pub fn trace(&self) -> Trace {
+        Trace::start(self.context.random())
+    }
+}
+
+impl World {
+    /// Lets the clock go forward.
+    pub fn pass_seconds(&self, seconds: i64) {
+        let now = self.now().plus_seconds(seconds);
+        self.millis.store(now.millis(), Ordering::SeqCst);
+    }
+
+    /// Decides what other services answer.
+    pub fn answer_calls(
+        &self,
+        answer: impl FnMut(&DirectCall) -> Result<DirectAnswer, Unanswered> + Send + 'static,
+    ) {
+        *lock(&self.answerer) = Some(Box::new(answer));
+    }
+
+    /// Decides what the external bank answers.
+    pub fn answer_bank(
+        &self,
+        answer: impl FnMut(&Outgoing) -> Result<Incoming, Unanswered> + Send + 'static,
+    ) {
+        *lock(&self.bank) = Some(Box::new(answer));
+    }
+
+    /// Sets a secret's current text.
+    pub fn set_secret(&self, name: &str, text: &str) {
+        let value = ("initial".to_owned(), SecretText(text.to_owned()));
+        lock(&self.secrets).insert((name.to_owned(), Stage::Current), value);
+    }
+
+    /// Everything published so far.
+    pub fn published(&self) -> Vec<Envelope> {
+        lock(&self.published).clone()
+    }
+
+    /// Takes the messages queued since the last time.
+    pub fn take_queued(&self) -> Vec<Queued> {
+        std::mem::take(&mut lock(&self.queued))
+    }
+}
+
+impl Clock for World {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_millis(self.millis.load(Ordering::SeqCst))
+    }
+}
+
+impl Entropy for World {
+    /// Different every time, and the same in every run: a digest of a counter.
+    fn fill(&self, bytes: &mut [u8]) {
+        for chunk in bytes.chunks_mut(32) {
+            let count = self.seed.fetch_add(1, Ordering::SeqCst);
+            let digest = store::seal::digest(&["entropy", &count.to_string()]);
+            for (byte, value) in chunk.iter_mut().zip(digest.bytes()) {
+                *byte = value;
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Calls for World {
+    async fn invoke(&self, call: &DirectCall, _: u32) -> Result<DirectAnswer, Unanswered> {
+        match lock(&self.answerer).as_mut() {
+            Some(answer) => answer(call),
+            None => Err(Unanswered("nobody answers in this test".to_owned())),
+        }
+    }
+}
+
+#[async_trait]
+impl Bus for World {
+    async fn publish(&self, events: &[Envelope]) -> Result<Vec<usize>, Unanswered> {
+        lock(&self.published).extend_from_slice(events);
+        Ok(Vec::new())
+    }
+}
+
+#[async_trait]
+impl Queues for World {
+    async fn send(
+        &self,
+        operation: &str,
+        body: &Value,
+        delay_seconds: u32,
+        _: &Trace,
+    ) -> Result<(), Unanswered> {
+        let message = Queued { operation: operation.to_owned(), body: body.clone(), delay_seconds };
+        lock(&self.queued).push(message);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Secrets for World {
+    async fn read(&self, name: &str, stage: Stage) -> Result<Option<SecretText>, Unanswered> {
+        let stage = if stage == Stage::CurrentFresh { Stage::Current } else { stage };
+        let known = lock(&self.secrets).get(&(name.to_owned(), stage)).map(|(_, text)| text.clone());
+        let usual = || {
+            (stage == Stage::Current && name.ends_with("-key"))
+                .then(|| SecretText(format!("secret of {name}")))
+        };
+        Ok(known.or_else(usual))
+    }
+
+    async fn write(
+        &self,
+        name: &str,
+        text: &SecretText,
+        token: &str,
+        stage: Stage,
+    ) -> Result<(), Unanswered> {
+        lock(&self.secrets).insert((name.to_owned(), stage), (token.to_owned(), text.clone()));
+        Ok(())
+    }
+
+    async fn promote(&self, name: &str, token: &str) -> Result<(), Unanswered> {
+        let mut secrets = lock(&self.secrets);
+        let pending =
+            secrets.get(&(name.to_owned(), Stage::Pending)).filter(|(known, _)| known == token).cloned();
+        if let Some(pending) = pending {
+            secrets.insert((name.to_owned(), Stage::Current), pending);
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Egress for World {
+    async fn send(&self, request: Outgoing) -> Result<Incoming, Unanswered> {
+        match lock(&self.bank).as_mut() {
+            Some(answer) => answer(&request),
+            None => Err(Unanswered("the bank is down in this test".to_owned())),
+        }
+    }
+}
+
+/// An HTTP request in the making.
+#[derive(Clone)]
+pub struct Request(pub http::Request);
+
+impl Request {
+    /// A request without a body; the path may have a query.
+    pub fn new(method: &str, path: &str) -> Request {
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        Request(http::Request {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            query: query.to_owned(),
+            ..http::Request::default()
+        })
+    }
+
+    /// With a JSON body.
+    pub fn json(self, body: &Value) -> Request {
+        self.header("content-type", "application/json").bytes(body.to_string().as_bytes())
+    }
+
+    /// With a raw body.
+    pub fn bytes(mut self, body: &[u8]) -> Request {
+        self.0.body = body.to_vec();
+        self
+    }
+
+    /// With a header; its name in lower case.
+    pub fn header(mut self, name: &str, value: &str) -> Request {
+        self.0.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// With an Idempotency-Key.
+    pub fn key(self, key: &str) -> Request {
+        self.header("idempotency-key", key)
+    }
+
+    /// With a verified token of this member and these scopes.
+    pub fn caller(mut self, member: MembershipId, scope: &str) -> Request {
+        self.0.claims = Some(http::Claims {
+            sub: member.to_string(),
+            scope: scope.to_owned(),
+            sid: "session".to_owned(),
+        });
+        self
+    }
+}
+
+/// An HTTP response, its body read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// The headers.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body in JSON, or null.
+    pub body: Value,
+}
+
+impl Answer {
+    /// The header's value.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The problem's code.
+    pub fn code(&self) -> &str {
+        self.body.get("code").and_then(Value::as_str).unwrap_or_default()
+    }
+}
