@@ -5,6 +5,7 @@
 
 use crate::{
     Access, Call, Caller, Context, IdempotencyKey, Method, Operation, Problem, Reply, Scope, Service, Trace,
+    ports::{SecretText, Stage},
     problem,
 };
 use kernel::id::MembershipId;
@@ -119,6 +120,9 @@ async fn run(
     request: &Request,
     trace: Trace,
 ) -> Result<Reply<Value>, Problem> {
+    if let Access::ApiKey(secret) = operation.access {
+        hold_to_key(context, secret, request.header("x-api-key")).await?;
+    }
     let caller = authorize(operation, request.claims.as_ref())?;
     let input = input(operation, request)?;
     let idempotency_key = request.header("idempotency-key").map(IdempotencyKey::parse).transpose()?;
@@ -148,11 +152,24 @@ fn authorize(operation: &Operation, claims: Option<&Claims>) -> Result<Caller, P
         },
     };
     match operation.access {
-        Access::Public => Ok(caller),
+        Access::Public | Access::ApiKey(_) => Ok(caller),
         Access::Scopes(_) if caller == Caller::Anonymous => Err((&problem::UNAUTHORIZED).into()),
         Access::Scopes(scopes) if scopes.iter().any(|scope| caller.has(*scope)) => Ok(caller),
         Access::Scopes(_) => Err((&problem::FORBIDDEN).into()),
         Access::Internal => Err((&problem::UNKNOWN_PATH).into()),
+    }
+}
+
+/// Lets a request through that has the key. Digests are compared, so that the time taken tells nothing of the key.
+async fn hold_to_key(context: &Context, secret: &str, sent: Option<&str>) -> Result<(), Problem> {
+    let text = context.secrets.read(secret, Stage::Current).await.map_err(Problem::unavailable)?;
+    let SecretText(text) = text.ok_or_else(|| Problem::internal(format!("the secret {secret} is empty")))?;
+    let known: Value = serde_json::from_str(&text).map_err(|_| Problem::internal("the secret is not JSON"))?;
+    let known = known.get("apiKey").and_then(Value::as_str).filter(|key| !key.is_empty());
+    match (known, sent) {
+        (Some(known), Some(sent)) if seal::digest(&[known]) == seal::digest(&[sent]) => Ok(()),
+        (None, _) => Err(Problem::internal(format!("the secret {secret} has no API key"))),
+        _ => Err((&problem::UNAUTHORIZED).into()),
     }
 }
 
@@ -263,6 +280,8 @@ fn success(reply: Reply<Value>, trace: &Trace) -> Response {
 fn refusal(problem: &Problem, trace: &Trace) -> Response {
     let mut headers = common_headers("application/problem+json", trace);
     headers.extend(problem.retry_after_seconds.map(|seconds| ("retry-after", seconds.to_string())));
+    headers.extend(problem.location.clone().map(|location| ("location", location)));
+    headers.extend(problem.replayed.then(|| ("idempotent-replayed", "true".to_owned())));
     Response { status: problem.status, headers, body: problem.to_json(trace).to_string() }
 }
 

@@ -1,7 +1,9 @@
 //! The declaration of an operation, and of a service as a table of them.
 
 use crate::{Call, Code, Context, Problem, Reply, Scope};
-use schemars::{JsonSchema, Schema, SchemaGenerator};
+use schemars::JsonSchema;
+#[cfg(feature = "describe")]
+use schemars::{Schema, SchemaGenerator};
 use serde::Serialize;
 use serde_json::Value;
 use std::{future::Future, pin::Pin};
@@ -64,6 +66,8 @@ pub enum Access {
     Public,
     /// Whoever has a token with one of these scopes.
     Scopes(&'static [Scope]),
+    /// A company with an API key: whoever sends the `apiKey` of the secret of this name in the header `x-api-key`.
+    ApiKey(&'static str),
     /// Nobody: IAM decides who may invoke it.
     Internal,
 }

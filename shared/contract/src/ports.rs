@@ -13,9 +13,14 @@ use std::sync::Arc;
 use store::{Table, seal::ServiceKey};
 
 /// Tells the time.
+#[async_trait]
 pub trait Clock: Send + Sync {
     /// Now, by this function's clock: other functions' clocks differ.
     fn now(&self) -> Timestamp;
+
+    /// Lets so many milliseconds pass. Only the bank simulator, which can be told to be slow, has a use for it; a
+    /// clock that cannot wait passes over it.
+    async fn pause(&self, _millis: u32) {}
 }
 
 /// Gives unpredictable bytes.

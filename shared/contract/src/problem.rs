@@ -93,6 +93,12 @@ pub struct Problem {
     /// When to ask again, in seconds.
     #[serde(default)]
     pub retry_after_seconds: Option<u32>,
+    /// Where the thing that failed is to be found: the Location header.
+    #[serde(default)]
+    pub location: Option<String>,
+    /// Whether this is the first result again: the Idempotent-Replayed header.
+    #[serde(default)]
+    pub replayed: bool,
     /// What the log says and the answer does not: never sent.
     #[serde(skip)]
     pub cause: Option<String>,
@@ -108,6 +114,8 @@ impl Problem {
             detail: detail.into(),
             errors: Vec::new(),
             retry_after_seconds: None,
+            location: None,
+            replayed: false,
             cause: None,
         }
     }

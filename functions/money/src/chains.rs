@@ -1,0 +1,232 @@
+//! Reading and growing wallets' chains.
+//!
+//! A step is decided on a chain read back to the step's birth and appended by one conditional put. Whoever else was
+//! first makes the put fail, and then the step is decided again on a fresh read. So a lost answer, a stale read and
+//! a second executor are all the same case: the reference is found, or it is not.
+
+use crate::{
+    domain::{Chain, Decision, Entry, Kind, Limits, Order, decide, refuse},
+    items::{entry_key, wallet_of},
+    refusals::{self, Refusal},
+};
+use contract::{Context, Problem};
+use kernel::{OutOfRange, Timestamp, id::MembershipId};
+use store::{CommitError, Condition, Order as Direction, Query, Read, Write};
+
+/// Entries of one page: enough for a step's own window on most days.
+const PAGE: u32 = 12;
+/// How often a step is decided again because somebody else was first.
+const ATTEMPTS: usize = 12;
+/// How far a step's birth may lie ahead of this function's clock, in milliseconds.
+const MOST_SKEW_MILLIS: i64 = 300_000;
+
+/// How a step ended.
+#[derive(Debug)]
+pub enum Failure {
+    /// The ledger refused it, and an entry says so.
+    Refused(Refusal),
+    /// It is not known to have happened: ask again under the same reference.
+    Problem(Problem),
+}
+
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Failure {
+        Failure::Problem(problem)
+    }
+}
+
+impl From<Failure> for Problem {
+    fn from(failure: Failure) -> Problem {
+        match failure {
+            Failure::Refused(refusal) => refusal.into(),
+            Failure::Problem(problem) => problem,
+        }
+    }
+}
+
+/// Reads a member's chain back to a step's birth. A page without gaps will do; otherwise it is read consistently.
+pub async fn load(context: &Context, owner: MembershipId, birth: Timestamp) -> Result<Chain, Problem> {
+    match read_back(context, owner, birth, Read::Eventual).await? {
+        Some(chain) => Ok(chain),
+        None => reload(context, owner, birth).await,
+    }
+}
+
+/// Reads a member's chain back to a step's birth, seeing every commit that was answered before.
+pub async fn reload(context: &Context, owner: MembershipId, birth: Timestamp) -> Result<Chain, Problem> {
+    let chain = read_back(context, owner, birth, Read::Consistent).await?;
+    chain.ok_or_else(|| Problem::internal(format!("the chain of {} is broken", wallet_of(owner))))
+}
+
+/// None if the pages have gaps.
+async fn read_back(
+    context: &Context,
+    owner: MembershipId,
+    birth: Timestamp,
+    read: Read,
+) -> Result<Option<Chain>, Problem> {
+    let wallet_id = wallet_of(owner);
+    let mut chain = Chain { wallet_id, owner, entries: Vec::new() };
+    let mut query = Query {
+        order: Direction::Descending,
+        limit: Some(PAGE),
+        read,
+        ..Query::partition(wallet_id.to_string())
+    };
+    loop {
+        let page = context.table.query(&query).await?;
+        for item in page.items {
+            chain.entries.push(store::read(item)?);
+        }
+        if !chain.is_contiguous() {
+            return Ok(None);
+        }
+        let reaches = chain.entries.last().is_some_and(|oldest| oldest.time < birth || oldest.sequence == 1);
+        query.after = page.next;
+        if reaches {
+            return Ok(Some(chain));
+        }
+        if query.after.is_none() {
+            // The first entry of all is missing, unless there is none.
+            return Ok(chain.entries.is_empty().then_some(chain));
+        }
+    }
+}
+
+/// Takes a step on one chain, once.
+pub async fn append(
+    context: &Context,
+    chain: &mut Chain,
+    order: &Order,
+    limits: &Limits,
+) -> Result<Entry, Failure> {
+    check_birth(context, order)?;
+    for _ in 0..ATTEMPTS {
+        let now = context.clock.now();
+        let (entry, outcome) = match decide(chain, order, limits, now).map_err(broken)? {
+            Decision::Done(entry) => return Ok(entry),
+            Decision::WasRefused(refusal) => return Err(Failure::Refused(refusal)),
+            Decision::OtherTerms => return Err(Problem::from(&refusals::OTHER_TERMS).into()),
+            Decision::Append(entry) => (entry, None),
+            Decision::Refuse(refusal) => (refuse(chain, order, refusal, now).map_err(broken)?, Some(refusal)),
+        };
+        if put(context, &[&entry]).await? {
+            chain.push(entry.clone());
+            return match outcome {
+                None => Ok(entry),
+                Some(refusal) => Err(Failure::Refused(refusal)),
+            };
+        }
+        *chain = reload(context, chain.owner, order.reference.birth).await?;
+    }
+    Err(Problem::unavailable("others are writing to this wallet").into())
+}
+
+/// Moves money between two chains, once: both entries or none.
+///
+/// The debit chain carries the reference's outcome, so a refusal, whoever's, is an entry there. A refusal that comes
+/// from the credit chain is decided on a consistent read, because no put of ours would notice that it was stale.
+pub async fn transfer(
+    context: &Context,
+    [debit, credit]: [&Order; 2],
+    [payer, payee]: [MembershipId; 2],
+    limits: &Limits,
+) -> Result<[Entry; 2], Failure> {
+    check_birth(context, debit)?;
+    let birth = debit.reference.birth;
+    let mut source = load(context, payer, birth).await?;
+    let mut target = load(context, payee, birth).await?;
+    let mut is_fresh = false;
+    for _ in 0..ATTEMPTS {
+        let now = context.clock.now();
+        // Both entries of a transfer carry one time.
+        let now =
+            [&source, &target].iter().filter_map(|chain| chain.tip()).fold(now, |now, tip| now.max(tip.time));
+        let outgoing = decide(&source, debit, limits, now).map_err(broken)?;
+        let incoming = decide(&target, credit, limits, now).map_err(broken)?;
+        let refusal = match (outgoing, incoming) {
+            (Decision::Done(outgoing), Decision::Done(incoming)) => return Ok([outgoing, incoming]),
+            (Decision::WasRefused(refusal), _) => return Err(Failure::Refused(refusal)),
+            (Decision::OtherTerms, _) | (_, Decision::OtherTerms) => {
+                return Err(Problem::from(&refusals::OTHER_TERMS).into());
+            }
+            (Decision::Append(outgoing), Decision::Append(incoming)) => {
+                if put(context, &[&outgoing, &incoming]).await? {
+                    return Ok([outgoing, incoming]);
+                }
+                None
+            }
+            (Decision::Refuse(refusal), _) | (Decision::Append(_), Decision::Refuse(refusal)) => {
+                Some(refusal)
+            }
+            // One side was read before the transfer and the other after it.
+            _ => None,
+        };
+        if let Some(refusal) = refusal.filter(|_| is_fresh) {
+            let entry = refuse(&source, debit, refusal, now).map_err(broken)?;
+            if put(context, &[&entry]).await? {
+                return Err(Failure::Refused(refusal));
+            }
+        }
+        source = reload(context, payer, birth).await?;
+        target = reload(context, payee, birth).await?;
+        is_fresh = true;
+    }
+    Err(Problem::unavailable("others are writing to these wallets").into())
+}
+
+/// Tries once to append to a chain that was read consistently. Losing to somebody else is no failure.
+pub async fn try_append(
+    context: &Context,
+    chain: &mut Chain,
+    order: &Order,
+    limits: &Limits,
+) -> Result<(), Problem> {
+    if let Decision::Append(entry) = decide(chain, order, limits, context.clock.now()).map_err(broken)? {
+        put(context, &[&entry]).await?;
+    }
+    Ok(())
+}
+
+/// The first entry, or none if the wallet does not exist.
+pub async fn first(context: &Context, owner: MembershipId) -> Result<Option<Entry>, Problem> {
+    let item = context.table.get(&entry_key(wallet_of(owner), 1), Read::Consistent).await?;
+    Ok(item.map(store::read).transpose()?)
+}
+
+/// The newest entry, or none if the wallet does not exist.
+pub async fn tip(context: &Context, owner: MembershipId) -> Result<Option<Entry>, Problem> {
+    let query = Query {
+        order: Direction::Descending,
+        limit: Some(1),
+        ..Query::partition(wallet_of(owner).to_string())
+    };
+    let page = context.table.query(&query).await?;
+    Ok(page.items.into_iter().next().map(store::read).transpose()?)
+}
+
+/// Puts entries in one commit. False if somebody else was first, or at the same time.
+async fn put(context: &Context, entries: &[&Entry]) -> Result<bool, Problem> {
+    debug_assert!(entries.iter().all(|entry| (entry.purpose == Kind::Refused) == entry.refusal.is_some()));
+    let mut writes = Vec::with_capacity(entries.len());
+    for entry in entries {
+        writes.push(Write::put(*entry, Condition::Absent)?);
+    }
+    match context.table.commit(&writes).await {
+        Ok(()) => Ok(true),
+        Err(CommitError::Refused(_) | CommitError::Contended) => Ok(false),
+        Err(CommitError::Unavailable(error)) => Err(error.into()),
+    }
+}
+
+/// A step whose birth lies far ahead would push the chain's time into the future: it is asked again later.
+fn check_birth(context: &Context, order: &Order) -> Result<(), Problem> {
+    if order.reference.birth.millis_since(context.clock.now()) > MOST_SKEW_MILLIS {
+        return Err(Problem::from(&refusals::BORN_LATER).retry_after(60));
+    }
+    Ok(())
+}
+
+fn broken(error: OutOfRange) -> Problem {
+    Problem::internal(format!("a ledger invariant would be broken: {error}"))
+}

@@ -1,0 +1,76 @@
+//! `POST /v1/money/wallets`: opens the caller's wallet.
+//!
+//! A member has one wallet, and its id derives from the member's, so asking again is harmless and needs no key.
+
+use crate::{
+    chains,
+    domain::{Entry, Order, Step},
+    items::wallet_of,
+    settings::Settings,
+};
+use contract::{
+    Access, Call, Context, Grant, Method, Operation, Problem, Reference, Reply, Scope, Trigger, handled_by,
+};
+use kernel::{
+    Timestamp,
+    id::{MembershipId, WalletId},
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The declaration.
+pub const OPERATION: Operation = Operation {
+    name: "createMemberMoney",
+    summary: "Opens the caller's wallet",
+    triggers: &[Trigger::Route(Method::Post, "/v1/money/wallets")],
+    access: Access::Scopes(&[Scope::Member]),
+    grants: &[Grant::ReadTable, Grant::WriteTable],
+    answers: &[201, 200],
+    ..handled_by!(create_member_money)
+};
+
+/// Nothing is to be said.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Nothing {}
+
+/// A wallet.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WalletView {
+    /// Its id.
+    pub wallet_id: WalletId,
+    /// Whose.
+    pub membership_id: MembershipId,
+    /// The time of its first entry.
+    pub opened_at: Timestamp,
+}
+
+async fn create_member_money(context: &Context, call: Call<Nothing>) -> Result<Reply<WalletView>, Problem> {
+    let owner = call.caller.member()?;
+    let known = chains::tip(context, owner).await?;
+    let first = open(context, &call, owner).await?;
+    let wallet_id = wallet_of(owner);
+    let view = WalletView { wallet_id, membership_id: owner, opened_at: first.time };
+    Ok(match known {
+        Some(_) => Reply::ok(view).replayed(),
+        None => Reply::created(format!("/v1/money/wallets/{owner}/balance"), view),
+    })
+}
+
+/// Makes sure that a member's wallet has a first entry, and answers it.
+pub async fn open<I>(context: &Context, call: &Call<I>, owner: MembershipId) -> Result<Entry, Problem> {
+    if let Some(first) = chains::first(context, owner).await? {
+        return Ok(first);
+    }
+    let limits = Settings::of(context)?.limits;
+    let reference = Reference { id: format!("{}/open", wallet_of(owner)), birth: call.now };
+    let order = Order { step: Step::Open, reference, traceparent: call.trace.traceparent().to_owned() };
+    let mut chain = chains::reload(context, owner, call.now).await?;
+    if chain.entries.is_empty() {
+        // Losing this race is as good as winning it: the wallet is open.
+        chains::try_append(context, &mut chain, &order, &limits).await?;
+    }
+    let first = chains::first(context, owner).await?;
+    first.ok_or_else(|| Problem::unavailable("the wallet's first entry is not there yet"))
+}

@@ -1,0 +1,301 @@
+//! The decision of every step that touches a wallet's chain.
+//!
+//! Given the newest entries back to the step's birth, a step is done already, is refused, or is one more entry. The
+//! invariants of the ledger hold after it, or the decision fails: both legs or none; balance less held never below
+//! zero; time never goes back; a reference has at most one effect.
+
+use crate::domain::{Account, Entry, Kind, Limits, Standing};
+use crate::refusals::Refusal;
+use contract::Reference;
+use kernel::{
+    Money, OutOfRange, Timestamp,
+    id::{MembershipId, WalletId},
+};
+use store::seal;
+
+/// What a step asks of one wallet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Begin the wallet.
+    Open,
+    /// Announce a recharge, before the bank is asked.
+    Expect(Money),
+    /// Credit a recharge that is certain at the bank. Never refused.
+    Recharge(Money),
+    /// Give up an announced recharge that the bank has certainly not made. Never refused.
+    Release(Money),
+    /// Send money to another wallet.
+    Send(Money, WalletId),
+    /// Receive money from another wallet.
+    Receive(Money, WalletId),
+}
+
+impl Step {
+    /// What it is about, in won.
+    pub fn amount(self) -> Money {
+        match self {
+            Step::Open => Money::ZERO,
+            Step::Expect(amount)
+            | Step::Recharge(amount)
+            | Step::Release(amount)
+            | Step::Send(amount, _)
+            | Step::Receive(amount, _) => amount,
+        }
+    }
+
+    fn kind(self) -> Kind {
+        match self {
+            Step::Open => Kind::Open,
+            Step::Expect(_) => Kind::Expect,
+            Step::Recharge(_) => Kind::Recharge,
+            Step::Release(_) => Kind::Release,
+            Step::Send(_, _) | Step::Receive(_, _) => Kind::Remittance,
+        }
+    }
+}
+
+/// A step and who asks for it.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// What is asked.
+    pub step: Step,
+    /// Under which reference, and since when.
+    pub reference: Reference,
+    /// In which trace.
+    pub traceparent: String,
+}
+
+impl Order {
+    /// The hash of what is asked, birth included: a reference stands for one such hash for ever.
+    pub fn terms(&self) -> String {
+        let counterpart = match self.step {
+            Step::Send(_, wallet) => format!("to {wallet}"),
+            Step::Receive(_, wallet) => format!("from {wallet}"),
+            _ => String::new(),
+        };
+        let kind = format!("{:?}", self.step.kind());
+        let amount = self.step.amount().amount().to_string();
+        seal::digest(&["terms", &kind, &amount, &counterpart, &self.reference.birth.to_string()])
+    }
+}
+
+/// A wallet's newest entries without gap, back to the first that is older than a step's birth or to the first of all.
+#[derive(Clone, Debug)]
+pub struct Chain {
+    /// Which wallet.
+    pub wallet_id: WalletId,
+    /// Whose.
+    pub owner: MembershipId,
+    /// Newest first.
+    pub entries: Vec<Entry>,
+}
+
+impl Chain {
+    /// The newest entry.
+    pub fn tip(&self) -> Option<&Entry> {
+        self.entries.first()
+    }
+
+    /// The effect of a reference, if it has one.
+    pub fn find(&self, reference: &str) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.reference == reference)
+    }
+
+    /// Takes a new newest entry.
+    pub fn push(&mut self, entry: Entry) {
+        self.entries.insert(0, entry);
+    }
+
+    /// Whether the entries follow on each other.
+    pub fn is_contiguous(&self) -> bool {
+        self.entries.windows(2).all(|pair| match pair {
+            [newer, older] => older.is_followed_by(newer),
+            _ => true,
+        })
+    }
+}
+
+/// What becomes of a step.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Decision {
+    /// It was done before: this is its entry.
+    Done(Entry),
+    /// It was refused before.
+    WasRefused(Refusal),
+    /// This entry must be appended.
+    Append(Entry),
+    /// It must be refused; [`refuse`] makes the entry that says so.
+    Refuse(Refusal),
+    /// The reference stands for something else.
+    OtherTerms,
+}
+
+/// Decides a step.
+pub fn decide(chain: &Chain, order: &Order, limits: &Limits, now: Timestamp) -> Result<Decision, OutOfRange> {
+    if let Some(known) = chain.find(&order.reference.id) {
+        return Ok(match known.refusal {
+            _ if known.terms != order.terms() => Decision::OtherTerms,
+            Some(refusal) => Decision::WasRefused(refusal),
+            None => Decision::Done(known.clone()),
+        });
+    }
+    let time = entry_time(chain, order, now);
+    let before = standing_at(chain, time);
+    if let Err(refusal) = check(&before, order.step, limits)? {
+        return Ok(Decision::Refuse(refusal));
+    }
+    let legs = legs(chain.wallet_id, &before, order.step)?;
+    let standing = apply(chain, before, order, legs)?;
+    // The invariant that everything else serves: what is held is there.
+    standing.available()?;
+    let (debit, credit) = legs.unzip();
+    let entry = new_entry(chain, order, time, standing)?;
+    Ok(Decision::Append(Entry {
+        purpose: order.step.kind(),
+        amount: order.step.amount(),
+        debit,
+        credit,
+        ..entry
+    }))
+}
+
+/// The entry that fences a refused step: every later attempt finds it.
+pub fn refuse(chain: &Chain, order: &Order, refusal: Refusal, now: Timestamp) -> Result<Entry, OutOfRange> {
+    let time = entry_time(chain, order, now);
+    let entry = new_entry(chain, order, time, standing_at(chain, time))?;
+    Ok(Entry { refusal: Some(refusal), ..entry })
+}
+
+/// Clocks decide nothing: time never goes back in a chain, nor before the birth of what asked.
+fn entry_time(chain: &Chain, order: &Order, now: Timestamp) -> Timestamp {
+    let floor = chain.tip().map_or(order.reference.birth, |tip| tip.time.max(order.reference.birth));
+    now.max(floor)
+}
+
+fn standing_at(chain: &Chain, time: Timestamp) -> Standing {
+    let day = time.seoul_day();
+    match chain.tip() {
+        Some(tip) => tip.standing.clone().on(day),
+        None => Standing::new(day),
+    }
+}
+
+fn new_entry(chain: &Chain, order: &Order, time: Timestamp, standing: Standing) -> Result<Entry, OutOfRange> {
+    let last = chain.tip().map_or(0, |tip| tip.sequence);
+    Ok(Entry {
+        wallet_id: chain.wallet_id,
+        owner: chain.owner,
+        sequence: last.checked_add(1).ok_or(OutOfRange)?,
+        purpose: Kind::Refused,
+        amount: Money::ZERO,
+        debit: None,
+        credit: None,
+        reference: order.reference.id.clone(),
+        birth: order.reference.birth,
+        terms: order.terms(),
+        refusal: None,
+        time,
+        standing,
+        previous: chain.tip().map(Entry::hash).unwrap_or_default(),
+        traceparent: order.traceparent.clone(),
+    })
+}
+
+/// The rules, in the order in which they are documented.
+fn check(before: &Standing, step: Step, limits: &Limits) -> Result<Result<(), Refusal>, OutOfRange> {
+    let amount = step.amount();
+    let exceeds = |used: Money, limit: Money| used.plus(amount).map_or(true, |total| total > limit);
+    let holding = before.balance.plus(before.expected)?;
+    let rules: Vec<(bool, Refusal)> = match step {
+        // What is certain at the bank is never refused, and the rest moves nothing.
+        Step::Open | Step::Recharge(_) | Step::Release(_) => vec![],
+        Step::Expect(_) => vec![
+            (before.closed, Refusal::WalletClosed),
+            (amount > limits.recharge_each, Refusal::EachLimitExceeded),
+            (exceeds(before.recharged_today, limits.recharge_per_day), Refusal::DayLimitExceeded),
+            (exceeds(before.recharged_this_month, limits.recharge_per_month), Refusal::MonthLimitExceeded),
+            (exceeds(holding, limits.wallet_cap), Refusal::WalletCapExceeded),
+        ],
+        Step::Send(_, _) => vec![
+            (before.closed, Refusal::WalletClosed),
+            (amount > limits.transfer_each, Refusal::EachLimitExceeded),
+            (amount > before.available()?, Refusal::InsufficientBalance),
+            (exceeds(before.transferred_today, limits.transfer_per_day), Refusal::DayLimitExceeded),
+            (exceeds(before.transferred_this_month, limits.transfer_per_month), Refusal::MonthLimitExceeded),
+        ],
+        Step::Receive(_, _) => vec![
+            (before.closed, Refusal::ReceiverClosed),
+            (exceeds(holding, limits.wallet_cap), Refusal::ReceiverCapExceeded),
+        ],
+    };
+    Ok(rules.iter().find(|(broken, _)| *broken).map_or(Ok(()), |(_, refusal)| Err(*refusal)))
+}
+
+/// Debit and credit. Certain money that the wallet cannot take goes to suspense.
+fn legs(wallet: WalletId, before: &Standing, step: Step) -> Result<Option<(Account, Account)>, OutOfRange> {
+    let own = Account::Wallet(wallet);
+    Ok(match step {
+        Step::Open | Step::Expect(_) | Step::Release(_) => None,
+        Step::Recharge(amount) if before.closed || before.balance.plus(amount).is_err() => {
+            Some((Account::BankCorporate, Account::Suspense))
+        }
+        Step::Recharge(_) => Some((Account::BankCorporate, own)),
+        Step::Send(_, to) => Some((own, Account::Wallet(to))),
+        Step::Receive(_, from) => Some((Account::Wallet(from), own)),
+    })
+}
+
+fn apply(
+    chain: &Chain,
+    before: Standing,
+    order: &Order,
+    legs: Option<(Account, Account)>,
+) -> Result<Standing, OutOfRange> {
+    let own = Account::Wallet(chain.wallet_id);
+    let amount = order.step.amount();
+    let mut after = before;
+    match legs {
+        Some((debit, _)) if debit == own => after.balance = after.balance.minus(amount)?,
+        Some((_, credit)) if credit == own => after.balance = after.balance.plus(amount)?,
+        _ => {}
+    }
+    match order.step {
+        Step::Open | Step::Receive(_, _) => {}
+        Step::Expect(_) => {
+            after.expected = after.expected.plus(amount)?;
+            after.recharged_today = after.recharged_today.plus(amount)?;
+            after.recharged_this_month = after.recharged_this_month.plus(amount)?;
+        }
+        Step::Recharge(_) => {
+            after.expected = after.expected.minus(amount)?;
+            after.recharged_total = after.recharged_total.plus(amount)?;
+        }
+        Step::Release(_) => {
+            after.expected = after.expected.minus(amount)?;
+            give_back(chain, order, &mut after, amount)?;
+        }
+        Step::Send(_, _) => {
+            after.transferred_today = after.transferred_today.plus(amount)?;
+            after.transferred_this_month = after.transferred_this_month.plus(amount)?;
+        }
+    }
+    Ok(after)
+}
+
+/// A release gives limits back to the day and month that its announcement used, if they are not over.
+fn give_back(chain: &Chain, order: &Order, after: &mut Standing, amount: Money) -> Result<(), OutOfRange> {
+    let announcement = expect_reference(&order.reference.id);
+    let Some(used) = chain.find(&announcement).map(|entry| entry.standing.day.clone()) else { return Ok(()) };
+    if used == after.day {
+        after.recharged_today = after.recharged_today.minus(amount)?;
+    }
+    if used.month() == after.day.month() {
+        after.recharged_this_month = after.recharged_this_month.minus(amount)?;
+    }
+    Ok(())
+}
+
+/// The reference under which a recharge is announced, from the one under which it is closed.
+fn expect_reference(close: &str) -> String {
+    format!("{}/expect", close.strip_suffix("/close").unwrap_or(close))
+}

@@ -1,0 +1,11 @@
+//! Money's rules: pure, without clock or I/O.
+
+pub mod account;
+pub mod entry;
+pub mod ledger;
+pub mod limits;
+
+pub use account::Account;
+pub use entry::{Entry, Kind, Standing};
+pub use ledger::{Chain, Decision, Order, Step, decide, refuse};
+pub use limits::Limits;

@@ -1,0 +1,37 @@
+//! `GET /v1/money/requests/{moneyRequestId}`: how far a recharge is.
+
+use crate::recharge::{self, MoneyRequestView};
+use contract::{
+    Access, Call, Context, Grant, Method, Operation, Problem, Reply, Scope, Trigger, handled_by, problem,
+};
+use kernel::id::MoneyRequestId;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// The declaration.
+pub const OPERATION: Operation = Operation {
+    name: "findMoneyRequest",
+    summary: "Shows how far a recharge is",
+    triggers: &[Trigger::Route(Method::Get, "/v1/money/requests/{moneyRequestId}")],
+    access: Access::Scopes(&[Scope::Member]),
+    grants: &[Grant::ReadTable],
+    refuses: &[&problem::NOT_FOUND],
+    ..handled_by!(find_money_request)
+};
+
+/// Which one.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Question {
+    /// The recharge.
+    pub money_request_id: MoneyRequestId,
+}
+
+async fn find_money_request(
+    context: &Context,
+    call: Call<Question>,
+) -> Result<Reply<MoneyRequestView>, Problem> {
+    let record = recharge::find(context, call.body.money_request_id).await?.ok_or(&problem::NOT_FOUND)?;
+    call.caller.owns(record.membership_id)?;
+    Ok(Reply::ok(MoneyRequestView::from(&record)))
+}

@@ -1,0 +1,106 @@
+//! `GET /v1/money/wallets/{membershipId}/balance`: balance, held and available, now or at a past time.
+//!
+//! The newest entry is the balance, so this is one consistent read. Times never go back in a chain, so a past time
+//! is a binary search over sequence numbers. Reading never creates.
+
+use crate::{
+    chains,
+    domain::{Entry, Standing},
+    items::{entry_key, wallet_of},
+    refusals::WALLET_NOT_FOUND,
+};
+use contract::{
+    Access, Call, Context, Grant, Method, Operation, Problem, Reply, Scope, Trigger, handled_by, problem,
+};
+use kernel::{
+    Money, Timestamp,
+    id::{MembershipId, WalletId},
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use store::Read;
+
+/// The declaration.
+pub const OPERATION: Operation = Operation {
+    name: "getBalanceRequest",
+    summary: "Shows a wallet's balance, now or at a past time",
+    triggers: &[Trigger::Route(Method::Get, "/v1/money/wallets/{membershipId}/balance")],
+    access: Access::Scopes(&[Scope::Member]),
+    grants: &[Grant::ReadTable],
+    refuses: &[&problem::NOT_FOUND, &WALLET_NOT_FOUND],
+    ..handled_by!(get_balance_request)
+};
+
+/// Whose balance, and when.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Question {
+    /// The caller's own id.
+    pub membership_id: MembershipId,
+    /// A past time; now if unsaid.
+    pub at: Option<Timestamp>,
+}
+
+/// A balance.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Balance {
+    /// The wallet.
+    pub wallet_id: WalletId,
+    /// What the member owns.
+    pub balance: Money,
+    /// What of it is held for a withdrawal or remittance on its way.
+    pub held: Money,
+    /// What can be spent: balance less held.
+    pub available: Money,
+    /// What recharges on their way will bring.
+    pub expected: Money,
+    /// The sequence number of the entry that says so; 0 before the first.
+    pub sequence: u64,
+    /// The time of that entry; none before the first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<Timestamp>,
+}
+
+async fn get_balance_request(context: &Context, call: Call<Question>) -> Result<Reply<Balance>, Problem> {
+    let Question { membership_id: owner, at } = call.body;
+    call.caller.owns(owner)?;
+    if at.is_some_and(|at| at > call.now) {
+        return Err(Problem::field("/at", "must not lie in the future"));
+    }
+    let tip = chains::tip(context, owner).await?.ok_or(&WALLET_NOT_FOUND)?;
+    let entry = match at {
+        Some(at) if tip.time > at => last_until(context, &tip, at).await?,
+        _ => Some(tip),
+    };
+    let day = call.now.seoul_day();
+    let standing = entry.as_ref().map_or(Standing::new(day), |entry| entry.standing.clone());
+    Ok(Reply::ok(Balance {
+        wallet_id: wallet_of(owner),
+        balance: standing.balance,
+        held: standing.held,
+        available: standing.available().map_err(Problem::internal)?,
+        expected: standing.expected,
+        sequence: entry.as_ref().map_or(0, |entry| entry.sequence),
+        as_of: entry.map(|entry| entry.time),
+    }))
+}
+
+/// The last entry whose time is not after `at`, between none and the newest, whose time is.
+async fn last_until(context: &Context, tip: &Entry, at: Timestamp) -> Result<Option<Entry>, Problem> {
+    let (mut until, mut after) = (None, tip.sequence);
+    let mut known: u64 = 0;
+    while after.saturating_sub(known) > 1 {
+        let middle = known.midpoint(after);
+        let item = context.table.get(&entry_key(tip.wallet_id, middle), Read::Consistent).await?;
+        let item =
+            item.ok_or_else(|| Problem::internal(format!("{} lacks entry {middle}", tip.wallet_id)))?;
+        let entry: Entry = store::read(item)?;
+        if entry.time <= at {
+            (until, known) = (Some(entry), middle);
+        } else {
+            after = middle;
+        }
+    }
+    Ok(until)
+}

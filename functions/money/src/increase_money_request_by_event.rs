@@ -1,0 +1,33 @@
+//! `POST /v1/money/increases/by-event`: stores a recharge and answers 202; an event handler does the rest.
+//!
+//! The stored record is the command: the relay publishes MoneyIncreaseRequested from it, and the handler runs the
+//! same saga as the direct operation.
+
+use crate::recharge::{self, MoneyRequestView, RechargeOrder, Stored};
+use contract::{Access, Call, Context, Grant, Method, Operation, Problem, Reply, Scope, Trigger, handled_by};
+use events::{Fact, money::MoneyIncreaseRequested};
+
+/// The declaration.
+pub const OPERATION: Operation = Operation {
+    name: "increaseMoneyRequestByEvent",
+    summary: "Stores a recharge of the wallet, to be carried out by an event",
+    triggers: &[Trigger::Route(Method::Post, "/v1/money/increases/by-event")],
+    access: Access::Scopes(&[Scope::Member]),
+    grants: &[Grant::ReadTable, Grant::WriteTable],
+    emits: &[MoneyIncreaseRequested::TYPE],
+    answers: &[202],
+    idempotent: true,
+    ..handled_by!(increase_money_request_by_event)
+};
+
+async fn increase_money_request_by_event(
+    context: &Context,
+    call: Call<RechargeOrder>,
+) -> Result<Reply<MoneyRequestView>, Problem> {
+    let (record, is_known) = match recharge::store_request(context, &call, true).await? {
+        Stored::New(record) => (record, false),
+        Stored::Known(record) => (record, true),
+    };
+    let reply = Reply::accepted(record.location(), MoneyRequestView::from(&record));
+    Ok(if is_known { reply.replayed() } else { reply })
+}

@@ -1,0 +1,141 @@
+//! What money stores, and where.
+//!
+//! | item | partition | sort |
+//! |---|---|---|
+//! | entry | the wallet's id | the sequence number, 12 digits |
+//! | money request | its id | `request` |
+//!
+//! There is no balance item and no index: the newest entry is the balance, and a request is found by its id.
+
+use crate::domain::Entry;
+use contract::peers::{BankParty, FirmbankingOrder};
+use kernel::{
+    Money, Timestamp,
+    id::{BankAccountId, MembershipId, MoneyRequestId, WalletId},
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use store::{Key, Record};
+
+impl Record for Entry {
+    const KIND: &'static str = "entry";
+
+    fn key(&self) -> Key {
+        entry_key(self.wallet_id, self.sequence)
+    }
+}
+
+/// Where the entry with this sequence number stands.
+pub fn entry_key(wallet: WalletId, sequence: u64) -> Key {
+    Key::new(wallet.to_string(), format!("{sequence:012}"))
+}
+
+/// The wallet of a member: derived, so that nobody needs to look it up.
+pub fn wallet_of(member: MembershipId) -> WalletId {
+    WalletId::derive(&["wallet", &member.to_string()])
+}
+
+/// Which way a money request goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Direction {
+    /// From the bank into the wallet.
+    Recharge,
+}
+
+/// How far a money request is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum MoneyRequestState {
+    /// Stored; work goes on.
+    Requested,
+    /// The bank has not said yet whether it moved the money. Nobody need act: it is asked until it is certain.
+    BankUnknown,
+    /// The money is in the wallet.
+    Succeeded,
+    /// Nothing was moved.
+    Failed,
+}
+
+/// A recharge: the saga's record.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MoneyRequest {
+    /// Its id, derived from caller, operation and key.
+    pub money_request_id: MoneyRequestId,
+    /// Whose.
+    pub membership_id: MembershipId,
+    /// Which way.
+    pub direction: Direction,
+    /// The linked account.
+    pub bank_account_id: BankAccountId,
+    /// How much.
+    #[serde(with = "kernel::money::won")]
+    pub amount: Money,
+    /// When it was asked for: the birth of all its steps.
+    pub requested_at: Timestamp,
+    /// The hash of the request, to tell a repetition from a reuse of its key.
+    pub fingerprint: String,
+    /// Whether an event handler does the work.
+    pub by_event: bool,
+    /// How far it is.
+    pub state: MoneyRequestState,
+    /// Why it failed: a stable code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure_reason: Option<String>,
+    /// The wallet's balance after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub balance_after: Option<u64>,
+    /// When it became final.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub completed_at: Option<Timestamp>,
+    /// Counts every change of this record; a change is conditional on it.
+    pub version: u64,
+    /// How often the bank was asked in vain.
+    pub attempts: u32,
+    /// Until when the one who works on it may not be disturbed by a repetition.
+    pub leased_until: Timestamp,
+    /// The trace of the request.
+    pub traceparent: String,
+}
+
+impl Record for MoneyRequest {
+    const KIND: &'static str = "moneyRequest";
+
+    fn key(&self) -> Key {
+        MoneyRequest::key_of(self.money_request_id)
+    }
+}
+
+impl MoneyRequest {
+    /// Where the request with this id is.
+    pub fn key_of(id: MoneyRequestId) -> Key {
+        Key::new(id.to_string(), "request")
+    }
+
+    /// Where it can be read over HTTP.
+    pub fn location(&self) -> String {
+        format!("/v1/money/requests/{}", self.money_request_id)
+    }
+
+    /// Whether nothing will change any more.
+    pub fn is_final(&self) -> bool {
+        matches!(self.state, MoneyRequestState::Succeeded | MoneyRequestState::Failed)
+    }
+
+    /// The reference of one of its steps.
+    pub fn reference(&self, step: &str) -> contract::Reference {
+        contract::Reference { id: format!("{}/{step}", self.money_request_id), birth: self.requested_at }
+    }
+
+    /// What it asks of the bank.
+    pub fn bank_order(&self) -> FirmbankingOrder {
+        let linked =
+            BankParty::Linked { bank_account_id: self.bank_account_id, membership_id: self.membership_id };
+        match self.direction {
+            Direction::Recharge => {
+                FirmbankingOrder { source: linked, destination: BankParty::Corporate, amount: self.amount }
+            }
+        }
+    }
+}

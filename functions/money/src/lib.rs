@@ -1,0 +1,55 @@
+//! Wallets: recharges, transfers, balances, and the ledger behind them.
+//!
+//! A wallet is an append-only chain of entries (domain/ledger.rs decides them, chains.rs reads and grows them). A
+//! recharge is a saga over the chain and the bank (recharge.rs). Everything else reads.
+
+mod chains;
+mod create_member_money;
+pub mod domain;
+mod find_money_history;
+mod find_money_request;
+mod get_balance_request;
+mod increase_money_request;
+mod increase_money_request_by_event;
+pub mod items;
+mod on_firmbanking_failed;
+mod on_firmbanking_succeeded;
+mod on_membership_registered;
+mod on_money_increase_requested;
+mod outbox;
+mod recharge;
+pub mod refusals;
+mod relay_outbox;
+mod republish;
+mod settings;
+mod sweep_money_requests;
+mod transfer_money;
+
+use contract::{Api, Service};
+
+/// The secret from which money's keys derive: for cursors.
+const KEY: &str = "money-key";
+
+/// Money's operations.
+pub static SERVICE: Service = Service {
+    name: "money",
+    summary: "Wallets: recharges, transfers, balances, and the ledger behind them",
+    api: Api::Pay,
+    indexes: &[],
+    operations: &[
+        create_member_money::OPERATION,
+        on_membership_registered::OPERATION,
+        increase_money_request::OPERATION,
+        increase_money_request_by_event::OPERATION,
+        on_money_increase_requested::OPERATION,
+        on_firmbanking_succeeded::OPERATION,
+        on_firmbanking_failed::OPERATION,
+        sweep_money_requests::OPERATION,
+        find_money_request::OPERATION,
+        get_balance_request::OPERATION,
+        find_money_history::OPERATION,
+        transfer_money::OPERATION,
+        relay_outbox::OPERATION,
+        republish::OPERATION,
+    ],
+};

@@ -1,0 +1,79 @@
+//! Which facts money's items state, and which of them are not final.
+
+use crate::{
+    domain::{Entry, Kind},
+    items::MoneyRequest,
+    sweep_money_requests,
+};
+use contract::outbox::{Later, Outbox};
+use events::{
+    Envelope,
+    money::{MoneyIncreaseRequested, MoneyIncreased, MoneyTransferred},
+};
+use serde_json::json;
+use store::{Item, Record, Unreadable, kind_of, read};
+
+/// Money's outbox.
+pub const OUTBOX: Outbox = Outbox { facts, unfinished, republish: "money.republish" };
+
+/// The first message comes when the first worker's lease is over; later ones ever more slowly.
+const FIRST_DELAY_SECONDS: u32 = 25;
+const MOST_DELAY_SECONDS: u32 = 900;
+
+fn facts(item: &Item) -> Result<Vec<Envelope>, Unreadable> {
+    match kind_of(item) {
+        Entry::KIND => Ok(entry_fact(&read(item.clone())?).into_iter().collect()),
+        MoneyRequest::KIND => Ok(request_fact(&read(item.clone())?).into_iter().collect()),
+        _ => Ok(Vec::new()),
+    }
+}
+
+fn entry_fact(entry: &Entry) -> Option<Envelope> {
+    let own = Some(entry.own_account());
+    match entry.purpose {
+        Kind::Recharge if entry.credit == own => {
+            let fact = MoneyIncreased {
+                money_request_id: entry.reference.split('/').next().unwrap_or_default().to_owned(),
+                membership_id: entry.owner,
+                wallet_id: entry.wallet_id,
+                sequence: entry.sequence,
+                amount: entry.amount,
+                balance: entry.standing.balance,
+                recharged_total: entry.standing.recharged_total,
+                increased_at: entry.time,
+            };
+            Some(Envelope::of(&fact, "", entry.time, &entry.traceparent))
+        }
+        Kind::Remittance if entry.debit == own => {
+            let fact = MoneyTransferred {
+                reference: entry.reference.clone(),
+                debit_wallet_id: entry.wallet_id,
+                credit_account: entry.credit?.to_string(),
+                sequence: entry.sequence,
+                amount: entry.amount,
+                balance: entry.standing.balance,
+                transferred_at: entry.time,
+            };
+            Some(Envelope::of(&fact, "", entry.time, &entry.traceparent))
+        }
+        _ => None,
+    }
+}
+
+fn request_fact(record: &MoneyRequest) -> Option<Envelope> {
+    let fact = MoneyIncreaseRequested { money_request_id: record.money_request_id };
+    record.by_event.then(|| Envelope::of(&fact, "", record.requested_at, &record.traceparent))
+}
+
+fn unfinished(item: &Item) -> Result<Option<Later>, Unreadable> {
+    if kind_of(item) != MoneyRequest::KIND {
+        return Ok(None);
+    }
+    let record: MoneyRequest = read(item.clone())?;
+    let doubled = FIRST_DELAY_SECONDS.saturating_mul(2_u32.saturating_pow(record.attempts));
+    Ok((!record.is_final()).then(|| Later {
+        operation: sweep_money_requests::NAME,
+        body: json!({ "moneyRequestId": record.money_request_id }),
+        delay_seconds: doubled.min(MOST_DELAY_SECONDS),
+    }))
+}

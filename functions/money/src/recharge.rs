@@ -1,0 +1,316 @@
+//! The recharge saga: expect → bank → credit or release → record.
+//!
+//! The record is put first. Every step is idempotent under a reference that derives from the record's id, so
+//! [`advance`] may be run again, by anybody, from the start, at any time: the API call, a repetition of its key, the
+//! event handler, the bank's facts and the sweeper all run the same function, at once if it happens so. The wallet is
+//! credited only when the bank is certain, and nothing is given up while it is not.
+
+use crate::{
+    chains::{self, Failure},
+    domain::{Chain, Entry, Limits, Order, Step},
+    items::{MoneyRequest, MoneyRequestState},
+    settings::Settings,
+};
+use contract::{
+    Call, Context, Problem, Reply,
+    peers::{FirmbankingState, REQUEST_FIRMBANKING},
+    ports::CallError,
+    problem,
+};
+use kernel::{
+    Money, Timestamp,
+    id::{BankAccountId, MembershipId, MoneyRequestId},
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use store::{CommitError, Condition, Read, Write};
+
+/// How long the one who works on a record is left alone: longer than its function may run.
+const LEASE_SECONDS: i64 = 20;
+
+/// What a member asks for.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RechargeOrder {
+    /// One of the member's linked bank accounts.
+    pub bank_account_id: BankAccountId,
+    /// How much to bring into the wallet; at least 1 won.
+    pub amount: Money,
+}
+
+/// A money request as its owner sees it.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MoneyRequestView {
+    /// Its id.
+    pub money_request_id: MoneyRequestId,
+    /// Whose.
+    pub membership_id: MembershipId,
+    /// Which way it goes.
+    pub direction: crate::items::Direction,
+    /// The linked account.
+    pub bank_account_id: BankAccountId,
+    /// How much.
+    pub amount: Money,
+    /// How far it is.
+    pub state: MoneyRequestState,
+    /// Why it failed, as a stable code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure_reason: Option<String>,
+    /// The wallet's balance right after it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub balance_after: Option<Money>,
+    /// When it was asked for.
+    pub requested_at: Timestamp,
+    /// When it became final.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub completed_at: Option<Timestamp>,
+}
+
+impl From<&MoneyRequest> for MoneyRequestView {
+    fn from(record: &MoneyRequest) -> MoneyRequestView {
+        MoneyRequestView {
+            money_request_id: record.money_request_id,
+            membership_id: record.membership_id,
+            direction: record.direction,
+            bank_account_id: record.bank_account_id,
+            amount: record.amount,
+            state: record.state,
+            failure_reason: record.failure_reason.clone(),
+            balance_after: record.balance_after.and_then(|amount| Money::try_won(amount).ok()),
+            requested_at: record.requested_at,
+            completed_at: record.completed_at,
+        }
+    }
+}
+
+/// Where a request's record came from.
+pub enum Stored {
+    /// This call put it.
+    New(MoneyRequest),
+    /// An earlier call with the same key put it.
+    Known(MoneyRequest),
+}
+
+/// Stores a recharge under the id of its key, or finds the one that is there.
+pub async fn store_request(
+    context: &Context,
+    call: &Call<RechargeOrder>,
+    by_event: bool,
+) -> Result<Stored, Problem> {
+    let membership_id = call.caller.member()?;
+    let RechargeOrder { bank_account_id, amount } = call.body;
+    let money_request_id = call.derived_id()?;
+    if amount.is_zero() {
+        return Err(Problem::field("/amount/amount", "must be at least 1"));
+    }
+    let limit = Settings::of(context)?.limits.recharge_each;
+    if amount > limit {
+        return Err(Problem::field("/amount/amount", format!("must be at most {}", limit.amount())));
+    }
+    let record = MoneyRequest {
+        money_request_id,
+        membership_id,
+        direction: crate::items::Direction::Recharge,
+        bank_account_id,
+        amount,
+        requested_at: call.now,
+        fingerprint: call.fingerprint.clone(),
+        by_event,
+        state: MoneyRequestState::Requested,
+        failure_reason: None,
+        balance_after: None,
+        completed_at: None,
+        version: 1,
+        attempts: 0,
+        leased_until: if by_event { call.now } else { call.now.plus_seconds(LEASE_SECONDS) },
+        traceparent: call.trace.traceparent().to_owned(),
+    };
+    match context.table.commit(&[Write::put(&record, Condition::Absent)?]).await {
+        Ok(()) => return Ok(Stored::New(record)),
+        Err(error) if error.is_collision() => {}
+        Err(error) => return Err(error.into()),
+    }
+    let known =
+        find(context, money_request_id).await?.ok_or_else(|| Problem::unavailable("a contended put"))?;
+    if known.fingerprint != call.fingerprint {
+        return Err((&problem::IDEMPOTENCY_KEY_REUSED).into());
+    }
+    Ok(Stored::Known(known))
+}
+
+/// The record with this id, as of now.
+pub async fn find(context: &Context, id: MoneyRequestId) -> Result<Option<MoneyRequest>, Problem> {
+    let item = context.table.get(&MoneyRequest::key_of(id), Read::Consistent).await?;
+    Ok(item.map(store::read).transpose()?)
+}
+
+/// Takes over the work on a record whose first worker may have died, or says that it is still at work.
+pub async fn take_over(
+    context: &Context,
+    record: MoneyRequest,
+    now: Timestamp,
+) -> Result<MoneyRequest, Problem> {
+    if record.is_final() {
+        return Ok(record);
+    }
+    let wait = record.leased_until.millis_since(now);
+    if wait > 0 {
+        let seconds = u32::try_from(wait.div_euclid(1000)).unwrap_or(0).saturating_add(1);
+        return Err(Problem::from(&problem::REQUEST_IN_PROGRESS).retry_after(seconds));
+    }
+    save(context, MoneyRequest { leased_until: now.plus_seconds(LEASE_SECONDS), ..record }).await
+}
+
+/// Brings a recharge as far as it will go now. Safe to run again and at once with others.
+pub async fn advance<I>(
+    context: &Context,
+    call: &Call<I>,
+    record: MoneyRequest,
+) -> Result<MoneyRequest, Problem> {
+    if record.is_final() {
+        return Ok(record);
+    }
+    let limits = Settings::of(context)?.limits;
+    let mut chain = chains::load(context, record.membership_id, record.requested_at).await?;
+
+    // The announcement comes first: it keeps room in the wallet, so that certain money always fits.
+    let expect = order(&record, "expect", Step::Expect(record.amount));
+    match chains::append(context, &mut chain, &expect, &limits).await {
+        Ok(_) => {}
+        Err(Failure::Refused(refusal)) => return fail(context, record, refusal.code().code).await,
+        Err(Failure::Problem(problem)) => return Err(problem),
+    }
+
+    let reference = record.reference("bank");
+    let asked = context
+        .call(&REQUEST_FIRMBANKING, call, Some(record.membership_id), Some(reference), &record.bank_order())
+        .await;
+    match asked {
+        Ok(answer) => match answer.state {
+            FirmbankingState::Succeeded => credit(context, &mut chain, record, &limits).await,
+            FirmbankingState::Failed => {
+                let reason = answer.failure_reason.unwrap_or_else(|| "bank_declined".to_owned());
+                release(context, &mut chain, record, &limits, &reason).await
+            }
+            FirmbankingState::Requested | FirmbankingState::Sent | FirmbankingState::Unknown => {
+                wait_for_bank(context, record, call.now).await
+            }
+        },
+        // Banking keeps every definite outcome as a record, so a bare refusal is a fault on our side and says nothing
+        // of the bank: the record waits, and the log tells.
+        Err(CallError::Refused(problem)) => {
+            tracing::error!(code = %problem.code, "banking refused to take a firmbanking");
+            wait_for_bank(context, record, call.now).await
+        }
+        Err(CallError::Unanswered(error)) => {
+            tracing::warn!(%error, "banking did not answer");
+            wait_for_bank(context, record, call.now).await
+        }
+    }
+}
+
+async fn credit(
+    context: &Context,
+    chain: &mut Chain,
+    record: MoneyRequest,
+    limits: &Limits,
+) -> Result<MoneyRequest, Problem> {
+    let close = order(&record, "close", Step::Recharge(record.amount));
+    let entry = chains::append(context, chain, &close, limits).await?;
+    succeed(context, record, &entry).await
+}
+
+async fn release(
+    context: &Context,
+    chain: &mut Chain,
+    record: MoneyRequest,
+    limits: &Limits,
+    reason: &str,
+) -> Result<MoneyRequest, Problem> {
+    let close = order(&record, "close", Step::Release(record.amount));
+    chains::append(context, chain, &close, limits).await?;
+    fail(context, record, reason).await
+}
+
+fn order(record: &MoneyRequest, step: &str, what: Step) -> Order {
+    Order { step: what, reference: record.reference(step), traceparent: record.traceparent.clone() }
+}
+
+async fn succeed(context: &Context, record: MoneyRequest, entry: &Entry) -> Result<MoneyRequest, Problem> {
+    let done = MoneyRequest {
+        state: MoneyRequestState::Succeeded,
+        balance_after: Some(entry.standing.balance.amount()),
+        completed_at: Some(entry.time),
+        ..record
+    };
+    save(context, done).await
+}
+
+async fn fail(context: &Context, record: MoneyRequest, reason: &str) -> Result<MoneyRequest, Problem> {
+    let failed = MoneyRequest {
+        state: MoneyRequestState::Failed,
+        failure_reason: Some(reason.to_owned()),
+        completed_at: Some(context.clock.now().max(record.requested_at)),
+        ..record
+    };
+    save(context, failed).await
+}
+
+/// Leaves the record for the bank's fact or the sweeper, and its lease to whoever comes.
+async fn wait_for_bank(
+    context: &Context,
+    record: MoneyRequest,
+    now: Timestamp,
+) -> Result<MoneyRequest, Problem> {
+    let attempts = record.attempts.saturating_add(1);
+    save(
+        context,
+        MoneyRequest { state: MoneyRequestState::BankUnknown, attempts, leased_until: now, ..record },
+    )
+    .await
+}
+
+/// Saves a changed record if nobody changed it since it was read; otherwise answers what is there now.
+///
+/// Whoever was first has run the same steps under the same references, so its outcome is ours.
+async fn save(context: &Context, changed: MoneyRequest) -> Result<MoneyRequest, Problem> {
+    let unchanged = Condition::number("version", changed.version);
+    let changed = MoneyRequest { version: changed.version.saturating_add(1), ..changed };
+    match context.table.commit(&[Write::put(&changed, unchanged)?]).await {
+        Ok(()) => Ok(changed),
+        Err(error @ CommitError::Refused(_)) => match error.found(0) {
+            Some(found) => Ok(store::read(found.clone())?),
+            None => Err(Problem::internal("a money request has vanished")),
+        },
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The answer to the one who asked: done, refused, or to be continued.
+pub fn reply(record: &MoneyRequest) -> Result<Reply<MoneyRequestView>, Problem> {
+    let view = MoneyRequestView::from(record);
+    match record.state {
+        MoneyRequestState::Succeeded => Ok(Reply::created(record.location(), view)),
+        MoneyRequestState::Requested | MoneyRequestState::BankUnknown => {
+            Ok(Reply::accepted(record.location(), view))
+        }
+        MoneyRequestState::Failed => {
+            let reason = record.failure_reason.as_deref().unwrap_or_default();
+            Err(Problem { location: Some(record.location()), ..crate::refusals::of_reason(reason) })
+        }
+    }
+}
+
+/// Advances the recharge whose bank step has this reference. Other sagas' references are none of money's business.
+pub async fn advance_by_reference<I>(
+    context: &Context,
+    call: &Call<I>,
+    reference: &str,
+) -> Result<(), Problem> {
+    let Some(id) = reference.strip_suffix("/bank").and_then(|id| id.parse().ok()) else { return Ok(()) };
+    if let Some(record) = find(context, id).await? {
+        advance(context, call, record).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,101 @@
+//! Advances recharges that are not final: one by a delayed message, or, on a slow schedule, all that were forgotten.
+//!
+//! The relay sends the message whenever it sees a record that is not final, so no index is needed on the hot path.
+//! The schedule's scan is for what even that has lost; it goes on by a message to this operation's own queue.
+
+use crate::{
+    items::MoneyRequest,
+    recharge::{self, MoneyRequestView},
+};
+use contract::{
+    Call, Context, Grant, Operation, Problem, Reply, Trigger, handled_by, outbox::KeyName, peers,
+};
+use kernel::id::MoneyRequestId;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use store::{AttributeValue, Item, Query, Record, kind_of};
+
+/// The declaration.
+pub const OPERATION: Operation = Operation {
+    name: "sweepMoneyRequests",
+    summary: "Advances recharges that are overdue",
+    triggers: &[Trigger::Queue, Trigger::Schedule("rate(1 hour)")],
+    grants: &[Grant::ReadTable, Grant::WriteTable, Grant::ScanTable, Grant::Enqueue(NAME)],
+    calls: &[peers::REQUEST_FIRMBANKING.operation],
+    emits: &["money.increased.v1"],
+    timeout_seconds: 60,
+    ..handled_by!(sweep_money_requests)
+};
+
+/// The operation's full name.
+pub const NAME: &str = "money.sweepMoneyRequests";
+
+/// How many pages of the table one run reads.
+const PAGES: usize = 5;
+
+/// What to sweep: one record, or the table from a place on.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Sweep {
+    /// The one record.
+    pub money_request_id: Option<MoneyRequestId>,
+    /// Where the run before ended.
+    pub after: Option<KeyName>,
+}
+
+/// What was swept.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Swept {
+    /// The records that were advanced, as they are now.
+    pub advanced: Vec<MoneyRequestView>,
+}
+
+async fn sweep_money_requests(context: &Context, call: Call<Sweep>) -> Result<Reply<Swept>, Problem> {
+    let mut advanced = Vec::new();
+    if let Some(id) = call.body.money_request_id {
+        // A record that is gone, or done by now, needs nothing.
+        if let Some(record) = recharge::find(context, id).await?.filter(|record| !record.is_final()) {
+            advanced.push(MoneyRequestView::from(&recharge::advance(context, &call, record).await?));
+        }
+        return Ok(Reply::ok(Swept { advanced }));
+    }
+    let mut query = Query { after: call.body.after.as_ref().map(position), ..Query::everything() };
+    for _ in 0..PAGES {
+        let page = context.table.query(&query).await?;
+        for item in page.items.into_iter().filter(|item| kind_of(item) == MoneyRequest::KIND) {
+            let record: MoneyRequest = store::read(item)?;
+            if is_overdue(&record, &call) {
+                advanced.push(MoneyRequestView::from(&recharge::advance(context, &call, record).await?));
+            }
+        }
+        query.after = page.next;
+        if query.after.is_none() {
+            return Ok(Reply::ok(Swept { advanced }));
+        }
+    }
+    if let Some(after) = query.after.as_ref() {
+        let body = json!({ "after": { "partition": text(after, "pk"), "sort": text(after, "sk") } });
+        context.queues.send(NAME, &body, 0, &call.trace).await.map_err(Problem::unavailable)?;
+    }
+    Ok(Reply::ok(Swept { advanced }))
+}
+
+fn is_overdue(record: &MoneyRequest, call: &Call<Sweep>) -> bool {
+    !record.is_final() && record.leased_until < call.now
+}
+
+fn position(key: &KeyName) -> Item {
+    let mut position = Item::default();
+    position.insert("pk".to_owned(), AttributeValue::S(key.partition.clone()));
+    position.insert("sk".to_owned(), AttributeValue::S(key.sort.clone()));
+    position
+}
+
+fn text<'a>(item: &'a Item, name: &str) -> &'a str {
+    match item.get(name) {
+        Some(AttributeValue::S(text)) => text,
+        _ => "",
+    }
+}
