@@ -1,0 +1,174 @@
+"""The process that is the local cloud: ministack, pinned, with the few repairs that it needs.
+
+Only cloud.py starts it. Each repair below names what AWS does and ministack 1.5.33 does not; all of
+them are here, in local tooling, so that the product never knows which cloud it runs in. Beside AWS's
+own paths it serves /_pay/instance (which process is this?) and /_pay/docs/ (Swagger UI).
+"""
+
+import asyncio
+import json
+import mimetypes
+import os
+import signal
+import socketserver
+import threading
+import time
+import uuid
+from importlib.util import find_spec
+from pathlib import Path
+
+import boto3
+from hypercorn.asyncio import serve
+from hypercorn.config import Config
+from ministack import app as ministack
+from ministack.core import lambda_runtime
+from ministack.services import apigateway, lambda_svc, secretsmanager
+
+INSTANCE = os.environ["PAY_CLOUD_INSTANCE"]
+OPENAPI = Path(os.environ["PAY_CLOUD_OPENAPI"])
+PORT = int(os.environ["GATEWAY_PORT"])
+ENDPOINT = f"http://127.0.0.1:{PORT}"
+KEY_CACHE_SECONDS = 5
+
+
+def answer_invocations_at_once():
+    """The runtime API writes headers and body apart, and Nagle's algorithm holds the body back 40 ms."""
+    socketserver.StreamRequestHandler.disable_nagle_algorithm = True
+
+
+def forget_signing_keys_soon():
+    """ministack keeps an issuer's keys for two hours, even an empty set; a reset or a test cannot wait."""
+    fetch = apigateway._fetch_jwks
+
+    async def fetch_briefly(url):
+        keys = await fetch(url)
+        cached = apigateway._jwks_cache[url]
+        cached["expiresAt"] = min(cached["expiresAt"], time.time() + KEY_CACHE_SECONDS)
+        return keys
+
+    apigateway._fetch_jwks = fetch_briefly
+
+
+def retry_failed_stream_records():
+    """AWS retries a stream batch from the record that a function reports as failed.
+
+    ministack takes such an answer for success and loses the records. Failing the whole batch makes it
+    come again: more than AWS repeats, but at least once, which is what consumers are built for.
+    """
+    execute = lambda_svc._execute_function
+
+    def execute_and_look(function, event):
+        result = execute(function, event)
+        records = event.get("Records") if isinstance(event, dict) else None
+        from_stream = bool(records) and records[0].get("eventSource") == "aws:dynamodb"
+        answer = result.get("body")
+        if from_stream and isinstance(answer, dict) and answer.get("batchItemFailures"):
+            partial = {"errorType": "PartialBatch", "errorMessage": json.dumps(answer)}
+            return {**result, "error": True, "body": partial}
+        return result
+
+    lambda_svc._execute_function = execute_and_look
+
+
+def rotate_secrets():
+    """ministack's RotateSecret promotes a copy and calls nobody; AWS makes four calls to the function."""
+
+    def rotate(data):
+        _, secret = secretsmanager._resolve(data.get("SecretId"))
+        if secret is None:
+            return secretsmanager.error_response_json("ResourceNotFoundException", "No such secret.", 400)
+        secret["RotationLambdaARN"] = data.get("RotationLambdaARN") or secret.get("RotationLambdaARN")
+        secret["RotationRules"] = data.get("RotationRules") or secret.get("RotationRules")
+        secret["RotationEnabled"] = True
+        version = data.get("ClientRequestToken") or str(uuid.uuid4())
+        if data.get("RotateImmediately", True):
+            pending = {"SecretString": None, "SecretBinary": None, "CreatedDate": int(time.time())}
+            secret["Versions"][version] = {**pending, "Stages": ["AWSPENDING"]}
+            steps = (secret["RotationLambdaARN"], secret["ARN"], version)
+            threading.Thread(target=rotation_steps, args=steps, daemon=True).start()
+        answer = {"ARN": secret["ARN"], "Name": secret["Name"], "VersionId": version}
+        return secretsmanager.json_response(answer)
+
+    secretsmanager._rotate_secret = rotate
+
+
+def rotation_steps(function, secret, version):
+    functions = boto3.client(
+        "lambda",
+        endpoint_url=ENDPOINT,
+        region_name="us-east-1",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+    )
+    for step in ("createSecret", "setSecret", "testSecret", "finishSecret"):
+        event = {"Step": step, "SecretId": secret, "ClientRequestToken": version}
+        answer = functions.invoke(FunctionName=function, Payload=json.dumps(event))
+        if "FunctionError" in answer:
+            print(f"rotation of {secret} stopped at {step}: {answer['Payload'].read()}", flush=True)
+            return
+
+
+class Frame:
+    """Serves our own few paths and hands everything else to ministack."""
+
+    def __init__(self, inner):
+        self.inner = inner
+        self.swagger = Path(find_spec("swagger_ui").origin).parent / "static"
+
+    async def __call__(self, scope, receive, send):
+        if scope["type"] == "http" and scope["path"].startswith("/_pay/"):
+            status, kind, body = self.answer(scope["path"].removeprefix("/_pay/"))
+            headers = [(b"content-type", kind.encode()), (b"content-length", str(len(body)).encode())]
+            await send({"type": "http.response.start", "status": status, "headers": headers})
+            await send({"type": "http.response.body", "body": body})
+            return
+        await self.inner(scope, receive, send)
+
+    def answer(self, path):
+        if path == "instance":
+            return 200, "text/plain", INSTANCE.encode()
+        if path == "openapi.json":
+            return 200, "application/json", self.openapi()
+        if path in ("docs", "docs/"):
+            return 200, "text/html; charset=utf-8", PAGE.encode()
+        asset = self.swagger / Path(path).name
+        if path.startswith("docs/") and asset.is_file():
+            return 200, mimetypes.guess_type(asset.name)[0] or "text/plain", asset.read_bytes()
+        return 404, "text/plain", b"not found"
+
+    def openapi(self):
+        if not OPENAPI.is_file():
+            return b'{"openapi": "3.1.0", "info": {"title": "Pay: run make generate", "version": "0"}, "paths": {}}'
+        description = json.loads(OPENAPI.read_text())
+        description["servers"] = [{"url": f"{ENDPOINT}/_aws/execute-api/pay"}]
+        return json.dumps(description).encode()
+
+
+PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>Pay</title>
+<link rel="stylesheet" href="/_pay/docs/swagger-ui.css"></head>
+<body><div id="ui"></div><script src="/_pay/docs/swagger-ui-bundle.js"></script>
+<script>SwaggerUIBundle({url: "/_pay/openapi.json", dom_id: "#ui", persistAuthorization: true})</script>
+</body></html>"""
+
+
+async def main():
+    config = Config()
+    config.bind = [f"127.0.0.1:{PORT}"]
+    config.keep_alive_timeout = 75
+    config.graceful_timeout = 2
+    config.loglevel = "WARNING"
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    # Hypercorn runs ministack's shutdown after the signal, which is where the state is written.
+    await serve(Frame(ministack.app), config, shutdown_trigger=stopped.wait)
+    lambda_runtime.reset()
+
+
+if __name__ == "__main__":
+    answer_invocations_at_once()
+    forget_signing_keys_soon()
+    retry_failed_stream_records()
+    rotate_secrets()
+    asyncio.run(main())

@@ -1,0 +1,184 @@
+"""Terraform: the same composition for a local cloud and for AWS, with other variables and another state."""
+
+import glob
+import hashlib
+import json
+import os
+import subprocess
+from pathlib import Path
+
+from cloud import LOCAL, ROOT, CloudError, credentials
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+COMPOSITION = ROOT / "infra/terraform"
+ARTIFACTS = LOCAL / "artifacts"
+STATE_BUCKET = "pay-terraform-state"
+PROVIDER = "registry.terraform.io/hashicorp/aws"
+
+
+class Stack:
+    """One state of the composition. `folder` holds what Terraform keeps beside it."""
+
+    def __init__(self, folder, backend, environment):
+        self.folder = folder
+        self.backend = backend
+        self.environment = {
+            **os.environ,
+            **environment,
+            "TF_CLI_CONFIG_FILE": str(provider_configuration()),
+            "TF_DATA_DIR": str(folder / "terraform"),
+            "TF_IN_AUTOMATION": "1",
+        }
+
+    @classmethod
+    def local(cls, cloud):
+        keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_SESSION_TOKEN": ""}
+        return cls(cloud.folder, local_backend(cloud), keys)
+
+    @classmethod
+    def aws(cls, bucket, region, name):
+        lines = [f'bucket = "{bucket}"', f'key = "{name}.tfstate"', f'region = "{region}"']
+        return cls(LOCAL / "aws", "\n".join([*lines, "use_lockfile = true", "encrypt = true"]), {})
+
+    def command(self, *arguments):
+        return ["terraform", f"-chdir={COMPOSITION}", *arguments]
+
+    def init(self):
+        """Runs `terraform init`, unless nothing that it depends on has changed since the last time."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        settings = self.folder / "backend.hcl"
+        settings.write_text(self.backend)
+        inputs = [settings, COMPOSITION / "versions.tf", COMPOSITION / "main.tf", provider_configuration()]
+        wanted = hashlib.sha256(b"".join(path.read_bytes() for path in inputs)).hexdigest()
+        done = self.folder / "initialized"
+        if done.exists() and done.read_text() == wanted:
+            return
+        self.quietly("init", "-input=false", "-reconfigure", f"-backend-config={settings}")
+        done.write_text(wanted)
+
+    def quietly(self, *arguments):
+        run = subprocess.run(self.command(*arguments), env=self.environment, capture_output=True, text=True)
+        if run.returncode != 0:
+            raise CloudError(f"terraform {arguments[0]} failed:\n{run.stdout[-2000:]}\n{run.stderr[-4000:]}")
+        return run.stdout
+
+    def apply(self, variables):
+        """Applies with a progress bar and returns the number of resources that changed."""
+        self.init()
+        file = self.folder / "pay.tfvars.json"
+        file.write_text(json.dumps(variables, indent=2))
+        process = subprocess.Popen(
+            self.command("apply", "-json", "-auto-approve", "-input=false", "-parallelism=60", f"-var-file={file}"),
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        changed = follow(process.stdout, self.folder / "apply.log")
+        if process.wait() != 0:
+            raise CloudError(f"terraform apply failed; all that it said is in {self.folder / 'apply.log'}")
+        return changed
+
+    def outputs(self):
+        shown = json.loads(self.quietly("output", "-json"))
+        return {name: output["value"] for name, output in shown.items()}
+
+    def interactively(self, *arguments):
+        return subprocess.run(self.command(*arguments), env=self.environment).returncode
+
+
+def deploy_locally(cloud, **variables):
+    values = {
+        "endpoint": cloud.endpoint,
+        "artifacts": str(ARTIFACTS),
+        "architecture": "x86_64" if os.uname().machine in ("x86_64", "amd64") else "arm64",
+        "bank_simulator": True,
+        "cors_origins": ["*"],
+        "tracing": "Active",
+        "log_retention_days": 7,
+        **variables,
+    }
+    stack = Stack.local(cloud)
+    changed = stack.apply(values)
+    outputs = {"endpoint": cloud.endpoint, "log": str(cloud.log), **stack.outputs()}
+    (cloud.folder / "outputs.json").write_text(json.dumps(outputs, indent=2))
+    return changed
+
+
+def outputs(cloud):
+    kept = cloud.folder / "outputs.json"
+    if not kept.exists():
+        raise CloudError("nothing is deployed yet: `make run` first")
+    if not cloud.is_running():
+        raise CloudError("the local cloud is not running: `make run` first")
+    return json.loads(kept.read_text())
+
+
+def local_backend(cloud):
+    """The state lives in the local cloud's own S3, so that cloud and state are kept and reset together."""
+    buckets = cloud.client("s3")
+    if STATE_BUCKET not in [bucket["Name"] for bucket in buckets.list_buckets()["Buckets"]]:
+        buckets.create_bucket(Bucket=STATE_BUCKET)
+    region = credentials()["region_name"]
+    return "\n".join([
+        f'bucket = "{STATE_BUCKET}"',
+        'key = "pay.tfstate"',
+        f'region = "{region}"',
+        f'endpoints = {{ s3 = "{cloud.endpoint}" }}',
+        *(f"{name} = true" for name in (
+            "use_path_style", "skip_credentials_validation", "skip_requesting_account_id",
+            "skip_metadata_api_check", "skip_region_validation", "skip_s3_checksum",
+        )),
+    ])
+
+
+def provider_configuration():
+    """Writes the project's own Terraform CLI configuration: a provider mirror, if the machine has one.
+
+    With a mirror the registry is not asked at all, so that an offline machine works too.
+    """
+    configuration = LOCAL / "terraform.rc"
+    mirror = provider_mirror()
+    if mirror is None:
+        text = "provider_installation {\n  direct {}\n}\n"
+    else:
+        text = (
+            "provider_installation {\n"
+            f'  filesystem_mirror {{\n    path    = "{mirror}"\n    include = ["{PROVIDER}"]\n  }}\n'
+            f'  direct {{\n    exclude = ["{PROVIDER}"]\n  }}\n}}\n'
+        )
+    if not configuration.exists() or configuration.read_text() != text:
+        LOCAL.mkdir(exist_ok=True)
+        configuration.write_text(text)
+    return configuration
+
+
+def provider_mirror():
+    given = os.environ.get("TF_PLUGIN_DIR")
+    usual = [
+        "~/.terraform.d/plugins", "~/.local/share/terraform/plugins", "/usr/share/terraform/*",
+        "/usr/local/share/terraform/*", "/opt/*", "/opt/*/*", "/var/lib/terraform/*",
+    ]
+    places = ([given] if given else []) + [place for pattern in usual for place in glob.glob(os.path.expanduser(pattern))]
+    return next((place for place in places if (Path(place) / PROVIDER).is_dir()), None)
+
+
+def follow(lines, log):
+    """Turns Terraform's machine-readable output into a bar; errors are shown in full."""
+    columns = (TextColumn("terraform apply"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    changed = 0
+    with log.open("w") as record, Progress(*columns) as progress:
+        task = progress.add_task("comparing", total=None)
+        for line in lines:
+            record.write(line)
+            message = json.loads(line)
+            kind = message["type"]
+            if kind == "change_summary" and message["changes"]["operation"] == "plan":
+                changes = message["changes"]
+                changed = changes["add"] + changes["change"] + changes["remove"]
+                progress.update(task, total=changed, completed=0)
+            elif kind == "apply_complete" and message["hook"]["action"] != "read":
+                progress.update(task, advance=1, description=message["hook"]["resource"]["addr"].split(".")[-1][:40])
+            elif kind == "diagnostic" and message["diagnostic"]["severity"] == "error":
+                where = message["diagnostic"].get("address", "")
+                progress.console.print(f"[red]{where} {message['diagnostic']['summary']}[/red]\n{message['diagnostic']['detail']}", highlight=False)
+    return changed

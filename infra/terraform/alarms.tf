@@ -1,0 +1,105 @@
+# CloudWatch bills an alarm by the metrics it reads, so alarms are made per service where one metric
+# can speak for all of a service's functions: an idle month stays cheap.
+
+locals {
+  with_dead_letters = [
+    for name, operation in local.operations : name
+    if operation.queue || operation.stream || operation.schedule != null
+  ]
+  # An alarm takes ten metrics at most.
+  dead_letter_groups = merge([
+    for service in keys(local.services) : {
+      for index, group in chunklist(sort([
+        for name in local.with_dead_letters : "${local.full_names[name]}-dead" if local.operations[name].service == service
+      ]), 10) : "${service}-${index + 1}" => group
+    }
+  ]...)
+  relays = { for name, operation in local.operations : operation.service => name if operation.stream }
+}
+
+resource "aws_cloudwatch_metric_alarm" "dead_letters" {
+  for_each = local.dead_letter_groups
+
+  alarm_name          = "${var.name}-${each.key}-dead-letters"
+  alarm_description   = "Work was given up and waits in a dead-letter queue: see docs/runbook.md, then make redrive."
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  evaluation_periods  = 1
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = var.alarm_actions
+  ok_actions          = var.alarm_actions
+
+  metric_query {
+    id          = "total"
+    expression  = "SUM(METRICS())"
+    label       = "dead letters"
+    return_data = true
+  }
+
+  dynamic "metric_query" {
+    for_each = each.value
+
+    content {
+      id = "queue${metric_query.key}"
+
+      metric {
+        namespace   = "AWS/SQS"
+        metric_name = "ApproximateNumberOfMessagesVisible"
+        dimensions  = { QueueName = metric_query.value }
+        stat        = "Maximum"
+        period      = 300
+      }
+    }
+  }
+}
+
+resource "aws_cloudwatch_metric_alarm" "errors" {
+  for_each = local.services
+
+  alarm_name          = "${var.name}-${each.key}-errors"
+  alarm_description   = "Functions of ${each.key} failed: make logs shows why."
+  namespace           = var.name
+  metric_name         = "${each.key}-errors"
+  statistic           = "Sum"
+  period              = 300
+  evaluation_periods  = 1
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 5
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = var.alarm_actions
+  ok_actions          = var.alarm_actions
+}
+
+resource "aws_cloudwatch_metric_alarm" "relay_age" {
+  for_each = local.relays
+
+  alarm_name          = "${var.name}-${each.key}-relay-age"
+  alarm_description   = "Facts of ${each.key} wait longer than five minutes: the stream keeps them for a day."
+  namespace           = "AWS/Lambda"
+  metric_name         = "IteratorAge"
+  dimensions          = { FunctionName = local.full_names[each.value], Resource = "${local.full_names[each.value]}:live" }
+  statistic           = "Maximum"
+  period              = 300
+  evaluation_periods  = 1
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 300000
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = var.alarm_actions
+  ok_actions          = var.alarm_actions
+}
+
+resource "aws_cloudwatch_metric_alarm" "gateway_errors" {
+  alarm_name          = "${var.name}-gateway-5xx"
+  alarm_description   = "The API answered with 5xx."
+  namespace           = "AWS/ApiGateway"
+  metric_name         = "5xx"
+  dimensions          = { ApiId = module.pay_api.id }
+  statistic           = "Sum"
+  period              = 300
+  evaluation_periods  = 1
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 5
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = var.alarm_actions
+  ok_actions          = var.alarm_actions
+}

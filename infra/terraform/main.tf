@@ -1,0 +1,150 @@
+# The whole system from one table: operations.json says what each operation needs, and the modules turn
+# that into a function, a role with exactly those grants, a queue, a route or a schedule. AWS and the
+# local cloud differ only in variables.
+
+data "aws_caller_identity" "current" {}
+
+locals {
+  is_local = var.endpoint != ""
+  account  = data.aws_caller_identity.current.account_id
+
+  table = jsondecode(file(var.operations_file))
+
+  services = {
+    for name, service in local.table.services : name => service
+    if var.bank_simulator || !service.development_only
+  }
+  operations = {
+    for name, operation in local.table.operations : name => operation
+    if contains(keys(local.services), operation.service)
+  }
+
+  # Names follow a rule, so that a grant or an alarm can name another operation's function or queue
+  # without waiting for it.
+  full_names = { for name, operation in local.operations : name => "${var.name}-${operation.service}-${operation.name}" }
+
+  place = "${var.region}:${local.account}"
+
+  queue_base = local.is_local ? "${var.endpoint}/${local.account}" : "https://sqs.${var.region}.amazonaws.com/${local.account}"
+
+  bank_endpoint = var.bank_simulator ? module.bank_api[0].url : var.bank_endpoint
+}
+
+module "service" {
+  source   = "./modules/service"
+  for_each = local.services
+
+  name                = "${var.name}-${each.key}"
+  artifact            = "${var.artifacts}/${each.value.binary}/bootstrap.zip"
+  bucket              = aws_s3_bucket.artifacts.id
+  indexes             = each.value.indexes
+  deletion_protection = !local.is_local
+}
+
+module "function" {
+  source   = "./modules/function"
+  for_each = local.operations
+
+  name      = local.full_names[each.key]
+  operation = each.value
+
+  artifact  = module.service[each.value.service].artifact
+  table     = module.service[each.value.service].table
+  bus       = { name = aws_cloudwatch_event_bus.facts.name, arn = aws_cloudwatch_event_bus.facts.arn }
+  queue_arn = "arn:aws:sqs:${local.place}:${local.full_names[each.key]}"
+
+  callable  = [for called in each.value.calls : "arn:aws:lambda:${local.place}:function:${local.full_names[called]}:live"]
+  enqueable = [for queued in each.value.enqueues : "arn:aws:sqs:${local.place}:${local.full_names[queued]}"]
+  secrets = {
+    read  = [for secret in each.value.secrets.read : aws_secretsmanager_secret.secret[secret].arn]
+    write = [for secret in each.value.secrets.write : aws_secretsmanager_secret.secret[secret].arn]
+  }
+
+  environment = merge(
+    {
+      PAY_SERVICE   = each.value.service
+      PAY_TABLE     = module.service[each.value.service].table.name
+      PAY_BUS       = aws_cloudwatch_event_bus.facts.name
+      PAY_PREFIX    = var.name
+      PAY_QUEUES    = local.queue_base
+      PAY_ISSUER    = module.pay_api.url
+      PAY_AUDIENCE  = var.audience
+      PAY_PUBLISHED = join(",", local.services[each.value.service].publishes)
+      PAY_CONFIG    = jsonencode(lookup(var.settings, each.value.service, {}))
+    },
+    each.value.service == "banking" ? { PAY_BANK_ENDPOINT = local.bank_endpoint } : {},
+    local.is_local ? { AWS_ENDPOINT_URL = var.endpoint } : {},
+    var.watch_url == "" ? {} : {
+      MINISTACK_LAMBDA_PROXY_URL = "${var.watch_url}/2015-03-31/functions/${local.services[each.value.service].binary}/invocations"
+    },
+  )
+
+  architecture       = var.architecture
+  log_retention_days = var.log_retention_days
+  tracing            = var.tracing
+}
+
+# Apart from the functions, because queues take the provider a minute: routes need not wait for them.
+module "triggers" {
+  source   = "./modules/triggers"
+  for_each = local.operations
+
+  name       = local.full_names[each.key]
+  operation  = each.value
+  function   = module.function[each.key].function
+  stream_arn = module.service[each.value.service].table.stream
+  queue_arn  = "arn:aws:sqs:${local.place}:${local.full_names[each.key]}"
+  rule_arn   = "arn:aws:events:${local.place}:rule/${var.name}/${local.full_names[each.key]}"
+  bus        = aws_cloudwatch_event_bus.facts.name
+}
+
+module "pay_api" {
+  source = "./modules/http-api"
+
+  name            = var.name
+  operations      = { for name, operation in local.operations : name => operation if local.services[operation.service].api == "pay" }
+  functions       = { for name, operation in module.function : name => operation.function }
+  initializer     = contains(keys(local.operations), "membership.ensureSigningKey") ? "membership.ensureSigningKey" : null
+  audience        = var.audience
+  cors_origins    = var.cors_origins
+  throttle        = var.throttle
+  route_throttles = var.route_throttles
+
+  local_endpoint     = var.endpoint
+  local_id           = "pay"
+  log_retention_days = var.log_retention_days
+}
+
+# The bank is another company's system, so its simulator answers under an address of its own.
+module "bank_api" {
+  source = "./modules/http-api"
+  count  = var.bank_simulator ? 1 : 0
+
+  name       = "${var.name}-bank"
+  operations = { for name, operation in local.operations : name => operation if local.services[operation.service].api == "bank" }
+  functions  = { for name, operation in module.function : name => operation.function }
+  throttle   = var.throttle
+
+  local_endpoint     = var.endpoint
+  local_id           = "bank"
+  log_retention_days = var.log_retention_days
+}
+
+resource "aws_cloudwatch_event_bus" "facts" {
+  name = var.name
+}
+
+# One zip per service, uploaded once. The provider creates functions from local files one at a time
+# (5 seconds each), from S3 in parallel.
+resource "aws_s3_bucket" "artifacts" {
+  bucket        = "${var.name}-artifacts-${local.account}-${var.region}"
+  force_destroy = local.is_local
+}
+
+resource "aws_s3_bucket_public_access_block" "artifacts" {
+  bucket                  = aws_s3_bucket.artifacts.id
+  block_public_acls       = true
+  block_public_policy     = true
+  ignore_public_acls      = true
+  restrict_public_buckets = true
+}

@@ -1,0 +1,72 @@
+# One operation: a function with a role, a log group and an alias of its own. Callers always name the
+# alias `live`, so that a deployment is one switch and can be taken back.
+
+terraform {
+  required_providers {
+    aws = { source = "hashicorp/aws" }
+  }
+}
+
+resource "aws_cloudwatch_log_group" "log" {
+  name              = "/aws/lambda/${var.name}"
+  retention_in_days = var.log_retention_days
+}
+
+resource "aws_lambda_function" "function" {
+  function_name    = var.name
+  description      = substr(var.operation.summary, 0, 256)
+  role             = aws_iam_role.function.arn
+  runtime          = "provided.al2023"
+  architectures    = [var.architecture]
+  handler          = var.operation.name
+  s3_bucket        = var.artifact.bucket
+  s3_key           = var.artifact.key
+  source_code_hash = var.artifact.hash
+  memory_size      = var.operation.memory_mb
+  timeout          = var.operation.timeout_s
+  publish          = true
+
+  environment {
+    variables = var.environment
+  }
+
+  tracing_config {
+    mode = var.tracing
+  }
+
+  logging_config {
+    log_format = "Text"
+    log_group  = aws_cloudwatch_log_group.log.name
+  }
+
+  depends_on = [aws_iam_role_policy.function]
+}
+
+resource "aws_lambda_alias" "live" {
+  name             = "live"
+  function_name    = aws_lambda_function.function.function_name
+  function_version = aws_lambda_function.function.version
+}
+
+# Errors are counted from the log (a line with level ERROR, a crash, a time-out) into one metric per
+# service: Lambda's own metric has a dimension per function, and would cost an alarm metric each.
+resource "aws_cloudwatch_log_metric_filter" "errors" {
+  name           = "${var.name}-errors"
+  log_group_name = aws_cloudwatch_log_group.log.name
+  pattern        = "?\"\\\"level\\\":\\\"ERROR\\\"\" ?\"Task timed out\" ?\"Runtime exited\" ?\"Runtime.\""
+
+  metric_transformation {
+    namespace = var.bus.name
+    name      = "${var.operation.service}-errors"
+    value     = "1"
+  }
+}
+
+output "function" {
+  value = {
+    name       = aws_lambda_function.function.function_name
+    alias      = aws_lambda_alias.live.name
+    alias_arn  = aws_lambda_alias.live.arn
+    invoke_arn = aws_lambda_alias.live.invoke_arn
+  }
+}

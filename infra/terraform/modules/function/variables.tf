@@ -1,0 +1,57 @@
+variable "name" {
+  description = "Name of the function, its role and its queue."
+  type        = string
+}
+
+variable "operation" {
+  description = "The operation's entry in operations.json."
+  type        = any
+}
+
+variable "artifact" {
+  type = object({ bucket = string, key = string, hash = string })
+}
+
+variable "table" {
+  type = object({ name = string, arn = string, stream = string })
+}
+
+variable "bus" {
+  type = object({ name = string, arn = string })
+}
+
+variable "queue_arn" {
+  description = "ARN that the operation's own queue has or would have."
+  type        = string
+}
+
+variable "callable" {
+  description = "ARNs of the function aliases that the operation may invoke."
+  type        = list(string)
+}
+
+variable "enqueable" {
+  description = "ARNs of the queues that the operation may send to."
+  type        = list(string)
+}
+
+variable "secrets" {
+  description = "ARNs of the secrets that the operation may read and write."
+  type        = object({ read = list(string), write = list(string) })
+}
+
+variable "environment" {
+  type = map(string)
+}
+
+variable "architecture" {
+  type = string
+}
+
+variable "log_retention_days" {
+  type = number
+}
+
+variable "tracing" {
+  type = string
+}

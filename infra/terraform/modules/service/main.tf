@@ -1,0 +1,92 @@
+# What all operations of one service share: its table (whose stream is the outbox) and its artifact.
+
+terraform {
+  required_providers {
+    aws = { source = "hashicorp/aws" }
+  }
+}
+
+variable "name" { type = string }
+variable "artifact" { type = string }
+variable "bucket" { type = string }
+variable "deletion_protection" { type = bool }
+
+variable "indexes" {
+  type = list(object({ name = string, partition = string, sort = string, projection = string }))
+}
+
+locals {
+  hash            = filesha256(var.artifact)
+  index_keys      = flatten([for index in var.indexes : [index.partition, index.sort]])
+  attribute_names = toset(concat(["pk", "sk"], local.index_keys))
+}
+
+resource "aws_dynamodb_table" "table" {
+  name                        = var.name
+  billing_mode                = "PAY_PER_REQUEST"
+  hash_key                    = "pk"
+  range_key                   = "sk"
+  stream_enabled              = true
+  stream_view_type            = "NEW_AND_OLD_IMAGES"
+  deletion_protection_enabled = var.deletion_protection
+
+  dynamic "attribute" {
+    for_each = local.attribute_names
+
+    content {
+      name = attribute.value
+      type = "S"
+    }
+  }
+
+  dynamic "global_secondary_index" {
+    for_each = var.indexes
+
+    content {
+      name            = global_secondary_index.value.name
+      hash_key        = global_secondary_index.value.partition
+      range_key       = global_secondary_index.value.sort
+      projection_type = global_secondary_index.value.projection
+    }
+  }
+
+  ttl {
+    attribute_name = "expiresAt"
+    enabled        = true
+  }
+
+  point_in_time_recovery {
+    enabled = true
+  }
+
+  server_side_encryption {
+    enabled = true
+  }
+}
+
+# The key carries the content's hash: an unchanged service is not touched by a deployment.
+resource "aws_s3_object" "artifact" {
+  bucket = var.bucket
+  key    = "${var.name}/${local.hash}.zip"
+  source = var.artifact
+
+  lifecycle {
+    create_before_destroy = true
+  }
+}
+
+output "table" {
+  value = {
+    name   = aws_dynamodb_table.table.name
+    arn    = aws_dynamodb_table.table.arn
+    stream = aws_dynamodb_table.table.stream_arn
+  }
+}
+
+output "artifact" {
+  value = {
+    bucket = aws_s3_object.artifact.bucket
+    key    = aws_s3_object.artifact.key
+    hash   = filebase64sha256(var.artifact)
+  }
+}

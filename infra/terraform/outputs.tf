@@ -1,0 +1,54 @@
+output "api_url" {
+  description = "Base URL of the public API; also the issuer of access tokens."
+  value       = module.pay_api.url
+}
+
+output "bank_url" {
+  description = "Base URL of the bank that banking talks to."
+  value       = local.bank_endpoint
+}
+
+output "name" {
+  description = "Prefix of every resource's name."
+  value       = var.name
+}
+
+output "region" {
+  description = "Region of the stack."
+  value       = var.region
+}
+
+output "bus" {
+  description = "Event bus that carries the facts."
+  value       = aws_cloudwatch_event_bus.facts.name
+}
+
+output "tables" {
+  description = "Table name by service."
+  value       = { for name, service in module.service : name => service.table.name }
+}
+
+output "functions" {
+  description = "Function name by operation; invoke the alias `live`."
+  value       = local.full_names
+}
+
+output "queues" {
+  description = "Queue URL by operation."
+  value       = { for name, operation in local.operations : name => "${local.queue_base}/${local.full_names[name]}" if operation.queue }
+}
+
+output "dead_letter_queues" {
+  description = "Dead-letter queue URL by operation."
+  value       = { for name in local.with_dead_letters : name => "${local.queue_base}/${local.full_names[name]}-dead" }
+}
+
+output "secrets" {
+  description = "ARN by secret."
+  value       = { for name, secret in aws_secretsmanager_secret.secret : name => secret.arn }
+}
+
+output "artifacts_bucket" {
+  description = "Bucket of the service artifacts."
+  value       = aws_s3_bucket.artifacts.id
+}

@@ -1,0 +1,136 @@
+variable "name" {
+  description = "Prefix of every resource's name, so that several stacks can share an account."
+  type        = string
+  default     = "pay"
+}
+
+variable "region" {
+  description = "AWS region."
+  type        = string
+  default     = "us-east-1"
+}
+
+variable "endpoint" {
+  description = "Base URL of the local cloud, for example http://127.0.0.1:4566. Empty means AWS."
+  type        = string
+  default     = ""
+}
+
+variable "artifacts" {
+  description = "Folder that holds <binary>/bootstrap.zip for every service."
+  type        = string
+  default     = "../../target/lambda"
+}
+
+variable "architecture" {
+  description = "Processor of the functions: arm64 or x86_64. It must be the one that the artifacts were built for."
+  type        = string
+  default     = "arm64"
+
+  validation {
+    condition     = contains(["arm64", "x86_64"], var.architecture)
+    error_message = "The architecture is arm64 or x86_64."
+  }
+}
+
+variable "operations_file" {
+  description = "The table of operations that `make generate` writes from the Rust sources."
+  type        = string
+  default     = "operations.json"
+}
+
+variable "bank_simulator" {
+  description = "Deploy the bank simulator with an HTTP API of its own. Only for development."
+  type        = bool
+  default     = false
+}
+
+variable "bank_endpoint" {
+  description = "Base URL of the external bank, where the bank simulator is not deployed."
+  type        = string
+  default     = ""
+}
+
+variable "bank_api_key" {
+  description = "The bank's credential. It is written to Secrets Manager and never to the state. Empty: a random one."
+  type        = string
+  default     = ""
+  ephemeral   = true
+  sensitive   = true
+}
+
+variable "corporate_account" {
+  description = "Pay's own account number at the bank."
+  type        = string
+  default     = "9990000000001"
+}
+
+variable "secrets_version" {
+  description = "Raise it to write the bank's credential anew. Service keys are written once: raising it would make stored personal data unreadable, so they ignore it."
+  type        = number
+  default     = 1
+}
+
+variable "settings" {
+  description = "Settings by service, given to its functions as PAY_CONFIG (JSON), for example { money = { daily_limit = 2000000 } }."
+  type        = map(any)
+  default     = {}
+}
+
+variable "audience" {
+  description = "Audience of access tokens."
+  type        = string
+  default     = "pay"
+}
+
+variable "cors_origins" {
+  description = "Origins of web pages that may call the API. Empty: no CORS."
+  type        = list(string)
+  default     = []
+}
+
+variable "throttle" {
+  description = "Requests per second and burst that each route takes, unless route_throttles names it."
+  type        = object({ rate = number, burst = number })
+  default     = { rate = 200, burst = 400 }
+}
+
+variable "route_throttles" {
+  description = "Own limits for public operations, by operation. Password hashing costs a second of CPU a request, so log-in is dear."
+  type        = map(object({ rate = number, burst = number }))
+
+  default = {
+    "membership.registerMembership" = { rate = 20, burst = 40 }
+    "membership.loginMembership"    = { rate = 20, burst = 40 }
+  }
+}
+
+variable "log_retention_days" {
+  description = "How long CloudWatch keeps logs."
+  type        = number
+  default     = 30
+}
+
+variable "tracing" {
+  description = "Lambda tracing mode: PassThrough follows the caller's decision, Active samples every function."
+  type        = string
+  default     = "PassThrough"
+}
+
+variable "key_rotation_days" {
+  description = "Days between rotations of the token signing key."
+  type        = number
+  default     = 30
+}
+
+variable "alarm_actions" {
+  description = "ARNs that alarms notify, for example an SNS topic."
+  type        = list(string)
+  default     = []
+}
+
+variable "watch_url" {
+  description = "Only for the local cloud: base URL of `cargo lambda watch`, to which every function forwards its invocations."
+  type        = string
+  default     = ""
+}
