@@ -1,0 +1,558 @@
+//! Money's operations, called as the gateway, other services and queues call them, on the twin.
+
+use contract::{
+    Call, Caller, Problem, Reference,
+    ports::{DirectAnswer, DirectCall, Unanswered},
+    problem,
+    testing::{Answer, Bench, Request},
+};
+use kernel::{Id, Timestamp, id::MembershipId};
+use serde_json::{Value, json};
+use std::sync::{Arc, Mutex};
+
+fn member() -> MembershipId {
+    Id::derive(&["member"])
+}
+
+fn stranger() -> MembershipId {
+    Id::derive(&["stranger"])
+}
+
+fn bank_account() -> kernel::id::BankAccountId {
+    Id::derive(&["account"])
+}
+
+fn bench() -> Bench {
+    Bench::new(&money::SERVICE)
+}
+
+fn firmbanking(call: &DirectCall, state: &str) -> Value {
+    let id = kernel::id::FirmbankingId::derive(&[&call.reference.as_ref().unwrap().id]);
+    let mut answer = call.body.clone();
+    answer["firmbankingId"] = json!(id);
+    answer["state"] = json!(state);
+    answer["requestedAt"] = json!(call.reference.as_ref().unwrap().birth);
+    if state == "failed" {
+        answer["failureReason"] = json!("insufficient_bank_balance");
+    }
+    answer
+}
+
+/// Banking that always answers this state; gives the calls that it got.
+fn banking(bench: &Bench, state: &'static str) -> Arc<Mutex<Vec<DirectCall>>> {
+    let calls = Arc::new(Mutex::new(Vec::new()));
+    let seen = calls.clone();
+    bench.world.answer_calls(move |call| {
+        seen.lock().unwrap().push(call.clone());
+        match state {
+            "silent" => Err(Unanswered("silence".to_owned())),
+            state => Ok(DirectAnswer::Done(firmbanking(call, state))),
+        }
+    });
+    calls
+}
+
+fn increase(key: &str, amount: Value) -> Request {
+    Request::new("POST", "/v1/money/increases").caller(member(), "member").key(key).json(&json!({
+        "bankAccountId": bank_account(),
+        "amount": { "amount": amount, "currency": "KRW" },
+    }))
+}
+
+async fn get(bench: &Bench, caller: MembershipId, path: &str) -> Answer {
+    bench.send(Request::new("GET", path).caller(caller, "member")).await
+}
+
+async fn balance(bench: &Bench) -> Value {
+    get(bench, member(), &format!("/v1/money/wallets/{}/balance", member())).await.body
+}
+
+async fn recharge(bench: &Bench, key: &str, amount: u32) {
+    banking(bench, "succeeded");
+    assert_eq!(bench.send(increase(key, json!(amount))).await.status, 201);
+}
+
+fn transfer(amount: u32, reference: &str, birth: Timestamp) -> Call<Value> {
+    Call {
+        operation: "money.transferMoney".to_owned(),
+        caller: Caller::Service("remittance.requestRemittance".to_owned()),
+        on_behalf_of: Some(member()),
+        idempotency_key: None,
+        reference: Some(Reference { id: reference.to_owned(), birth }),
+        if_match: None,
+        trace: contract::Trace::parse(events::EXAMPLE_TRACEPARENT).unwrap(),
+        now: birth,
+        fingerprint: String::new(),
+        body: json!({
+            "debitMembershipId": member(),
+            "creditMembershipId": stranger(),
+            "amount": { "amount": amount, "currency": "KRW" },
+        }),
+    }
+}
+
+#[tokio::test]
+async fn create_member_money_opens_one_wallet() {
+    let bench = bench();
+    let request = || Request::new("POST", "/v1/money/wallets").caller(member(), "member").json(&json!({}));
+    let first = bench.send(request()).await;
+    let second = bench.send(request()).await;
+    assert_eq!((first.status, second.status), (201, 200));
+    assert_eq!(first.body, second.body);
+    assert_eq!(second.header("idempotent-replayed"), Some("true"));
+    assert_eq!(bench.twin.items().len(), 1);
+}
+
+#[tokio::test]
+async fn on_membership_registered_opens_the_wallet_however_often_it_comes() {
+    let bench = bench();
+    let fact = events::membership::MembershipRegistered {
+        membership_id: member(),
+        kind: events::membership::MembershipKind::Personal,
+        region: "seoul".to_owned(),
+        registered_at: events::example_time(),
+    };
+    let event = events::Envelope::of(&fact, "", events::example_time(), events::EXAMPLE_TRACEPARENT);
+    for _ in 0..2 {
+        let event = serde_json::to_value(&event).unwrap();
+        bench.call("onMembershipRegistered", Caller::Platform, event).await.unwrap();
+    }
+    assert_eq!(balance(&bench).await["sequence"], 1);
+    // A recharge may come first; the fact finds the wallet begun.
+    let bench = self::bench();
+    recharge(&bench, "k", 1_000).await;
+    let before = bench.twin.items();
+    bench
+        .call("onMembershipRegistered", Caller::Platform, serde_json::to_value(&event).unwrap())
+        .await
+        .unwrap();
+    assert_eq!(bench.twin.items(), before);
+}
+
+#[tokio::test]
+async fn a_recharge_debits_the_bank_and_credits_the_wallet_once() {
+    let bench = bench();
+    let calls = banking(&bench, "succeeded");
+    let first = bench.send(increase("k1", json!(15_000))).await;
+    assert_eq!(first.status, 201, "{}", first.body);
+    assert_eq!(first.body["state"], "succeeded");
+    assert_eq!(first.body["balanceAfter"]["amount"], 15_000);
+
+    let again = bench.send(increase("k1", json!(15_000))).await;
+    assert_eq!((again.status, again.header("idempotent-replayed")), (201, Some("true")));
+    assert_eq!(again.body, first.body);
+    assert_eq!(calls.lock().unwrap().len(), 1, "a finished recharge asks nobody");
+
+    let found = get(&bench, member(), first.header("location").unwrap()).await;
+    assert_eq!(found.body, first.body);
+    assert_eq!(balance(&bench).await["available"]["amount"], 15_000);
+
+    let history = get(&bench, member(), &format!("/v1/money/wallets/{}/transactions", member())).await;
+    let kinds: Vec<&str> =
+        history.body["items"].as_array().unwrap().iter().map(|e| e["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["recharge", "expect"]);
+    assert_eq!(history.body["items"][0]["debitAccount"], "bank:corporate");
+
+    let facts = bench.relay().await.unwrap();
+    assert_eq!(facts.iter().map(|fact| fact.kind.as_str()).collect::<Vec<_>>(), ["money.increased.v1"]);
+    assert_eq!(facts[0].data["balance"]["amount"], 15_000);
+}
+
+#[tokio::test]
+async fn a_declined_recharge_leaves_no_money_and_gives_the_limit_back() {
+    let bench = bench();
+    banking(&bench, "failed");
+    let refused = bench.send(increase("k1", json!(15_000))).await;
+    assert_eq!((refused.status, refused.code()), (422, "bank_declined"));
+    let place = refused.header("location").unwrap().to_owned();
+    let found = get(&bench, member(), &place).await.body;
+    assert_eq!(
+        (&found["state"], &found["failureReason"]),
+        (&json!("failed"), &json!("insufficient_bank_balance"))
+    );
+    let again = bench.send(increase("k1", json!(15_000))).await;
+    assert_eq!((again.status, again.header("idempotent-replayed")), (422, Some("true")));
+    let standing = balance(&bench).await;
+    assert_eq!((&standing["balance"]["amount"], &standing["expected"]["amount"]), (&json!(0), &json!(0)));
+    assert_eq!(bench.relay().await.unwrap(), vec![]);
+}
+
+#[tokio::test]
+async fn an_unknown_bank_answers_202_and_its_fact_completes_the_recharge() {
+    for silence in ["unknown", "silent", "sent"] {
+        let bench = bench();
+        banking(&bench, silence);
+        let accepted = bench.send(increase("k1", json!(15_000))).await;
+        assert_eq!((accepted.status, &accepted.body["state"]), (202, &json!("bankUnknown")));
+        assert_eq!(balance(&bench).await["balance"]["amount"], 0);
+        assert_eq!(balance(&bench).await["expected"]["amount"], 15_000);
+
+        // The relay sends the unfinished record to the sweeper, ever later.
+        bench.relay().await.unwrap();
+        let queued = bench.world.take_queued();
+        assert_eq!(queued[0].operation, "money.sweepMoneyRequests");
+        assert!(queued[0].delay_seconds > 25);
+        bench.call("sweepMoneyRequests", Caller::Platform, queued[0].body.clone()).await.unwrap();
+        bench.relay().await.unwrap();
+        assert!(bench.world.take_queued()[0].delay_seconds > queued[0].delay_seconds);
+
+        banking(&bench, "succeeded");
+        let fact = events::banking::FirmbankingSucceeded {
+            firmbanking_id: Id::derive(&["f"]),
+            reference: format!("{}/bank", accepted.body["moneyRequestId"].as_str().unwrap()),
+            amount: kernel::Money::won(15_000),
+            succeeded_at: events::example_time(),
+        };
+        let event = events::Envelope::of(&fact, "", events::example_time(), events::EXAMPLE_TRACEPARENT);
+        for _ in 0..2 {
+            bench
+                .call("onFirmbankingSucceeded", Caller::Platform, serde_json::to_value(&event).unwrap())
+                .await
+                .unwrap();
+        }
+        assert_eq!(balance(&bench).await["balance"]["amount"], 15_000);
+        let facts = bench.relay().await.unwrap();
+        assert_eq!(facts.iter().filter(|fact| fact.kind == "money.increased.v1").count(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_failed_firmbanking_completes_the_recharge_as_failed() {
+    let bench = bench();
+    banking(&bench, "unknown");
+    let accepted = bench.send(increase("k1", json!(15_000))).await;
+    banking(&bench, "failed");
+    let fact = events::banking::FirmbankingFailed {
+        firmbanking_id: Id::derive(&["f"]),
+        reference: format!("{}/bank", accepted.body["moneyRequestId"].as_str().unwrap()),
+        amount: kernel::Money::won(15_000),
+        reason: "account_closed".to_owned(),
+        failed_at: events::example_time(),
+    };
+    let event = events::Envelope::of(&fact, "", events::example_time(), events::EXAMPLE_TRACEPARENT);
+    bench.call("onFirmbankingFailed", Caller::Platform, serde_json::to_value(&event).unwrap()).await.unwrap();
+    assert_eq!(get(&bench, member(), accepted.header("location").unwrap()).await.body["state"], "failed");
+    assert_eq!(balance(&bench).await["expected"]["amount"], 0);
+}
+
+#[tokio::test]
+async fn facts_of_other_sagas_are_none_of_moneys_business() {
+    let bench = bench();
+    for reference in
+        ["stl_1/bank", "", "mcr_/bank", &format!("{}/bank", kernel::id::MoneyRequestId::derive(&["nobody"]))]
+    {
+        let fact = events::banking::FirmbankingSucceeded {
+            firmbanking_id: Id::derive(&["f"]),
+            reference: reference.to_owned(),
+            amount: kernel::Money::won(1),
+            succeeded_at: events::example_time(),
+        };
+        let event = events::Envelope::of(&fact, "", events::example_time(), events::EXAMPLE_TRACEPARENT);
+        bench
+            .call("onFirmbankingSucceeded", Caller::Platform, serde_json::to_value(&event).unwrap())
+            .await
+            .unwrap();
+    }
+    assert_eq!(bench.twin.items(), vec![]);
+}
+
+#[tokio::test]
+async fn by_event_and_direct_end_in_the_same_state() {
+    for state in ["succeeded", "failed"] {
+        let (direct, by_event) = (bench(), bench());
+        banking(&direct, state);
+        banking(&by_event, state);
+        let answered = direct.send(increase("k1", json!(15_000))).await;
+        let mut request = increase("k1", json!(15_000));
+        request.0.path = "/v1/money/increases/by-event".to_owned();
+        let accepted = by_event.send(request.clone()).await;
+        assert_eq!((accepted.status, &accepted.body["state"]), (202, &json!("requested")));
+        assert_eq!(by_event.send(request).await.header("idempotent-replayed"), Some("true"));
+
+        let facts = by_event.relay().await.unwrap();
+        assert_eq!(facts[0].kind, "money.increaseRequested.v1");
+        for _ in 0..2 {
+            let event = serde_json::to_value(&facts[0]).unwrap();
+            by_event.call("onMoneyIncreaseRequested", Caller::Platform, event).await.unwrap();
+        }
+        let path = |answer: &Answer| answer.header("location").unwrap().to_owned();
+        let mut direct_state = get(&direct, member(), &path(&answered)).await.body;
+        let by_event_state = get(&by_event, member(), &path(&accepted)).await.body;
+        direct_state["moneyRequestId"] = by_event_state["moneyRequestId"].clone();
+        assert_eq!(direct_state, by_event_state);
+        assert_eq!(balance(&direct).await, balance(&by_event).await);
+    }
+}
+
+#[tokio::test]
+async fn two_identical_calls_at_once_make_one_recharge() {
+    let bench = bench();
+    let inner = Arc::new(Mutex::new(None));
+    // While the first call waits for the bank, the same request comes again.
+    let slot = inner.clone();
+    bench.world.answer_calls(move |call| {
+        *slot.lock().unwrap() = Some(call.clone());
+        Err(Unanswered("still waiting".to_owned()))
+    });
+    let (first, second) =
+        tokio::join!(bench.send(increase("k1", json!(5_000))), bench.send(increase("k1", json!(5_000))));
+    let statuses = [first.status, second.status];
+    assert!(statuses.contains(&202), "{statuses:?}");
+    assert_eq!(bench.twin.items().iter().filter(|item| store::kind_of(item) == "moneyRequest").count(), 1);
+}
+
+#[tokio::test]
+async fn a_repetition_waits_for_the_lease_and_then_takes_over() {
+    let bench = bench();
+    banking(&bench, "succeeded");
+    // The first worker dies right after it stored the record.
+    let by_event = increase("k1", json!(5_000));
+    let direct = by_event.clone();
+    let record_only = {
+        let crashing = Bench::new(&money::SERVICE);
+        crashing.world.answer_calls(|_| Err(Unanswered("dies".to_owned())));
+        crashing.send(by_event).await;
+        let mut record =
+            crashing.twin.items().into_iter().find(|item| store::kind_of(item) == "moneyRequest").unwrap();
+        let leased = bench.context.clock.now().plus_seconds(20).to_string();
+        record.insert("state".to_owned(), store::AttributeValue::S("requested".to_owned()));
+        record.insert("leasedUntil".to_owned(), store::AttributeValue::S(leased));
+        record
+    };
+    bench.context.table.commit(&[store::Write::Put(record_only, store::Condition::Absent)]).await.unwrap();
+    let early = bench.send(direct.clone()).await;
+    assert_eq!((early.status, early.code()), (409, "request_in_progress"));
+    assert!(early.header("retry-after").is_some());
+    bench.world.pass_seconds(21);
+    let late = bench.send(direct).await;
+    assert_eq!((late.status, &late.body["state"]), (201, &json!("succeeded")));
+}
+
+#[tokio::test]
+async fn a_key_is_bound_to_its_body_and_free_after_a_validation_error() {
+    let bench = bench();
+    banking(&bench, "succeeded");
+    assert_eq!(bench.send(increase("k1", json!(0))).await.code(), "validation_failed");
+    assert_eq!(bench.send(increase("k1", json!(1_000))).await.status, 201);
+    let reused = bench.send(increase("k1", json!(2_000))).await;
+    assert_eq!((reused.status, reused.code()), (422, "idempotency_key_reused"));
+    assert_eq!(balance(&bench).await["balance"]["amount"], 1_000);
+}
+
+#[tokio::test]
+async fn limits_refuse_with_their_code_and_leave_an_explanation_only() {
+    let bench = bench();
+    let calls = banking(&bench, "succeeded");
+    recharge(&bench, "k1", 1_900_000).await;
+    let refused = bench.send(increase("k2", json!(200_000))).await;
+    assert_eq!((refused.status, refused.code()), (422, "wallet_cap_exceeded"));
+    assert_eq!(balance(&bench).await["balance"]["amount"], 1_900_000);
+    assert!(calls.lock().unwrap().len() <= 1, "the bank is not asked for what the wallet cannot take");
+    let too_much = bench.send(increase("k3", json!(2_000_001))).await;
+    assert_eq!((too_much.status, &too_much.body["errors"][0]["pointer"]), (400, &json!("/amount/amount")));
+}
+
+#[tokio::test]
+async fn hostile_input_is_refused_and_nothing_is_written() {
+    let bench = bench();
+    let post = |body: Value| {
+        Request::new("POST", "/v1/money/increases").caller(member(), "member").key("k").json(&body)
+    };
+    let amount = json!({ "amount": 1, "currency": "KRW" });
+    let account = json!(bank_account());
+    let cases = [
+        (post(json!({ "amount": amount })), "/bankAccountId"),
+        (post(json!({ "bankAccountId": account })), "/amount"),
+        (post(json!({ "bankAccountId": account, "amount": amount, "balance": 1 })), "/balance"),
+        (post(json!({ "bankAccountId": member(), "amount": amount })), "/bankAccountId"),
+        (post(json!({ "bankAccountId": 1, "amount": amount })), "/bankAccountId"),
+        (increase("k", json!(-1)), "/amount/amount"),
+        (increase("k", json!(1.5)), "/amount/amount"),
+        (increase("k", json!("1")), "/amount/amount"),
+        (increase("k", json!(0)), "/amount/amount"),
+        (increase("k", json!(9_007_199_254_740_991_u64)), "/amount/amount"),
+        (increase("k", json!(9_007_199_254_740_992_u64)), "/amount"),
+    ];
+    for (request, pointer) in cases {
+        let answer = bench.send(request.clone()).await;
+        assert_eq!((answer.status, answer.code()), (400, "validation_failed"), "{}", answer.body);
+        assert_eq!(
+            answer.body["errors"][0]["pointer"],
+            pointer,
+            "{}",
+            String::from_utf8_lossy(&request.0.body)
+        );
+    }
+    let mut keyless = increase("k", json!(1));
+    keyless.0.headers.retain(|(name, _)| name != "idempotency-key");
+    assert_eq!(bench.send(keyless).await.code(), "idempotency_key_required");
+    assert_eq!(bench.twin.items(), vec![]);
+}
+
+#[tokio::test]
+async fn what_is_anothers_is_not_found() {
+    let bench = bench();
+    banking(&bench, "succeeded");
+    let made = bench.send(increase("k1", json!(1_000))).await;
+    let paths = [
+        made.header("location").unwrap().to_owned(),
+        format!("/v1/money/wallets/{}/balance", member()),
+        format!("/v1/money/wallets/{}/transactions", member()),
+    ];
+    for path in paths {
+        assert_eq!(get(&bench, stranger(), &path).await.code(), "not_found", "{path}");
+    }
+    let unknown = kernel::id::MoneyRequestId::derive(&["unknown"]);
+    assert_eq!(get(&bench, member(), &format!("/v1/money/requests/{unknown}")).await.code(), "not_found");
+    let own = format!("/v1/money/wallets/{}/balance", stranger());
+    assert_eq!(get(&bench, stranger(), &own).await.code(), "wallet_not_found");
+}
+
+#[tokio::test]
+async fn a_past_balance_is_exact_to_the_entry() {
+    let bench = bench();
+    let begin = bench.context.clock.now();
+    for number in 1..=7_u32 {
+        bench.world.pass_seconds(60);
+        recharge(&bench, &format!("k{number}"), number * 1_000).await;
+    }
+    let path = |at: Timestamp| format!("/v1/money/wallets/{}/balance?at={at}", member());
+    for (seconds, expected) in
+        [(0, 0), (59, 0), (60, 1_000), (61, 1_000), (120, 3_000), (300, 15_000), (420, 28_000)]
+    {
+        let answer = get(&bench, member(), &path(begin.plus_seconds(seconds))).await;
+        assert_eq!(answer.body["balance"]["amount"], expected, "{seconds} s: {}", answer.body);
+    }
+    assert_eq!(
+        get(&bench, member(), &path(begin.plus_seconds(9_999))).await.body["errors"][0]["pointer"],
+        "/at"
+    );
+}
+
+#[tokio::test]
+async fn history_pages_without_gap_and_refuses_forged_cursors() {
+    let bench = bench();
+    for number in 1..=5_u32 {
+        recharge(&bench, &format!("k{number}"), number).await;
+    }
+    let base = format!("/v1/money/wallets/{}/transactions", member());
+    let mut sequences = Vec::new();
+    let mut path = format!("{base}?limit=3");
+    loop {
+        let page = get(&bench, member(), &path).await.body;
+        sequences
+            .extend(page["items"].as_array().unwrap().iter().map(|item| item["sequence"].as_u64().unwrap()));
+        let Some(cursor) = page["nextCursor"].as_str() else { break };
+        path = format!("{base}?limit=3&cursor={cursor}");
+    }
+    assert_eq!(sequences, (1..=10).rev().collect::<Vec<_>>());
+
+    let cursor = get(&bench, member(), &format!("{base}?limit=1")).await.body["nextCursor"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let forged = format!("{}x", &cursor[..cursor.len() - 1]);
+    for bad in [forged.as_str(), "", "x", "%00"] {
+        let answer = get(&bench, member(), &format!("{base}?cursor={bad}")).await;
+        assert_eq!(answer.body["errors"][0]["pointer"], "/cursor", "{bad}");
+    }
+    let anothers =
+        get(&bench, stranger(), &format!("/v1/money/wallets/{}/transactions?cursor={cursor}", stranger()))
+            .await;
+    assert_eq!(anothers.body["errors"][0]["pointer"], "/cursor");
+    for bad in ["0", "101", "-1", "1.0", "x", "+5"] {
+        assert_eq!(
+            get(&bench, member(), &format!("{base}?limit={bad}")).await.body["errors"][0]["pointer"],
+            "/limit",
+            "{bad}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn transfer_money_moves_once_or_is_refused_for_ever() {
+    let bench = bench();
+    recharge(&bench, "k1", 10_000).await;
+    let now = bench.context.clock.now();
+    let moved = bench.call_with("transferMoney", transfer(4_000, "rmt_1/move", now)).await.unwrap();
+    let again = bench.call_with("transferMoney", transfer(4_000, "rmt_1/move", now)).await.unwrap();
+    assert_eq!(moved.body, again.body);
+    assert_eq!(balance(&bench).await["balance"]["amount"], 6_000);
+    let theirs = get(&bench, stranger(), &format!("/v1/money/wallets/{}/balance", stranger())).await;
+    assert_eq!(theirs.body["balance"]["amount"], 4_000);
+    let facts = bench.relay().await.unwrap();
+    assert_eq!(facts.iter().filter(|fact| fact.kind == "money.transferred.v1").count(), 1);
+
+    let code = |outcome: Result<_, Problem>| outcome.unwrap_err().code.into_owned();
+    assert_eq!(
+        code(bench.call_with("transferMoney", transfer(5_000, "rmt_1/move", now)).await),
+        "other_terms"
+    );
+    assert_eq!(
+        code(bench.call_with("transferMoney", transfer(6_001, "rmt_2/move", now)).await),
+        "insufficient_balance"
+    );
+    recharge(&bench, "k2", 10_000).await;
+    assert_eq!(
+        code(bench.call_with("transferMoney", transfer(6_001, "rmt_2/move", now)).await),
+        "insufficient_balance"
+    );
+    assert_eq!(
+        code(bench.call_with("transferMoney", transfer(0, "rmt_3/move", now)).await),
+        "validation_failed"
+    );
+    let far = now.plus_seconds(3_600);
+    assert_eq!(code(bench.call_with("transferMoney", transfer(1, "rmt_4/move", far)).await), "born_later");
+    let mut to_self = transfer(1, "rmt_5/move", now);
+    to_self.body["creditMembershipId"] = json!(member());
+    assert_eq!(code(bench.call_with("transferMoney", to_self).await), "same_wallet");
+    let mut unnamed = transfer(1, "rmt_6/move", now);
+    unnamed.reference = None;
+    assert_eq!(code(bench.call_with("transferMoney", unnamed).await), problem::IDEMPOTENCY_KEY_REQUIRED.code);
+    assert_eq!(balance(&bench).await["balance"]["amount"], 16_000);
+}
+
+#[tokio::test]
+async fn a_full_receiver_refuses_the_whole_transfer() {
+    let bench = bench();
+    recharge(&bench, "k1", 1_500_000).await;
+    let now = bench.context.clock.now();
+    bench.call_with("transferMoney", transfer(1_500_000, "rmt_1/move", now)).await.unwrap();
+    recharge(&bench, "k2", 1_500_000).await;
+    let refused = bench.call_with("transferMoney", transfer(600_000, "rmt_2/move", now)).await.unwrap_err();
+    assert_eq!(refused.code, "receiver_cap_exceeded");
+    assert_eq!(balance(&bench).await["balance"]["amount"], 1_500_000);
+}
+
+#[tokio::test]
+async fn the_scheduled_sweep_finds_forgotten_recharges() {
+    let bench = bench();
+    banking(&bench, "silent");
+    for number in 0..3 {
+        assert_eq!(bench.send(increase(&format!("k{number}"), json!(100))).await.status, 202);
+    }
+    banking(&bench, "succeeded");
+    bench.world.pass_seconds(60);
+    let swept = bench.call("sweepMoneyRequests", Caller::Platform, json!({})).await.unwrap();
+    assert_eq!(swept.body["advanced"].as_array().unwrap().len(), 3);
+    assert_eq!(balance(&bench).await["balance"]["amount"], 300);
+}
+
+#[tokio::test]
+async fn republish_rebuilds_the_same_facts_under_the_same_ids() {
+    let bench = bench();
+    recharge(&bench, "k1", 10_000).await;
+    let now = bench.context.clock.now();
+    bench.call_with("transferMoney", transfer(4_000, "rmt_1/move", now)).await.unwrap();
+    let relayed = bench.relay().await.unwrap();
+    bench.call("republish", Caller::Platform, json!({})).await.unwrap();
+    let mut again = bench.world.published().split_off(relayed.len());
+    let mut relayed = relayed;
+    let by_id = |a: &events::Envelope, b: &events::Envelope| a.id.cmp(&b.id);
+    relayed.sort_by(by_id);
+    again.sort_by(by_id);
+    assert_eq!(relayed, again);
+    let later =
+        bench.call("republish", Caller::Platform, json!({ "from": now.plus_seconds(1) })).await.unwrap();
+    assert_eq!(later.body["published"], 0);
+}
