@@ -1,5 +1,14 @@
 //! The ledger's invariants under random steps, repeated, interleaved and with clocks that jump.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test that fails should fail loudly"
+)]
+
 use contract::Reference;
 use kernel::{Id, Money, Timestamp, id::MembershipId};
 use money::{

@@ -1,5 +1,14 @@
 //! Money's operations, called as the gateway, other services and queues call them, on the twin.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test that fails should fail loudly"
+)]
+
 use contract::{
     Call, Caller, Problem, Reference,
     ports::{DirectAnswer, DirectCall, Unanswered},

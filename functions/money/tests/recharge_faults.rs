@@ -3,6 +3,15 @@
 //! Executors of the same and of other recharges run at once; table and banking die before a call, lose its answer,
 //! conflict, or read stale and gapped pages. Afterwards the faults stop and the sweeper runs until all is final.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test that fails should fail loudly"
+)]
+
 use async_trait::async_trait;
 use contract::{
     Caller, Context,

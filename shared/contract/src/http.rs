@@ -164,7 +164,8 @@ fn authorize(operation: &Operation, claims: Option<&Claims>) -> Result<Caller, P
 async fn hold_to_key(context: &Context, secret: &str, sent: Option<&str>) -> Result<(), Problem> {
     let text = context.secrets.read(secret, Stage::Current).await.map_err(Problem::unavailable)?;
     let SecretText(text) = text.ok_or_else(|| Problem::internal(format!("the secret {secret} is empty")))?;
-    let known: Value = serde_json::from_str(&text).map_err(|_| Problem::internal("the secret is not JSON"))?;
+    let known: Value =
+        serde_json::from_str(&text).map_err(|_| Problem::internal("the secret is not JSON"))?;
     let known = known.get("apiKey").and_then(Value::as_str).filter(|key| !key.is_empty());
     match (known, sent) {
         (Some(known), Some(sent)) if seal::digest(&[known]) == seal::digest(&[sent]) => Ok(()),

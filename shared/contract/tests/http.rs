@@ -1,5 +1,14 @@
 //! The frame's promises to every operation, held against a service of two operations.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test that fails should fail loudly"
+)]
+
 use contract::{
     Access, Api, Call, Context, Method, Operation, Problem, Reply, Scope, Service, Trigger, handled_by,
     testing::{Bench, Request},
