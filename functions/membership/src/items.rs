@@ -1,0 +1,325 @@
+//! The items of membership's table, and where they lie.
+//!
+//! | item | pk | sk |
+//! |---|---|---|
+//! | [`Member`] | `member#mbr_…` | `profile` |
+//! | [`EmailOwner`] | `email#` blind index | `owner` |
+//! | [`LoginAttempts`] | `attempts#` blind index of the email | `login` |
+//! | [`Session`] | `session#…` | `family` |
+//! | [`RefreshToken`] | `refresh#` hash of the token | `token` |
+//! | [`PublishedKey`] | `signingKey#…` | `published` |
+//!
+//! No item has personal data in the clear: a member's is sealed with the member's own key, and found by blind index.
+
+use contract::{Problem, Scope};
+use events::membership::MembershipKind;
+use kernel::{Timestamp, id::MembershipId};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use store::{Key, Read, Record, Table};
+
+/// How far a membership is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum MembershipState {
+    /// The request is stored and its email is taken; the member cannot log in yet.
+    Requested,
+    /// A member.
+    Active,
+}
+
+/// A member, or the request to become one. It has no Debug, so that the password's hash cannot be logged.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Member {
+    /// Who.
+    pub membership_id: MembershipId,
+    /// How far the membership is.
+    pub state: MembershipState,
+    /// Person or company.
+    pub kind: MembershipKind,
+    /// Name, email and address, sealed.
+    pub personal: crate::personal::SealedPersonal,
+    /// The blind index of the email.
+    pub email_index: String,
+    /// The region that the address is in.
+    pub region: String,
+    /// The password's hash, in the PHC string format.
+    pub password_hash: String,
+    /// Whether the member is one of Pay's own people.
+    pub operator: bool,
+    /// One more with each change.
+    pub version: u64,
+    /// The blinded fingerprint of the request that made it, if that had a key.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub fingerprint: Option<String>,
+    /// When it was requested, if by event.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub requested: Option<Requested>,
+    /// When the membership began.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub registered: Option<Registered>,
+    /// The last change of name, email or address.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub modified: Option<Modified>,
+    /// The trace of the last change.
+    pub traceparent: String,
+}
+
+/// The request of a membership, as its fact tells it for ever.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Requested {
+    /// When.
+    pub at: Timestamp,
+    /// By which request.
+    pub traceparent: String,
+}
+
+/// The beginning of a membership, as its fact tells it for ever.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Registered {
+    /// When.
+    pub at: Timestamp,
+    /// The region at that time.
+    pub region: String,
+    /// By which request.
+    pub traceparent: String,
+}
+
+/// A change, as its fact tells it until the next one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Modified {
+    /// When.
+    pub at: Timestamp,
+    /// The version that it made.
+    pub version: u64,
+    /// By which request.
+    pub traceparent: String,
+}
+
+impl Member {
+    /// The same member with the membership begun.
+    pub fn activated(self, at: Timestamp, traceparent: &str) -> Member {
+        let registered = Registered { at, region: self.region.clone(), traceparent: traceparent.to_owned() };
+        Member {
+            state: MembershipState::Active,
+            registered: Some(registered),
+            traceparent: traceparent.to_owned(),
+            ..self
+        }
+    }
+
+    /// What the member's next access token allows.
+    pub fn scopes(&self) -> Vec<Scope> {
+        let mut scopes = vec![Scope::Member];
+        scopes.extend((self.kind == MembershipKind::Corporate).then_some(Scope::Merchant));
+        scopes.extend(self.operator.then_some(Scope::Operator));
+        scopes
+    }
+}
+
+impl Record for Member {
+    const KIND: &'static str = "member";
+
+    fn key(&self) -> Key {
+        member_key(&self.membership_id.to_string())
+    }
+}
+
+/// Where a member lies. Login also asks for ids that nobody has, so this takes any text.
+pub fn member_key(id: &str) -> Key {
+    Key::new(format!("member#{id}"), "profile")
+}
+
+/// Whose an email is: one email, one member.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EmailOwner {
+    /// The blind index of the email.
+    pub email_index: String,
+    /// Whose.
+    pub membership_id: MembershipId,
+}
+
+impl EmailOwner {
+    /// Where the owner of an email lies.
+    pub fn key_of(email_index: &str) -> Key {
+        Key::new(format!("email#{email_index}"), "owner")
+    }
+}
+
+impl Record for EmailOwner {
+    const KIND: &'static str = "emailOwner";
+
+    fn key(&self) -> Key {
+        EmailOwner::key_of(&self.email_index)
+    }
+}
+
+/// Login attempts with one email since the last success, whether or not anybody has that email.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LoginAttempts {
+    /// The blind index of the email.
+    pub email_index: String,
+    /// How many.
+    pub count: u32,
+    /// When the last one was.
+    pub last_at: Timestamp,
+}
+
+impl LoginAttempts {
+    /// Where the attempts with an email lie.
+    pub fn key_of(email_index: &str) -> Key {
+        Key::new(format!("attempts#{email_index}"), "login")
+    }
+}
+
+impl Record for LoginAttempts {
+    const KIND: &'static str = "loginAttempts";
+
+    fn key(&self) -> Key {
+        LoginAttempts::key_of(&self.email_index)
+    }
+
+    fn expires_at_seconds(&self) -> Option<i64> {
+        Some(self.last_at.plus_seconds(crate::domain::lockout::FORGOTTEN_SECONDS).seconds())
+    }
+}
+
+/// Whether a login session may go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum SessionState {
+    /// It goes on.
+    Live,
+    /// It was ended, by logging out or because a spent refresh token came back.
+    Revoked,
+}
+
+/// A login session: the family of the refresh tokens that came from one login.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Session {
+    /// The `sid` of its tokens.
+    pub session_id: String,
+    /// Whose.
+    pub membership_id: MembershipId,
+    /// Whether it may go on.
+    pub state: SessionState,
+    /// When it began.
+    pub began_at: Timestamp,
+    /// When its last refresh token ends.
+    pub valid_until: Timestamp,
+}
+
+impl Session {
+    /// Where a session lies.
+    pub fn key_of(session_id: &str) -> Key {
+        Key::new(format!("session#{session_id}"), "family")
+    }
+}
+
+impl Record for Session {
+    const KIND: &'static str = "session";
+
+    fn key(&self) -> Key {
+        Session::key_of(&self.session_id)
+    }
+
+    fn expires_at_seconds(&self) -> Option<i64> {
+        Some(self.valid_until.seconds())
+    }
+}
+
+/// A refresh token, by its hash: the token itself is stored nowhere.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RefreshToken {
+    /// The hash.
+    pub hash: String,
+    /// The session that it belongs to.
+    pub session_id: String,
+    /// When it ends.
+    pub valid_until: Timestamp,
+    /// Set when it was exchanged.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub spent: Option<Spent>,
+}
+
+/// How a refresh token was exchanged.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Spent {
+    /// When.
+    pub at: Timestamp,
+    /// The blinded Idempotency-Key of the exchange, if it had one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub key: Option<String>,
+}
+
+impl RefreshToken {
+    /// The hash of a token. It has 256 random bits, so that a plain hash cannot be searched backwards.
+    pub fn hash_of(token: &str) -> String {
+        store::seal::digest(&["refresh token", token])
+    }
+
+    /// Where a token lies, by its hash.
+    pub fn key_of(hash: &str) -> Key {
+        Key::new(format!("refresh#{hash}"), "token")
+    }
+}
+
+impl Record for RefreshToken {
+    const KIND: &'static str = "refreshToken";
+
+    fn key(&self) -> Key {
+        RefreshToken::key_of(&self.hash)
+    }
+
+    fn expires_at_seconds(&self) -> Option<i64> {
+        Some(self.valid_until.seconds())
+    }
+}
+
+/// Since when a signing key has been in the published set.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PublishedKey {
+    /// Which key.
+    pub key_id: String,
+    /// Since when at the latest.
+    pub at: Timestamp,
+}
+
+impl PublishedKey {
+    /// Where a key's publication lies.
+    pub fn key_of(key_id: &str) -> Key {
+        Key::new(format!("signingKey#{key_id}"), "published")
+    }
+}
+
+impl Record for PublishedKey {
+    const KIND: &'static str = "publishedKey";
+
+    fn key(&self) -> Key {
+        PublishedKey::key_of(&self.key_id)
+    }
+}
+
+/// The record at this key, with every commit that was answered before.
+pub async fn load<R: Record>(table: &dyn Table, key: &Key) -> Result<Option<R>, Problem> {
+    match table.get(key, Read::Consistent).await? {
+        Some(item) => Ok(Some(store::read(item)?)),
+        None => Ok(None),
+    }
+}
+
+/// A member who is one, as far as the table knows.
+pub async fn active_member(table: &dyn Table, id: MembershipId) -> Result<Option<Member>, Problem> {
+    let member: Option<Member> = load(table, &member_key(&id.to_string())).await?;
+    Ok(member.filter(|member| member.state == MembershipState::Active))
+}

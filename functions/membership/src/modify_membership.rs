@@ -1,0 +1,156 @@
+//! `PATCH /v1/memberships/{membershipId}`: changes name, email or address.
+//!
+//! What is not given stays as it is. A change of email gives back the old one and takes the new one in the same
+//! commit, so that one email stays one member. Without If-Match, a change made at the same time is kept beside this
+//! one; with it, the version must be the one that the caller has seen.
+
+use crate::{
+    answers::Membership,
+    domain::{Refusal, profile, profile::Changes},
+    items::{self, EmailOwner, Member, Modified},
+    personal::{self, Field, SealedPersonal},
+    refusals,
+};
+use contract::{
+    Access, Call, Context, Grant, Method, Operation, Problem, Reply, Scope, Trigger, handled_by, problem,
+};
+use events::{Fact, membership::MembershipModified};
+use kernel::id::MembershipId;
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer};
+use store::{CommitError, Condition, Write, seal::ServiceKey};
+
+/// How often it is decided again because somebody else changed the member first.
+const TRIES: u32 = 4;
+
+/// modifyMembership
+pub const OPERATION: Operation = Operation {
+    name: "modifyMembership",
+    summary: "Changes a member's name, email or address",
+    triggers: &[Trigger::Route(Method::Patch, "/v1/memberships/{membershipId}")],
+    access: Access::Scopes(&[Scope::Member]),
+    grants: &[Grant::ReadTable, Grant::WriteTable, Grant::ReadSecret(personal::SECRET)],
+    emits: &[MembershipModified::TYPE],
+    refuses: &[&problem::NOT_FOUND, &problem::PRECONDITION_FAILED, &refusals::EMAIL_TAKEN],
+    ..handled_by!(modify_membership)
+};
+
+/// What to change. It has personal data and no Debug.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ModifyMembership {
+    /// Whose membership.
+    pub membership_id: MembershipId,
+    /// A new name.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "String", length(min = 1, max = 100))]
+    pub name: Option<String>,
+    /// A new email.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "String", length(max = 254), email)]
+    pub email: Option<String>,
+    /// A new address.
+    #[serde(default, deserialize_with = "given")]
+    #[schemars(with = "String", length(min = 1, max = 200))]
+    pub address: Option<String>,
+}
+
+/// A field that may be missing but not null: null could mean "wipe it", which nothing here does.
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    String::deserialize(deserializer).map(Some)
+}
+
+async fn modify_membership(
+    context: &Context,
+    call: Call<ModifyMembership>,
+) -> Result<Reply<Membership>, Problem> {
+    let input = &call.body;
+    call.caller.owns(input.membership_id)?;
+    let changes =
+        profile::check_changes(input.name.as_deref(), input.email.as_deref(), input.address.as_deref())?;
+    let key = context.service_key(personal::SECRET).await?;
+    for _ in 0..TRIES {
+        let member = items::active_member(&*context.table, input.membership_id).await?;
+        let member = member.ok_or(&problem::NOT_FOUND)?;
+        if !matches(call.if_match.as_deref(), member.version) {
+            return Err(Refusal::Changed.into());
+        }
+        let Some(modified) = modify(context, &call, &key, &member, &changes)? else {
+            return Membership::reply(&member, &key);
+        };
+        match context.table.commit(&writes(&member, &modified)?).await {
+            Ok(()) => return Membership::reply(&modified, &key),
+            Err(error @ CommitError::Unavailable(_)) => return Err(error.into()),
+            // If the member is still as it was read, only the new email, which comes second, stands in the way.
+            Err(error) if error.found(0).is_none() && error.found(1).is_some() => {
+                return Err(Refusal::EmailTaken.into());
+            }
+            Err(_) => {}
+        }
+    }
+    Err(Problem::unavailable("the member kept changing"))
+}
+
+fn matches(if_match: Option<&str>, version: u64) -> bool {
+    if_match.is_none_or(|tag| tag == "*" || tag == version.to_string())
+}
+
+/// The member with the changes, or none if there is nothing to change.
+fn modify(
+    context: &Context,
+    call: &Call<ModifyMembership>,
+    key: &ServiceKey,
+    member: &Member,
+    changes: &Changes,
+) -> Result<Option<Member>, Problem> {
+    let id = member.membership_id;
+    let old = personal::open(key, id, &member.personal)?;
+    let data_key = key.unwrap(&id.to_string(), &member.personal.data_key).map_err(Problem::internal)?;
+    let changed = |field: Field, old: &str, new: Option<&str>| -> Result<Option<String>, Problem> {
+        let new = new.filter(|new| *new != old);
+        new.map(|new| personal::seal_field(context, &data_key, field, new)).transpose()
+    };
+    let name = changed(Field::Name, &old.name, changes.name.as_deref())?;
+    let email = changed(Field::Email, &old.email, changes.email.as_ref().map(|email| email.as_str()))?;
+    let new_address = changes.address.as_ref().map(|address| address.text.as_str());
+    let address = changed(Field::Address, &old.address, new_address)?;
+    if name.is_none() && email.is_none() && address.is_none() {
+        return Ok(None);
+    }
+    let version = member.version.saturating_add(1);
+    let traceparent = call.trace.traceparent().to_owned();
+    let sealed = member.personal.clone();
+    Ok(Some(Member {
+        personal: SealedPersonal {
+            data_key: sealed.data_key,
+            name: name.unwrap_or(sealed.name),
+            email: email.unwrap_or(sealed.email),
+            address: address.unwrap_or(sealed.address),
+        },
+        email_index: changes
+            .email
+            .as_ref()
+            .map_or_else(|| member.email_index.clone(), |email| personal::email_index(key, email)),
+        region: changes
+            .address
+            .as_ref()
+            .map_or_else(|| member.region.clone(), |address| address.region.to_owned()),
+        version,
+        modified: Some(Modified { at: call.now, version, traceparent: traceparent.clone() }),
+        traceparent,
+        ..member.clone()
+    }))
+}
+
+/// The member at the version that was read; and, for a new email, its owner and the end of the old one's.
+fn writes(member: &Member, modified: &Member) -> Result<Vec<Write>, Problem> {
+    let mut writes = vec![Write::put(modified, Condition::number("version", member.version))?];
+    if modified.email_index != member.email_index {
+        let membership_id = member.membership_id;
+        let owner = EmailOwner { email_index: modified.email_index.clone(), membership_id };
+        let own = Condition::text("membershipId", membership_id.to_string());
+        writes.push(Write::put(&owner, Condition::Absent)?);
+        writes.push(Write::Delete(EmailOwner::key_of(&member.email_index), own));
+    }
+    Ok(writes)
+}

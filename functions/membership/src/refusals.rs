@@ -1,0 +1,51 @@
+//! Membership's own codes, and how each refusal is answered.
+
+use crate::domain::{Fault, Refusal};
+use contract::{
+    Code, FieldError, Problem,
+    problem::{IDEMPOTENCY_KEY_REUSED, PRECONDITION_FAILED, code},
+};
+
+/// One email, one member.
+pub static EMAIL_TAKEN: Code = code(409, "email_taken", "Another member has this email.");
+/// Said of an unknown email and of a wrong password alike.
+pub static INVALID_CREDENTIALS: Code =
+    code(401, "invalid_credentials", "Email and password are not those of a member.");
+/// Said whether or not anybody has the email.
+pub static LOGIN_LOCKED: Code = code(429, "login_locked", "Too many logins with this email have failed.");
+/// Unknown, expired, or of a session that was ended.
+pub static INVALID_REFRESH_TOKEN: Code =
+    code(401, "invalid_refresh_token", "The refresh token cannot be used: log in again.");
+/// A spent token: somebody else may have it.
+pub static REFRESH_TOKEN_REUSED: Code = code(
+    401,
+    "refresh_token_reused",
+    "The refresh token was used before, so its session has been ended: log in again.",
+);
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Problem {
+        match refusal {
+            Refusal::Invalid(faults) => Problem::fields(faults.into_iter().map(field).collect()),
+            Refusal::KeyReused => (&IDEMPOTENCY_KEY_REUSED).into(),
+            Refusal::EmailTaken => (&EMAIL_TAKEN).into(),
+            Refusal::Changed => (&PRECONDITION_FAILED).into(),
+            Refusal::Locked(seconds) => {
+                Problem::new(&LOGIN_LOCKED, format!("Try again in {seconds} seconds.")).retry_after(seconds)
+            }
+            Refusal::WrongCredentials => (&INVALID_CREDENTIALS).into(),
+            Refusal::UnknownToken => (&INVALID_REFRESH_TOKEN).into(),
+            Refusal::TokenReused => (&REFRESH_TOKEN_REUSED).into(),
+        }
+    }
+}
+
+impl From<Fault> for Problem {
+    fn from(fault: Fault) -> Problem {
+        Refusal::Invalid(vec![fault]).into()
+    }
+}
+
+fn field(fault: Fault) -> FieldError {
+    FieldError { pointer: fault.pointer.to_owned(), code: "invalid_value".into(), detail: fault.detail }
+}
