@@ -1,0 +1,113 @@
+//! A function's main: `serve(&money::SERVICE)`.
+//!
+//! All functions of a service share one binary, and `_HANDLER` picks the operation; a name that the service does not
+//! know stops the function at init, where a deployment sees it. serve() is not generic, so that it is compiled once.
+//! Clients are made when an operation first needs them: a start does nothing that its operation may never use.
+
+use crate::{
+    bus::EventBridge,
+    calls::Lambda,
+    config::{Environment, Unready},
+    egress::Https,
+    event::{Failure, Function},
+    local::{SystemClock, SystemEntropy},
+    log,
+    queues::Sqs,
+    secrets::SecretsManager,
+    table::DynamoDb,
+};
+use contract::{Context, Service, Trace};
+use lambda_runtime::{Diagnostic, LambdaEvent, Runtime, service_fn};
+use serde_json::Value;
+use std::{process::ExitCode, sync::Arc};
+
+/// Runs the service's operations until Lambda ends the process.
+pub fn serve(service: &'static Service) -> ExitCode {
+    log::start();
+    log::die_on_panic();
+    let started = function(service).and_then(|function| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        Ok((function, runtime.map_err(|_| Unready::Runtime)?))
+    });
+    match started {
+        Ok((function, runtime)) => runtime.block_on(run(function)),
+        Err(error) => {
+            let service = service.name;
+            tracing::error!(service, %error, "the function cannot start");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn function(service: &'static Service) -> Result<Function, Unready> {
+    let environment = Environment::of_process()?;
+    if let Some(handler) = environment.handler.as_deref().filter(|name| service.operation(name).is_none()) {
+        return Err(Unready::Handler { service: service.name, handler: handler.to_owned() });
+    }
+    let context = context(&environment)?;
+    Ok(Function { service, name: environment.handler, prefix: environment.prefix, context })
+}
+
+/// The ports, on AWS.
+pub fn context(environment: &Environment) -> Result<Context, Unready> {
+    let config = environment.sdk_config()?;
+    let prefix = &environment.prefix;
+    let clock = Arc::new(SystemClock);
+    Ok(Context {
+        table: Arc::new(DynamoDb::new(config.clone(), &environment.table)),
+        calls: Arc::new(Lambda::new(config.clone(), prefix)),
+        bus: Arc::new(EventBridge::new(config.clone(), &environment.bus)),
+        queues: Arc::new(Sqs::new(config.clone(), &environment.queues, prefix)),
+        secrets: Arc::new(SecretsManager::new(config, prefix, clock.clone())),
+        egress: Arc::new(Https::new(&environment.settings.bank_endpoint)),
+        clock,
+        entropy: Arc::new(SystemEntropy),
+        settings: environment.settings.clone(),
+    })
+}
+
+async fn run(function: Function) -> ExitCode {
+    let function = &function;
+    let handler = service_fn(|event: LambdaEvent<Value>| async move {
+        let trace = event.context.xray_trace_id.as_deref().and_then(from_xray);
+        function.handle(event.payload, trace).await.map_err(diagnostic)
+    });
+    match Runtime::new(handler).run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!(%error, "the runtime interface failed");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn diagnostic(failure: Failure) -> Diagnostic {
+    Diagnostic { error_type: failure.kind, error_message: failure.message }
+}
+
+/// The trace that Lambda's own tracing began: `Root=1-6b033de1-9800ced546f7767bbe4b2c7e;Parent=c053c071ad47ad0b`.
+fn from_xray(header: &str) -> Option<Trace> {
+    let part = |name: &str| header.split(';').find_map(|part| part.trim().strip_prefix(name));
+    let (seconds, random) = part("Root=1-")?.split_once('-')?;
+    Trace::parse(&format!("00-{seconds}{random}-{}-01", part("Parent=")?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lambdas_own_trace_is_continued() {
+        let header = "Root=1-6b033de1-9800ced546f7767bbe4b2c7e;Parent=c053c071ad47ad0b;Sampled=1";
+        let trace = from_xray(header).unwrap();
+        assert_eq!(trace.traceparent(), "00-6b033de19800ced546f7767bbe4b2c7e-c053c071ad47ad0b-01");
+        for odd in [
+            "",
+            "Root=1-6b033de1",
+            "Root=1-6b033de1-9800ced546f7767bbe4b2c7e;Sampled=1",
+            "Root=2-a-b;Parent=c",
+        ] {
+            assert_eq!(from_xray(odd), None, "{odd}");
+        }
+    }
+}
