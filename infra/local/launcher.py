@@ -70,6 +70,21 @@ def retry_failed_stream_records():
     lambda_svc._execute_function = execute_and_look
 
 
+def describe_token_authorizers_like_aws():
+    """AWS knows no result cache and no payload version for JWT authorizers; Terraform would undo them for ever."""
+    create = apigateway._create_authorizer
+
+    def create_plain(api_id, data):
+        answer = create(api_id, data)
+        for authorizer in apigateway._authorizers.get(api_id, {}).values():
+            if authorizer["authorizerType"] == "JWT":
+                authorizer.pop("authorizerPayloadFormatVersion", None)
+                authorizer.pop("authorizerResultTtlInSeconds", None)
+        return answer
+
+    apigateway._create_authorizer = create_plain
+
+
 def rotate_secrets():
     """ministack's RotateSecret promotes a copy and calls nobody; AWS makes four calls to the function."""
 
@@ -170,5 +185,6 @@ if __name__ == "__main__":
     answer_invocations_at_once()
     forget_signing_keys_soon()
     retry_failed_stream_records()
+    describe_token_authorizers_like_aws()
     rotate_secrets()
     asyncio.run(main())

@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 COMPOSITION = ROOT / "infra/terraform"
 ARTIFACTS = LOCAL / "artifacts"
 STATE_BUCKET = "pay-terraform-state"
+FINGERPRINT = "pay-deployed"
 PROVIDER = "registry.terraform.io/hashicorp/aws"
 
 
@@ -63,7 +64,7 @@ class Stack:
         return run.stdout
 
     def apply(self, variables):
-        """Applies with a progress bar and returns the number of resources that changed."""
+        """Applies with a progress bar; returns the number of changed resources and the outputs."""
         self.init()
         file = self.folder / "pay.tfvars.json"
         file.write_text(json.dumps(variables, indent=2))
@@ -73,20 +74,20 @@ class Stack:
             stdout=subprocess.PIPE,
             text=True,
         )
-        changed = follow(process.stdout, self.folder / "apply.log")
+        changed, outputs = follow(process.stdout, self.folder / "apply.log")
         if process.wait() != 0:
             raise CloudError(f"terraform apply failed; all that it said is in {self.folder / 'apply.log'}")
-        return changed
-
-    def outputs(self):
-        shown = json.loads(self.quietly("output", "-json"))
-        return {name: output["value"] for name, output in shown.items()}
+        return changed, outputs
 
     def interactively(self, *arguments):
         return subprocess.run(self.command(*arguments), env=self.environment).returncode
 
 
 def deploy_locally(cloud, **variables):
+    """Brings the cloud to what the composition says, or sees that it is there already.
+
+    Returns the number of changed resources, or None where nothing had to be looked at.
+    """
     values = {
         "endpoint": cloud.endpoint,
         "artifacts": str(ARTIFACTS),
@@ -94,14 +95,36 @@ def deploy_locally(cloud, **variables):
         "bank_simulator": True,
         "cors_origins": ["*"],
         "tracing": "Active",
+        "alarms": False,
         "log_retention_days": 7,
         **variables,
     }
-    stack = Stack.local(cloud)
-    changed = stack.apply(values)
-    outputs = {"endpoint": cloud.endpoint, "log": str(cloud.log), **stack.outputs()}
-    (cloud.folder / "outputs.json").write_text(json.dumps(outputs, indent=2))
+    wanted = fingerprint(values)
+    if deployed_fingerprint(cloud) == wanted:
+        return None
+    changed, outputs = Stack.local(cloud).apply(values)
+    kept = {"endpoint": cloud.endpoint, "log": str(cloud.log), **outputs}
+    (cloud.folder / "outputs.json").write_text(json.dumps(kept, indent=2))
+    cloud.client("ssm").put_parameter(Name=FINGERPRINT, Value=wanted, Type="String", Overwrite=True)
     return changed
+
+
+def fingerprint(values):
+    """Everything that a deployment depends on. It is kept in the cloud, so it is lost where the cloud is."""
+    files = sorted(path for path in COMPOSITION.rglob("*") if path.suffix in (".tf", ".json") and ".terraform" not in path.parts)
+    artifacts = sorted(Path(values["artifacts"]).rglob("bootstrap.zip"))
+    digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode())
+    for path in [*files, *artifacts]:
+        digest.update(str(path).encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def deployed_fingerprint(cloud):
+    parameters = cloud.client("ssm")
+    try:
+        return parameters.get_parameter(Name=FINGERPRINT)["Parameter"]["Value"]
+    except parameters.exceptions.ParameterNotFound:
+        return None
 
 
 def outputs(cloud):
@@ -165,7 +188,7 @@ def provider_mirror():
 def follow(lines, log):
     """Turns Terraform's machine-readable output into a bar; errors are shown in full."""
     columns = (TextColumn("terraform apply"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    changed = 0
+    changed, outputs = 0, {}
     with log.open("w") as record, Progress(*columns) as progress:
         task = progress.add_task("comparing", total=None)
         for line in lines:
@@ -178,7 +201,9 @@ def follow(lines, log):
                 progress.update(task, total=changed, completed=0)
             elif kind == "apply_complete" and message["hook"]["action"] != "read":
                 progress.update(task, advance=1, description=message["hook"]["resource"]["addr"].split(".")[-1][:40])
+            elif kind == "outputs":
+                outputs = {name: output["value"] for name, output in message["outputs"].items() if "value" in output}
             elif kind == "diagnostic" and message["diagnostic"]["severity"] == "error":
                 where = message["diagnostic"].get("address", "")
                 progress.console.print(f"[red]{where} {message['diagnostic']['summary']}[/red]\n{message['diagnostic']['detail']}", highlight=False)
-    return changed
+    return changed, outputs

@@ -18,7 +18,7 @@ locals {
 }
 
 resource "aws_cloudwatch_metric_alarm" "dead_letters" {
-  for_each = local.dead_letter_groups
+  for_each = var.alarms ? local.dead_letter_groups : {}
 
   alarm_name          = "${var.name}-${each.key}-dead-letters"
   alarm_description   = "Work was given up and waits in a dead-letter queue: see docs/runbook.md, then make redrive."
@@ -54,7 +54,7 @@ resource "aws_cloudwatch_metric_alarm" "dead_letters" {
 }
 
 resource "aws_cloudwatch_metric_alarm" "errors" {
-  for_each = local.services
+  for_each = var.alarms ? local.services : {}
 
   alarm_name          = "${var.name}-${each.key}-errors"
   alarm_description   = "Functions of ${each.key} failed: make logs shows why."
@@ -71,7 +71,7 @@ resource "aws_cloudwatch_metric_alarm" "errors" {
 }
 
 resource "aws_cloudwatch_metric_alarm" "relay_age" {
-  for_each = local.relays
+  for_each = var.alarms ? local.relays : {}
 
   alarm_name          = "${var.name}-${each.key}-relay-age"
   alarm_description   = "Facts of ${each.key} wait longer than five minutes: the stream keeps them for a day."
@@ -89,6 +89,8 @@ resource "aws_cloudwatch_metric_alarm" "relay_age" {
 }
 
 resource "aws_cloudwatch_metric_alarm" "gateway_errors" {
+  count = var.alarms ? 1 : 0
+
   alarm_name          = "${var.name}-gateway-5xx"
   alarm_description   = "The API answered with 5xx."
   namespace           = "AWS/ApiGateway"

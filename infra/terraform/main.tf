@@ -82,6 +82,7 @@ module "function" {
   architecture       = var.architecture
   log_retention_days = var.log_retention_days
   tracing            = var.tracing
+  counts_errors      = var.alarms
 }
 
 # Apart from the functions, because queues take the provider a minute: routes need not wait for them.

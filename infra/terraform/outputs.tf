@@ -52,3 +52,8 @@ output "artifacts_bucket" {
   description = "Bucket of the service artifacts."
   value       = aws_s3_bucket.artifacts.id
 }
+
+output "queue_base" {
+  description = "What every queue's URL begins with."
+  value       = local.queue_base
+}

@@ -123,6 +123,12 @@ variable "key_rotation_days" {
   default     = 30
 }
 
+variable "alarms" {
+  description = "Make alarms and the metrics that they read. The local cloud does not give alarms back as they were made, so it goes without."
+  type        = bool
+  default     = true
+}
+
 variable "alarm_actions" {
   description = "ARNs that alarms notify, for example an SNS topic."
   type        = list(string)

@@ -51,6 +51,8 @@ resource "aws_lambda_alias" "live" {
 # Errors are counted from the log (a line with level ERROR, a crash, a time-out) into one metric per
 # service: Lambda's own metric has a dimension per function, and would cost an alarm metric each.
 resource "aws_cloudwatch_log_metric_filter" "errors" {
+  count = var.counts_errors ? 1 : 0
+
   name           = "${var.name}-errors"
   log_group_name = aws_cloudwatch_log_group.log.name
   pattern        = "?\"\\\"level\\\":\\\"ERROR\\\"\" ?\"Task timed out\" ?\"Runtime exited\" ?\"Runtime.\""

@@ -55,3 +55,8 @@ variable "log_retention_days" {
 variable "tracing" {
   type = string
 }
+
+variable "counts_errors" {
+  description = "Count errors in the log as a metric, for the service's alarm."
+  type        = bool
+}

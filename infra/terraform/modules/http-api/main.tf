@@ -24,7 +24,7 @@ locals {
       }
     }
   ]...)
-  public_routes = { for key, route in local.routes : key => route if route.access == "public" }
+  public_routes = { for key, route in local.routes : key => route if route.access != "scoped" }
   scoped_routes = { for key, route in local.routes : key => route if route.access == "scoped" }
   has_tokens    = length(local.scoped_routes) > 0
 }

@@ -1,0 +1,99 @@
+# Doors to everything: `make help` lists them. The work itself is in infra/local/*.py.
+
+PYTHON ?= python3
+PAY    := .local/venv/bin/python infra/local/pay.py
+ARCH   ?= arm64
+REGION ?= us-east-1
+NAME   ?= pay
+
+.DEFAULT_GOAL := help
+.PHONY: help prepare run demo status token bank operator redrive republish logs invoke watch stop reset \
+        test test-rust test-infra test-e2e lint fmt generate build plan deploy dynoxide
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+prepare: ## name what this machine lacks, install the rest into .local/
+	@$(PYTHON) infra/local/prepare.py
+
+# --- the system on this machine
+
+run: prepare ## build, start the local cloud, deploy, play the story of first money, leave it running
+	@$(PAY) run
+
+demo: prepare ## play the story again, with new people
+	@$(PAY) demo
+
+status: prepare ## addresses, tables, queues and dead letters
+	@$(PAY) status
+
+token: prepare ## an access token: AS=operator, or AS=<email of someone in the story>
+	@$(PAY) token "$(AS)"
+
+bank: prepare ## how the simulated bank treats an account: ACCOUNT=… MODE=normal|decline|slow|timeout|lost|answerTwice|down
+	@$(PAY) bank "$(ACCOUNT)" "$(MODE)"
+
+operator: prepare ## make a member an operator: EMAIL=…
+	@$(PAY) operator "$(EMAIL)"
+
+redrive: prepare ## give dead letters another chance
+	@$(PAY) redrive
+
+republish: prepare ## publish facts again from stored items: SERVICE=money [FROM=2026-01-01T00:00:00Z]
+	@$(PAY) republish "$(SERVICE)" $(if $(FROM),--since "$(FROM)")
+
+logs: prepare ## all functions' logs in time order: [TRACE=<trace id>] [MINUTES=15] [FOLLOW=1]
+	@$(PAY) logs $(if $(MINUTES),--minutes "$(MINUTES)") $(if $(TRACE),--trace "$(TRACE)") $(if $(FOLLOW),--follow)
+
+invoke: prepare ## invoke a function: F=increaseMoneyRequest [PAYLOAD=file.json], else with its payload from events/
+	@$(PAY) invoke "$(F)" $(if $(PAYLOAD),--payload "$(PAYLOAD)")
+
+watch: prepare ## the same system run from the sources: edit, save, call
+	@$(PYTHON) infra/local/prepare.py cargo-lambda
+	@$(PAY) watch
+
+stop: prepare ## end the local cloud, keep its data
+	@$(PAY) stop
+
+reset: prepare ## end the local cloud and forget its data
+	@$(PAY) reset
+
+# --- checks
+
+test: test-rust test-infra test-e2e ## every test: Rust, Terraform, end to end on a local cloud of their own
+
+test-rust:
+	@if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --workspace; else cargo test --workspace; fi
+
+test-infra: prepare
+	@$(PAY) validate
+
+test-e2e: prepare
+	@$(PAY) --cloud test test
+
+lint: prepare ## clippy without warnings, formats of Rust and Terraform
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	terraform fmt -check -recursive infra/terraform
+
+fmt: ## format Rust and Terraform
+	cargo fmt --all
+	terraform fmt -recursive infra/terraform
+
+generate: ## write operations.json, openapi.json, schemas, the watch router and README's table from the Rust sources
+	cargo run --quiet --package xtask -- generate
+
+dynoxide: prepare ## install the local DynamoDB engine of the conformance suite and the benches
+	@$(PYTHON) infra/local/prepare.py dynoxide
+
+# --- AWS
+
+build: prepare ## release zips by cargo-lambda: [ARCH=arm64|x86-64]
+	@$(PYTHON) infra/local/prepare.py cargo-lambda
+	@$(PAY) build --architecture "$(ARCH)"
+
+plan: prepare ## what a deployment would change: STATE_BUCKET=… [REGION=] [NAME=] [ARCH=] [VARIABLES=file.tfvars]
+	@$(PAY) plan --bucket "$(STATE_BUCKET)" --region "$(REGION)" --name "$(NAME)" --architecture "$(ARCH)" $(if $(VARIABLES),--variables "$(VARIABLES)")
+
+deploy: build ## deploy to AWS, after asking: STATE_BUCKET=… [REGION=] [NAME=] [ARCH=] [VARIABLES=file.tfvars]
+	@$(PAY) deploy --bucket "$(STATE_BUCKET)" --region "$(REGION)" --name "$(NAME)" --architecture "$(ARCH)" $(if $(VARIABLES),--variables "$(VARIABLES)")

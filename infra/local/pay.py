@@ -1,0 +1,321 @@
+"""The commands behind the Makefile's targets. `make help` lists them."""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import build
+import logs
+import stack
+import story
+from client import System
+from cloud import LOCAL, ROOT, Cloud, CloudError, free_port
+from rich.console import Console
+from rich.table import Table
+
+console = Console(highlight=False)
+
+
+def up(cloud, **variables):
+    """Builds, starts and deploys, saying how long each step took."""
+    with timed("build (development profile)"):
+        build.for_this_machine(stack.ARTIFACTS)
+    with timed("local cloud"):
+        cloud.start()
+    with timed("deployment") as notes:
+        changed = stack.deploy_locally(cloud, **variables)
+        notes.append("nothing to do" if changed is None else f"{changed} resources changed")
+
+
+class timed:
+    def __init__(self, what):
+        self.what = what
+
+    def __enter__(self):
+        console.print(f"[bold]▸ {self.what}[/bold]")
+        self.began = time.monotonic()
+        self.notes = []
+        return self.notes
+
+    def __exit__(self, kind, *_):
+        if kind is None:
+            notes = "".join(f", {note}" for note in self.notes)
+            console.print(f"  [dim]done in {time.monotonic() - self.began:.0f} s{notes}[/dim]")
+
+
+def run(options):
+    cloud = Cloud(options.cloud)
+    if not (stack.ARTIFACTS.exists() and (cloud.folder / "outputs.json").exists()):
+        console.print("The first build takes about 10 minutes on two cores; later starts take seconds.")
+    up(cloud)
+    demo(options)
+    invite(system(options), people(cloud)[-1])
+
+
+def demo(options):
+    cloud = Cloud(options.cloud)
+    console.print("[bold]▸ the story of first money[/bold]")
+    told = story.tell(system(options, story.Storyteller()))
+    kept = [{name: value for name, value in person.items() if name != "token"} for person in told]
+    people_file(cloud).write_text(json.dumps(people(cloud) + kept, ensure_ascii=False, indent=2))
+
+
+def invite(running, person):
+    """What to try next: addresses, credentials and three lines to paste."""
+    api = running.outputs["api_url"]
+    token = story.log_in(running, person)
+    console.print(f"\n[bold]Pay is running.[/bold]  API [cyan]{api}[/cyan]  Swagger [cyan]{running.outputs['endpoint']}/_pay/docs/[/cyan]")
+    console.print(f"Log in as [cyan]{person['email']}[/cyan] with the password [cyan]{person['password']}[/cyan]\n")
+    authorized = f"-H 'Authorization: Bearer {token}'"
+    wallet = f"{api}/v1/money/wallets/{person['membershipId']}"
+    credentials = json.dumps({"email": person["email"], "password": person["password"]})
+    for line in (
+        f"curl -s {api}/v1/auth/login -H 'Content-Type: application/json' -d '{credentials}'",
+        f"curl -s {wallet}/balance {authorized}",
+        f"curl -s '{wallet}/transactions?limit=5' {authorized}",
+    ):
+        print(line + "\n")
+    console.print("[dim]make help lists what else there is; make stop ends it and keeps the data.[/dim]")
+
+
+def status(options):
+    cloud = Cloud(options.cloud)
+    if not cloud.is_running():
+        console.print(f"The local cloud '{cloud.name}' is not running: make run")
+        return
+    running = system(options)
+    console.print(f"API      {running.outputs['api_url']}\nSwagger  {running.outputs['endpoint']}/_pay/docs/\nLog      {cloud.log}")
+    tables = cloud.client("dynamodb")
+    for service, name in running.outputs["tables"].items():
+        count = tables.scan(TableName=name, Select="COUNT")["Count"]
+        console.print(f"Table    {name}: {count} items of {service}")
+    listing = Table("queue", "waiting", "in work", "dead letters")
+    for name in sorted(running.outputs["dead_letter_queues"]):
+        url = running.outputs["queues"].get(name)
+        waiting, hidden = depth(cloud, url) if url else ("–", "–")
+        dead, _ = depth(cloud, running.outputs["dead_letter_queues"][name])
+        listing.add_row(name, str(waiting), str(hidden), f"[red]{dead}[/red]" if dead else "0")
+    console.print(listing)
+
+
+def depth(cloud, url):
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    shown = cloud.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+    return tuple(int(shown[name]) for name in names)
+
+
+def token(options):
+    """An access token of a member of the story, or of the operator of this machine."""
+    running = system(options)
+    known = {person["email"]: person for person in people(running.cloud)}
+    if options.who == "operator":
+        person = known.get("operator@example.com") or make_operator(running)
+    elif options.who in known:
+        person = known[options.who]
+    else:
+        raise CloudError("AS= is 'operator' or one of: " + ", ".join(known))
+    print(story.log_in(running, person))
+
+
+def make_operator(running):
+    person = {"email": "operator@example.com", "password": story.secrets.token_urlsafe(12), "name": "운영자"}
+    registration = {**person, "address": "서울특별시 중구 세종대로 110", "kind": "personal"}
+    person["membershipId"] = story.succeed(running.api.post("/v1/memberships", registration))["membershipId"]
+    running.call("membership.grantOperator", {"email": person["email"]})
+    people_file(running.cloud).write_text(
+        json.dumps([person, *people(running.cloud)], ensure_ascii=False, indent=2)
+    )
+    return person
+
+
+def operator(options):
+    print(json.dumps(system(options).call("membership.grantOperator", {"email": options.email}), indent=2))
+
+
+def bank(options):
+    answer = system(options).bank.set_mode(options.account, options.mode)
+    print(json.dumps(story.succeed(answer), ensure_ascii=False, indent=2))
+
+
+def redrive(options):
+    """Gives dead letters another chance. A relay's letters are pointers into a stream: those need republish."""
+    running = system(options)
+    queues = running.cloud.client("sqs")
+    for name, dead in running.outputs["dead_letter_queues"].items():
+        url = running.outputs["queues"].get(name)
+        moved = 0
+        while letters := queues.receive_message(QueueUrl=dead, MaxNumberOfMessages=10, MessageAttributeNames=["All"]).get("Messages"):
+            if url is None:
+                service = name.split(".")[0]
+                console.print(f"{name}: dead letters that cannot be sent again as they are; make republish SERVICE={service}")
+                break
+            for letter in letters:
+                queues.send_message(QueueUrl=url, MessageBody=letter["Body"], MessageAttributes=letter.get("MessageAttributes", {}))
+                queues.delete_message(QueueUrl=dead, ReceiptHandle=letter["ReceiptHandle"])
+                moved += 1
+        if moved:
+            console.print(f"{name}: {moved} redriven")
+    console.print("done")
+
+
+def republish(options):
+    running = system(options)
+    published, after = 0, None
+    while True:
+        body = {name: value for name, value in {"from": options.since, "after": after}.items() if value}
+        answer = running.call(f"{options.service}.republish", body)
+        answer = answer.get("body", answer)
+        published += answer["published"]
+        after = answer.get("after")
+        if after is None:
+            break
+    console.print(f"{options.service}: {published} facts published again")
+
+
+def show_logs(options):
+    logs.show(system(options), options.minutes, options.trace, options.follow)
+
+
+def invoke(options):
+    running = system(options)
+    name = running.operation(options.function)
+    payload = Path(options.payload) if options.payload else example(name)
+    answer, error = running.invoke(name, json.loads(payload.read_text()))
+    console.print(f"[dim]{name} with {payload.relative_to(ROOT) if payload.is_relative_to(ROOT) else payload}[/dim]")
+    print(json.dumps(answer, ensure_ascii=False, indent=2))
+    if error:
+        raise CloudError(f"the function failed: {error}")
+
+
+def example(name):
+    found = sorted((ROOT / "events").rglob(f"{name.split('.')[1]}.json"))
+    if not found:
+        raise CloudError(f"events/ has no payload for {name}: give one with PAYLOAD=file.json")
+    return found[0]
+
+
+def watch(options):
+    """Points every function of the running cloud at `cargo lambda watch`, until it is interrupted."""
+    cloud = Cloud(options.cloud)
+    port = free_port()
+    up(cloud, watch_url=f"http://127.0.0.1:{port}")
+    outputs = stack.outputs(cloud)
+    account = outputs["queue_base"]
+    environment = {
+        **os.environ,
+        "PATH": f"{LOCAL / 'venv/bin'}:{os.environ['PATH']}",
+        "AWS_ENDPOINT_URL": cloud.endpoint,
+        "AWS_REGION": outputs["region"],
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "PAY_PREFIX": outputs["name"],
+        "PAY_BUS": outputs["bus"],
+        "PAY_QUEUES": account,
+        "PAY_ISSUER": outputs["api_url"],
+        "PAY_BANK_ENDPOINT": outputs["bank_url"],
+    }
+    command = ["cargo", "lambda", "watch", "--package", "bootstrap", "-A", "127.0.0.1", "-P", str(port)]
+    console.print("Edit, save, call: every function now runs from the sources. Ctrl-C ends it.")
+    try:
+        subprocess.run(command, cwd=ROOT, env=environment)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        up(cloud)
+
+
+def stop(options):
+    cloud = Cloud(options.cloud)
+    console.print("stopped; the data is kept" if cloud.stop() else "it was not running")
+
+
+def reset(options):
+    Cloud(options.cloud).reset()
+    console.print("stopped, and its data is gone")
+
+
+def bring_up(options):
+    up(Cloud(options.cloud))
+    print(Cloud(options.cloud).folder / "outputs.json")
+
+
+def build_release(options):
+    build.for_aws(options.architecture)
+
+
+def plan(options):
+    aws(options, "plan")
+
+
+def deploy(options):
+    aws(options, "apply")
+
+
+def aws(options, action):
+    if not options.bucket:
+        raise CloudError("STATE_BUCKET= names the S3 bucket that keeps Terraform's state")
+    target = stack.Stack.aws(options.bucket, options.region, options.name)
+    target.init()
+    architecture = "x86_64" if options.architecture == "x86-64" else "arm64"
+    variables = [f"-var=region={options.region}", f"-var=name={options.name}", f"-var=architecture={architecture}"]
+    files = [f"-var-file={Path(options.variables).resolve()}"] if options.variables else []
+    sys.exit(target.interactively(action, *variables, *files))
+
+
+def system(options, listener=None):
+    cloud = Cloud(options.cloud)
+    return System(cloud, stack.outputs(cloud), listener)
+
+
+def people_file(cloud):
+    return cloud.folder / "people.json"
+
+
+def people(cloud):
+    return json.loads(people_file(cloud).read_text()) if people_file(cloud).exists() else []
+
+
+def commands():
+    parser = argparse.ArgumentParser(prog="pay", description=__doc__)
+    parser.add_argument("--cloud", default="run", help="which local cloud: run, or test")
+    verbs = parser.add_subparsers(required=True)
+
+    def verb(name, action, *arguments):
+        command = verbs.add_parser(name)
+        command.set_defaults(action=action)
+        for flag, extra in arguments:
+            command.add_argument(flag, **extra)
+
+    for name, action in (("run", run), ("up", bring_up), ("demo", demo), ("status", status), ("redrive", redrive),
+                         ("watch", watch), ("stop", stop), ("reset", reset)):
+        verb(name, action)
+    verb("token", token, ("who", {}))
+    verb("operator", operator, ("email", {}))
+    verb("bank", bank, ("account", {}), ("mode", {}))
+    verb("republish", republish, ("service", {}), ("--since", {}))
+    verb("logs", show_logs, ("--minutes", {"type": float, "default": 15}), ("--trace", {}), ("--follow", {"action": "store_true"}))
+    verb("invoke", invoke, ("function", {}), ("--payload", {}))
+    verb("build", build_release, ("--architecture", {"default": "arm64"}))
+    for name, action in (("plan", plan), ("deploy", deploy)):
+        verb(name, action, ("--bucket", {}), ("--region", {"default": "us-east-1"}), ("--name", {"default": "pay"}),
+             ("--architecture", {"default": "arm64"}), ("--variables", {}))
+    return parser
+
+
+def main():
+    options = commands().parse_args()
+    try:
+        options.action(options)
+    except CloudError as error:
+        console.print(f"[red]{error}[/red]", markup=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

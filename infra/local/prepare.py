@@ -1,0 +1,108 @@
+"""Names what this machine lacks, and installs the rest into .local/. Needs nothing but Python itself.
+
+    python3 infra/local/prepare.py [tools …]     tools: cargo-lambda, dynoxide
+"""
+
+import hashlib
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+LOCAL = ROOT / ".local"
+VENV = LOCAL / "venv"
+REQUIREMENTS = Path(__file__).with_name("requirements.txt")
+CARGO_LAMBDA = ["cargo-lambda==1.9.2", "ziglang==0.15.2"]
+DYNOXIDE = "3.2.0"
+
+
+def version_of(*command):
+    try:
+        said = subprocess.run(command, capture_output=True, text=True, env=None).stdout
+    except OSError:
+        return None
+    found = re.search(r"(\d+)\.(\d+)", said)
+    return tuple(map(int, found.groups())) if found else None
+
+
+def lacking():
+    """What the base machine must bring and does not, with the way to get it."""
+    missing = []
+    if sys.version_info < (3, 11):
+        missing.append(f"Python 3.11 or later (this is {sys.version.split()[0]})")
+    wanted_rust = re.search(r'rust-version = "(\d+)\.(\d+)"', (ROOT / "Cargo.toml").read_text())
+    wanted_rust = tuple(map(int, wanted_rust.groups()))
+    rust = version_of("rustc", "--version")
+    if rust is None or shutil.which("cargo") is None:
+        missing.append("Rust with cargo: install it with rustup")
+    elif rust < wanted_rust:
+        missing.append(f"Rust {wanted_rust[0]}.{wanted_rust[1]} or later: rustup update")
+    terraform = version_of("terraform", "version")
+    if terraform is None:
+        missing.append("Terraform 1.11 or later")
+    elif terraform < (1, 11):
+        missing.append("Terraform 1.11 or later: older ones would write secrets into the state")
+    if shutil.which("cc") is None:
+        missing.append("a C compiler (cc), which Rust links with: apt install build-essential, or Xcode's tools")
+    try:
+        import ensurepip  # noqa: F401
+        import venv  # noqa: F401
+    except ImportError:
+        missing.append("Python's venv module: apt install python3-venv")
+    return missing
+
+
+def virtual_environment():
+    wanted = hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()
+    stamp = VENV / "installed"
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    step("installing the local cloud and its tools into .local/venv (about 1 minute)")
+    subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], check=True)
+    pip("-r", str(REQUIREMENTS))
+    stamp.write_text(wanted)
+
+
+def cargo_lambda():
+    if not (VENV / "bin/cargo-lambda").exists():
+        step(f"installing {CARGO_LAMBDA[0]} with zig for cross builds into .local/venv (about 1 minute)")
+        pip(*CARGO_LAMBDA)
+
+
+def dynoxide():
+    if not (LOCAL / "tools/bin/dynoxide").exists():
+        step(f"building dynoxide {DYNOXIDE}, a local DynamoDB, into .local/tools (about 3 minutes)")
+        features = "native-sqlite,http-server,cli"
+        subprocess.run(
+            ["cargo", "install", "--quiet", "--locked", "--root", str(LOCAL / "tools"), "--version", DYNOXIDE,
+             "--no-default-features", "--features", features, "dynoxide-rs"],
+            check=True,
+        )
+
+
+def pip(*arguments):
+    subprocess.run(
+        [str(VENV / "bin/python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *arguments],
+        check=True,
+    )
+
+
+def step(text):
+    print(f"▸ {text}", flush=True)
+
+
+def main():
+    missing = lacking()
+    if missing:
+        print("This machine lacks:\n" + "\n".join(f"  - {item}" for item in missing))
+        sys.exit(1)
+    virtual_environment()
+    tools = {"cargo-lambda": cargo_lambda, "dynoxide": dynoxide}
+    for tool in sys.argv[1:]:
+        tools[tool]()
+
+
+if __name__ == "__main__":
+    main()
