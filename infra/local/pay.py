@@ -243,6 +243,37 @@ def bring_up(options):
     print(Cloud(options.cloud).folder / "outputs.json")
 
 
+def validate(options):
+    """Terraform's own checks with the real provider: the format, and that the composition fits it."""
+    check = stack.Stack(LOCAL / "validate", "", {})
+    if check.interactively("fmt", "-check", "-recursive", "-diff") != 0:
+        raise CloudError("terraform fmt would change these files: make fmt")
+    check.quietly("init", "-backend=false", "-input=false")
+    console.print(check.quietly("validate", "-no-color").strip())
+
+
+def test(options):
+    """End to end on a fresh local cloud, which is ended afterwards however the tests end."""
+    cloud = Cloud(options.cloud)
+    cloud.reset()
+    try:
+        up(cloud)
+        with timed("plan, for the composition's tests"):
+            plan_file = stack.Stack.local(cloud).plan_as_json({"alarms": True})
+        environment = {
+            **os.environ,
+            "PAY_CLOUD": cloud.name,
+            "PAY_OUTPUTS": str(cloud.folder / "outputs.json"),
+            "PAY_PLAN": str(plan_file),
+        }
+        chosen = ["infra/terraform/tests", "tests/e2e"]
+        command = [sys.executable, "-m", "pytest", "-q", "--durations=5", *(options.tests or chosen)]
+        code = subprocess.run(command, cwd=ROOT, env=environment).returncode
+    finally:
+        cloud.stop()
+    sys.exit(code)
+
+
 def build_release(options):
     build.for_aws(options.architecture)
 
@@ -291,8 +322,9 @@ def commands():
             command.add_argument(flag, **extra)
 
     for name, action in (("run", run), ("up", bring_up), ("demo", demo), ("status", status), ("redrive", redrive),
-                         ("watch", watch), ("stop", stop), ("reset", reset)):
+                         ("watch", watch), ("stop", stop), ("reset", reset), ("validate", validate)):
         verb(name, action)
+    verb("test", test, ("tests", {"nargs": "*"}))
     verb("token", token, ("who", {}))
     verb("operator", operator, ("email", {}))
     verb("bank", bank, ("account", {}), ("mode", {}))

@@ -79,6 +79,16 @@ class Stack:
             raise CloudError(f"terraform apply failed; all that it said is in {self.folder / 'apply.log'}")
         return changed, outputs
 
+    def plan_as_json(self, changes):
+        """Plans what was deployed with some variables changed, and returns the plan as a JSON file."""
+        variables = {**json.loads((self.folder / "pay.tfvars.json").read_text()), **changes}
+        (self.folder / "plan.tfvars.json").write_text(json.dumps(variables))
+        plan = self.folder / "plan.tfplan"
+        self.quietly("plan", "-input=false", "-parallelism=60", f"-var-file={self.folder / 'plan.tfvars.json'}", f"-out={plan}")
+        shown = self.folder / "plan.json"
+        shown.write_text(self.quietly("show", "-json", str(plan)))
+        return shown
+
     def interactively(self, *arguments):
         return subprocess.run(self.command(*arguments), env=self.environment).returncode
 

@@ -1,0 +1,224 @@
+"""What the local cloud cannot catch, asserted over `terraform show -json` of a plan (PAY_PLAN)."""
+
+import json
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+HTTP_FUNCTION_SECONDS = 20  # the gateway gives up after 30
+ALARMS_AND_SECRETS_DOLLARS = 10
+
+
+@pytest.fixture(scope="module")
+def plan():
+    return json.loads(Path(os.environ["PAY_PLAN"]).read_text())
+
+
+@pytest.fixture(scope="module")
+def resources(plan):
+    """Every managed resource by type: {type: {address: values}}."""
+    found = {}
+
+    def collect(module):
+        for resource in module.get("resources", []):
+            if resource["mode"] == "managed":
+                found.setdefault(resource["type"], {})[resource["address"]] = resource["values"]
+        for child in module.get("child_modules", []):
+            collect(child)
+
+    collect(plan["planned_values"]["root_module"])
+    return found
+
+
+@pytest.fixture(scope="module")
+def operations(plan):
+    file = Path(plan["variables"]["operations_file"]["value"])
+    composition = Path(__file__).resolve().parents[1]
+    return json.loads((composition / file).read_text())["operations"]
+
+
+def functions(resources):
+    return {function["function_name"]: function for function in resources["aws_lambda_function"].values()}
+
+
+def queues(resources):
+    return {queue["name"]: queue for queue in resources["aws_sqs_queue"].values()}
+
+
+def test_every_operation_has_a_function_a_role_a_log_and_an_alias(resources, operations):
+    names = {f"pay-{operation['service']}-{operation['name']}" for operation in operations.values()}
+    assert set(functions(resources)) == names
+    assert {alias["function_name"] for alias in resources["aws_lambda_alias"].values()} == names
+    assert {role["name"] for role in resources["aws_iam_role"].values()} >= names
+    assert {function["role"].rsplit("/")[-1] for function in functions(resources).values()} == names
+
+
+def test_a_queue_hides_a_message_for_six_times_as_long_as_its_function_may_take(resources):
+    waiting = {name: queue for name, queue in queues(resources).items() if not name.endswith("-dead")}
+    assert waiting
+    for name, queue in waiting.items():
+        assert queue["visibility_timeout_seconds"] >= 6 * functions(resources)[name]["timeout"], name
+
+
+def test_what_is_given_up_goes_to_a_dead_letter_queue(resources):
+    for name, queue in queues(resources).items():
+        if not name.endswith("-dead"):
+            assert json.loads(queue["redrive_policy"])["deadLetterTargetArn"].endswith(f":{name}-dead")
+    streams = [m for m in resources["aws_lambda_event_source_mapping"].values() if ":dynamodb:" in m["event_source_arn"]]
+    for mapping in streams:
+        assert mapping["destination_config"][0]["on_failure"][0]["destination_arn"].endswith("-dead")
+        assert mapping["bisect_batch_on_function_error"]
+        assert 0 < mapping["maximum_retry_attempts"] < 1000
+        assert 0 < mapping["maximum_record_age_in_seconds"] < 86400
+    for schedule in resources["aws_scheduler_schedule"].values():
+        assert schedule["target"][0]["dead_letter_config"][0]["arn"].endswith("-dead")
+
+
+def test_partial_failures_of_batches_are_reported(resources):
+    for address, mapping in resources["aws_lambda_event_source_mapping"].items():
+        assert mapping["function_response_types"] == ["ReportBatchItemFailures"], address
+
+
+def test_a_table_has_at_most_two_stream_readers(resources):
+    readers = [m["event_source_arn"] for m in resources["aws_lambda_event_source_mapping"].values() if ":dynamodb:" in m["event_source_arn"]]
+    assert all(readers.count(stream) <= 2 for stream in readers)
+
+
+def test_functions_behind_routes_end_before_the_gateway_does(resources, operations):
+    for operation in operations.values():
+        if operation["routes"]:
+            function = functions(resources)[f"pay-{operation['service']}-{operation['name']}"]
+            assert function["timeout"] <= HTTP_FUNCTION_SECONDS, operation["name"]
+
+
+def test_logs_are_kept_for_a_while_and_not_for_ever(resources):
+    groups = {group["name"]: group for group in resources["aws_cloudwatch_log_group"].values()}
+    assert all(0 < group["retention_in_days"] <= 400 for group in groups.values())
+    assert {f"/aws/lambda/{name}" for name in functions(resources)} <= set(groups)
+
+
+def test_nothing_calls_a_function_but_by_its_alias(resources):
+    for integration in resources["aws_apigatewayv2_integration"].values():
+        assert ":live/invocations" in integration["integration_uri"]
+    for mapping in resources["aws_lambda_event_source_mapping"].values():
+        assert mapping["function_name"].endswith(":live")
+    for schedule in resources["aws_scheduler_schedule"].values():
+        assert schedule["target"][0]["arn"].endswith(":live")
+    for permission in resources["aws_lambda_permission"].values():
+        assert permission["qualifier"] == "live"
+
+
+def test_routes_ask_for_the_scopes_that_the_operation_names(resources, operations):
+    routes = {
+        ("bank" if "bank_api" in address else "pay", route["route_key"]): route
+        for address, route in resources["aws_apigatewayv2_route"].items()
+    }
+    for operation in operations.values():
+        for route in operation["routes"]:
+            key = "$default" if route["path"] == "$default" else f"{route['method']} {route['path']}"
+            found = [made for (_, made_key), made in routes.items() if made_key == key]
+            assert found, key
+            if operation["access"] == "scoped":
+                assert found[0]["authorization_type"] == "JWT"
+                assert sorted(found[0]["authorization_scopes"] or []) == sorted(operation["scopes"]), key
+
+
+def test_roles_grant_only_what_operations_list(resources, operations):
+    for address, policy in resources["aws_iam_role_policy"].items():
+        for statement in json.loads(policy["policy"])["Statement"]:
+            actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+            assert not any("*" in action for action in actions), address
+            wide = [action for action in actions if statement["Resource"] in ("*", ["*"])]
+            assert set(wide) <= {"dynamodb:ListStreams", "xray:PutTraceSegments", "xray:PutTelemetryRecords"}, address
+    for name, operation in operations.items():
+        granted = grants(resources, f"pay-{operation['service']}-{operation['name']}")
+        own_table = {resource for action, resource in granted if action.startswith("dynamodb:") and resource != "*"}
+        tables = {re.search(r":table/([^/]+)", resource).group(1) for resource in own_table}
+        assert tables <= {f"pay-{operation['service']}"}, name
+        assert ("dynamodb:PutItem" in {action for action, _ in granted}) == ("write" in operation["table"]), name
+        assert ("dynamodb:Scan" in {action for action, _ in granted}) == ("scan" in operation["table"]), name
+        assert ("events:PutEvents" in {action for action, _ in granted}) == operation["publishes"], name
+
+
+def grants(resources, role):
+    return {
+        (action, resource)
+        for policy in resources["aws_iam_role_policy"].values()
+        if policy["role"] == role
+        for statement in json.loads(policy["policy"])["Statement"]
+        for action in (statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]])
+        for resource in (statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]])
+    }
+
+
+def test_the_graph_of_facts_has_no_cycle(plan, operations):
+    """AWS stops no loop that goes through a table: fact → handler → table → relay → the same fact."""
+    emitted = emissions(operations)
+    edges = {}
+    for operation in operations.values():
+        for fact in operation["subscribes"]:
+            edges.setdefault(fact, set()).update(emitted.get(f"{operation['service']}.{operation['name']}", ()))
+
+    def reaches(fact, goal, seen):
+        for following in edges.get(fact, ()):
+            if following == goal or (following not in seen and reaches(following, goal, seen | {following})):
+                return True
+        return False
+
+    assert not [fact for fact in edges if reaches(fact, fact, {fact})]
+
+
+def emissions(operations):
+    """Which facts a handler's work can lead to: its own and those of every operation that it calls or enqueues."""
+    direct = {name: set(operation["emits"]) for name, operation in operations.items()}
+    following = {name: set(operation["calls"]) | set(operation["enqueues"]) for name, operation in operations.items()}
+    for _ in operations:
+        direct = {name: facts.union(*(direct[called] for called in following[name])) for name, facts in direct.items()}
+    return direct
+
+
+def test_tables_are_backed_up_encrypted_and_stream_both_images(resources):
+    for table in resources["aws_dynamodb_table"].values():
+        assert table["billing_mode"] == "PAY_PER_REQUEST"
+        assert table["stream_view_type"] == "NEW_AND_OLD_IMAGES"
+        assert table["point_in_time_recovery"][0]["enabled"]
+        assert table["server_side_encryption"][0]["enabled"]
+        assert table["ttl"][0] == {"attribute_name": "expiresAt", "enabled": True}
+
+
+def test_no_secret_value_is_in_the_plan(resources):
+    versions = resources["aws_secretsmanager_secret_version"]
+    assert versions
+    for version in versions.values():
+        assert not version.get("secret_string") and not version.get("secret_binary") and not version.get("secret_string_wo")
+
+
+def test_alarms_watch_dead_letters_errors_and_relays(resources):
+    alarms = resources["aws_cloudwatch_metric_alarm"].values()
+    watched = {
+        query["metric"][0]["dimensions"]["QueueName"]
+        for alarm in alarms
+        for query in alarm["metric_query"] or []
+        if query["metric"]
+    }
+    assert watched == {name for name in queues(resources) if name.endswith("-dead")}
+    services = {function["environment"][0]["variables"]["PAY_SERVICE"] for function in functions(resources).values()}
+    assert {alarm["metric_name"] for alarm in alarms} >= {f"{service}-errors" for service in services} | {"5xx"}
+    assert len([alarm for alarm in alarms if alarm["metric_name"] == "IteratorAge"]) == len(services)
+    assert all(alarm["treat_missing_data"] == "notBreaching" for alarm in alarms)
+
+
+def test_an_idle_month_is_cheap(resources):
+    """List prices: 0.10 dollars per metric of an alarm, 0.40 per secret, 0.40 per million requests of a queue's
+    five pollers (20 seconds each) after the free million."""
+    alarm_metrics = sum(
+        sum(bool(query["metric"]) for query in alarm["metric_query"] or []) or 1
+        for alarm in resources["aws_cloudwatch_metric_alarm"].values()
+    )
+    polled = [m for m in resources["aws_lambda_event_source_mapping"].values() if ":sqs:" in m["event_source_arn"]]
+    polls = len(polled) * 5 * 3 * 60 * 24 * 30
+    dollars = 0.10 * alarm_metrics + 0.40 * len(resources["aws_secretsmanager_secret"]) + 0.40 * max(0, polls - 1_000_000) / 1_000_000
+    print(f"{dollars:.2f} dollars: {alarm_metrics} alarm metrics, {len(polled)} polled queues")
+    assert dollars <= ALARMS_AND_SECRETS_DOLLARS
