@@ -180,9 +180,13 @@ fn scope(text: &str) -> Option<Scope> {
 
 /// The input: path parameters and body, or path parameters and query, in one object.
 fn input(operation: &Operation, request: &Request) -> Result<Value, Problem> {
+    // Whatever comes to an unknown path, it is the path that is wrong.
+    if operation.routes().any(|(_, path)| path == "$default") {
+        return Ok(Value::Object(Map::new()));
+    }
     let (_, parameters) = operation
         .routes()
-        .filter(|(method, _)| *method == Method::Any || method.as_str() == request.method)
+        .filter(|(method, _)| method.as_str() == request.method)
         .find_map(|(method, path)| Some((method, matches(path, &request.path)?)))
         .ok_or(&problem::UNKNOWN_PATH)?;
     let query = query(&request.query)?;
