@@ -36,7 +36,8 @@ pub struct Member {
     pub membership_id: MembershipId,
     /// How far the membership is.
     pub state: MembershipState,
-    /// Person or company.
+    /// Person or company. The item's own `kind` says that it is a member.
+    #[serde(rename = "membershipKind")]
     pub kind: MembershipKind,
     /// Name, email and address, sealed.
     pub personal: crate::personal::SealedPersonal,
