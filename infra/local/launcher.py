@@ -85,6 +85,20 @@ def describe_token_authorizers_like_aws():
     apigateway._create_authorizer = create_plain
 
 
+def create_empty_secrets_empty():
+    """On AWS a secret made without a value has no version, and reading it answers ResourceNotFoundException."""
+    create = secretsmanager._create_secret
+
+    def create_without_version(data):
+        answer = create(data)
+        _, secret = secretsmanager._resolve(data.get("Name"))
+        if secret is not None and "SecretString" not in data and "SecretBinary" not in data and answer[0] == 200:
+            secret["Versions"].clear()
+        return answer
+
+    secretsmanager._create_secret = create_without_version
+
+
 def rotate_secrets():
     """ministack's RotateSecret promotes a copy and calls nobody; AWS makes four calls to the function."""
 
@@ -186,5 +200,6 @@ if __name__ == "__main__":
     forget_signing_keys_soon()
     retry_failed_stream_records()
     describe_token_authorizers_like_aws()
+    create_empty_secrets_empty()
     rotate_secrets()
     asyncio.run(main())

@@ -195,7 +195,7 @@ def test_no_secret_value_is_in_the_plan(resources):
         assert not version.get("secret_string") and not version.get("secret_binary") and not version.get("secret_string_wo")
 
 
-def test_alarms_watch_dead_letters_errors_and_relays(resources):
+def test_alarms_watch_dead_letters_errors_and_relays(resources, operations):
     alarms = resources["aws_cloudwatch_metric_alarm"].values()
     watched = {
         query["metric"][0]["dimensions"]["QueueName"]
@@ -206,7 +206,8 @@ def test_alarms_watch_dead_letters_errors_and_relays(resources):
     assert watched == {name for name in queues(resources) if name.endswith("-dead")}
     services = {function["environment"][0]["variables"]["PAY_SERVICE"] for function in functions(resources).values()}
     assert {alarm["metric_name"] for alarm in alarms} >= {f"{service}-errors" for service in services} | {"5xx"}
-    assert len([alarm for alarm in alarms if alarm["metric_name"] == "IteratorAge"]) == len(services)
+    relays = [operation for operation in operations.values() if operation["stream"]]
+    assert len([alarm for alarm in alarms if alarm["metric_name"] == "IteratorAge"]) == len(relays)
     assert all(alarm["treat_missing_data"] == "notBreaching" for alarm in alarms)
 
 
