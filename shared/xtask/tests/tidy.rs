@@ -1,0 +1,250 @@
+//! The rules of the tree, each as a test that names what breaks it.
+
+use contract::{Access, Api, Method, Operation, Service, Trigger, problem};
+use serde_json::Value;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+    process::Command,
+};
+use xtask::{SERVICES, file_of, generate::operations::enqueued, root};
+
+/// Every secret: a service's own key, the token signing keys, and what the bank knows Pay by.
+const SECRETS: &[&str] = &["membership-key", "banking-key", "money-key", "signing-keys", "bank"];
+
+fn operations() -> impl Iterator<Item = (&'static Service, &'static Operation, String)> {
+    SERVICES.iter().flat_map(|service| {
+        service.operations.iter().map(|operation| (*service, operation, service.full_name(operation)))
+    })
+}
+
+fn find(full_name: &str) -> Option<&'static Operation> {
+    operations().find(|(_, _, name)| name == full_name).map(|(_, operation, _)| operation)
+}
+
+fn fact(trigger: &Trigger) -> Option<&'static str> {
+    if let Trigger::Fact(name) = trigger { Some(name) } else { None }
+}
+
+/// Every text file below a folder, with its path from the project's root.
+fn texts(folder: &str) -> Vec<(String, String)> {
+    let mut texts = Vec::new();
+    let mut folders = vec![root().join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            let hidden = entry.file_name().to_string_lossy().starts_with('.');
+            if path.is_dir() && !hidden && !["target", "__pycache__"].iter().any(|name| path.ends_with(name))
+            {
+                folders.push(path);
+            } else if let Ok(text) = fs::read_to_string(&path) {
+                texts.push((path.strip_prefix(root()).unwrap().display().to_string(), text));
+            }
+        }
+    }
+    texts
+}
+
+#[test]
+fn every_service_and_every_operation_file_is_listed() {
+    let listed: BTreeSet<_> = SERVICES.iter().map(|service| service.name.to_owned()).collect();
+    let folders = fs::read_dir(root().join("functions")).unwrap();
+    let crates: BTreeSet<_> =
+        folders.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    assert_eq!(crates, listed.union(&BTreeSet::from(["bootstrap".to_owned()])).cloned().collect());
+
+    let files: BTreeSet<_> =
+        operations().map(|(service, operation, _)| file_of(service, operation)).collect();
+    let declares = |text: &str| text.contains("pub const OPERATION: Operation");
+    let found = texts("functions").into_iter().filter(|(_, text)| declares(text)).map(|(path, _)| path);
+    assert_eq!(
+        found.collect::<BTreeSet<_>>(),
+        files,
+        "one operation a file, named after it, listed in lib.rs"
+    );
+    for (service, operation, name) in operations() {
+        let text = fs::read_to_string(root().join(file_of(service, operation))).unwrap();
+        assert!(text.contains(&format!("name: \"{}\"", operation.name)), "{name} is declared elsewhere");
+        assert!(text.starts_with("//! "), "{name}'s file begins without a word about it");
+        assert!(
+            !operation.summary.is_empty() && !operation.summary.ends_with('.'),
+            "{name}: summary is a line without full stop"
+        );
+    }
+}
+
+#[test]
+fn only_the_adapters_link_aws() {
+    let arguments = ["metadata", "--no-deps", "--offline", "--format-version", "1"];
+    let cargo = Command::new(option_env!("CARGO").unwrap_or("cargo"));
+    let output = { cargo }.args(arguments).current_dir(root()).output().unwrap();
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    for package in metadata["packages"].as_array().unwrap() {
+        let name = package["name"].as_str().unwrap();
+        if ["aws", "bootstrap"].contains(&name) {
+            continue;
+        }
+        for dependency in package["dependencies"].as_array().unwrap() {
+            let dependency = dependency["name"].as_str().unwrap();
+            // aws-lc-rs is a library of cryptography; it knows nothing of the cloud.
+            let cloud = dependency == "aws"
+                || ["aws-", "aws_", "lambda_"].iter().any(|prefix| dependency.starts_with(prefix));
+            assert!(!cloud || dependency == "aws-lc-rs", "{name} must not depend on {dependency}");
+        }
+    }
+}
+
+#[test]
+fn every_operation_is_exercised_by_a_test() {
+    for service in SERVICES {
+        let mut tests = texts(&format!("functions/{}/tests", service.name));
+        tests.extend(texts("tests"));
+        let untested = service
+            .operations
+            .iter()
+            .filter(|operation| !tests.iter().any(|(_, text)| calls(text, service, operation)));
+        let names: Vec<_> = untested.map(|operation| operation.name).collect();
+        assert!(names.is_empty(), "no test of {} calls {names:?} by name or route", service.name);
+    }
+}
+
+/// Whether a test's text calls the operation: directly by its name, by the relay of the test bench, or by its route.
+fn calls(text: &str, service: &Service, operation: &Operation) -> bool {
+    let literals: Vec<_> = text.split(['"', '\'', '`']).collect();
+    let literal = |wanted: &str| literals.contains(&wanted);
+    if literal(operation.name) || operation.name == "relayOutbox" && text.contains(".relay()") {
+        return true;
+    }
+    operation.routes().any(|(method, path)| {
+        let others: Vec<_> =
+            service.operations.iter().flat_map(Operation::routes).map(|(_, other)| other).collect();
+        let fits = |literal: &&str| {
+            let asked = literal.split('?').next().unwrap_or_default();
+            let same = |(wanted, segment): (&str, &str)| {
+                wanted == segment || wanted.starts_with('{') && !segment.is_empty()
+            };
+            let alike = asked.split('/').count() == path.split('/').count()
+                && path.split('/').zip(asked.split('/')).all(same);
+            asked == path || alike && !others.contains(&asked)
+        };
+        let anything = path == "$default" && text.contains("unknown_path");
+        anything || literal(method.as_str()) && literals.iter().any(fits)
+    })
+}
+
+#[test]
+fn no_two_operations_share_a_name_or_a_route() {
+    let mut taken = BTreeMap::new();
+    for (service, operation, name) in operations() {
+        assert!(
+            ["relayOutbox", "republish"].contains(&operation.name)
+                || taken.insert(operation.name.to_owned(), name.clone()).is_none(),
+            "{name} is named twice"
+        );
+        for (method, path) in operation.routes() {
+            let shape: Vec<_> =
+                path.split('/').map(|part| if part.starts_with('{') { "{}" } else { part }).collect();
+            let route = format!("{:?} {} {}", service.api == Api::Bank, method.as_str(), shape.join("/"));
+            assert_eq!(taken.insert(route, name.clone()), None, "{name} takes a route that is taken");
+        }
+    }
+}
+
+#[test]
+fn every_target_of_a_call_or_message_takes_it() {
+    for (_, operation, name) in operations() {
+        for target in operation.calls {
+            let found = find(target).unwrap_or_else(|| panic!("{name} calls {target}, which is not there"));
+            assert!(found.triggers.contains(&Trigger::Call), "{name} calls {target}, which takes no calls");
+        }
+        for target in operation.grants.iter().filter_map(enqueued) {
+            let found =
+                find(target).unwrap_or_else(|| panic!("{name} enqueues {target}, which is not there"));
+            assert!(found.triggers.contains(&Trigger::Queue), "{name} enqueues {target}, which has no queue");
+        }
+    }
+}
+
+#[test]
+fn every_fact_has_an_emitter_and_no_chain_of_facts_comes_back() {
+    let known: BTreeSet<_> = events::ALL.iter().map(|fact| fact.name).collect();
+    let emitted: BTreeSet<_> = operations().flat_map(|(_, operation, _)| operation.emits).copied().collect();
+    assert_eq!(emitted, known, "facts that are emitted, and facts that there are");
+    for (service, operation, name) in operations() {
+        for fact in operation.emits {
+            assert!(
+                fact.starts_with(&format!("{}.", service.name)),
+                "{name} emits {fact} of another service"
+            );
+        }
+        for fact in operation.triggers.iter().filter_map(fact) {
+            assert!(emitted.contains(fact), "{name} waits for {fact}, which nobody emits");
+        }
+    }
+
+    // What an operation sets going, by its facts and its calls. A queue's delayed retries end by the state they find.
+    let next = |operation: &'static Operation| -> BTreeSet<String> {
+        let emits = |trigger: &Trigger| fact(trigger).is_some_and(|fact| operation.emits.contains(&fact));
+        let woken =
+            operations().filter(|(_, other, _)| other.triggers.iter().any(emits)).map(|(_, _, name)| name);
+        woken.chain(operation.calls.iter().map(|name| (*name).to_owned())).collect()
+    };
+    let mut left: BTreeMap<_, _> = operations().map(|(_, operation, name)| (name, next(operation))).collect();
+    while let Some(end) = left.iter().find(|(_, next)| next.is_empty()).map(|(name, _)| name.clone()) {
+        left.remove(&end);
+        left.values_mut().for_each(|next| next.retain(|name| *name != end));
+    }
+    assert!(left.is_empty(), "these set one another going for ever: {left:?}");
+}
+
+#[test]
+fn declarations_keep_to_the_rules() {
+    for (_, operation, name) in operations() {
+        let routed = operation.routes().next().is_some();
+        assert_eq!(routed, operation.access != Access::Internal, "{name}: who may call its route?");
+        assert!(!routed || operation.timeout_seconds <= 20, "{name}: the gateway gives up at 30 seconds");
+        let fallback = operation.routes().any(|(method, _)| method == Method::Any);
+        assert!(fallback || !operation.answers.is_empty(), "{name} never succeeds");
+        let schedules = operation.triggers.iter().filter(|trigger| matches!(trigger, Trigger::Schedule(_)));
+        assert!(schedules.count() <= 1, "{name} has two schedules: Terraform makes one");
+        for code in operation.refuses {
+            let snake = code.code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+            assert!(snake && (400..600).contains(&code.status), "{name}: {} is not a code", code.code);
+        }
+        if operation.routes().any(|(method, _)| method == Method::Patch) {
+            let stale = operation.refuses.contains(&&problem::PRECONDITION_FAILED);
+            assert!(stale, "{name} modifies and must hold If-Match: PRECONDITION_FAILED");
+        }
+    }
+    let document = xtask::generate::operations::document(SERVICES);
+    for (name, operation) in document["operations"].as_object().unwrap() {
+        for secret in ["read", "write"].iter().flat_map(|way| operation["secrets"][way].as_array().unwrap()) {
+            assert!(
+                SECRETS.contains(&secret.as_str().unwrap()),
+                "{name} is granted {secret}, which is not there"
+            );
+        }
+    }
+}
+
+#[test]
+fn codes_mean_one_thing() {
+    let mut known = BTreeMap::new();
+    for code in operations().flat_map(|(_, operation, _)| operation.refuses) {
+        let first = known.insert(code.code, *code);
+        assert!(first.is_none_or(|first| first == *code), "{} has two meanings", code.code);
+    }
+}
+
+#[test]
+fn nothing_is_left_to_do() {
+    let marks = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("XX", "X")];
+    let folders = ["functions", "shared", "infra", "events", "docs", "tests"];
+    for (path, text) in folders.into_iter().flat_map(texts) {
+        let generated = Path::new(&path).extension().is_some_and(|kind| kind == "json");
+        for mark in marks.iter().filter(|_| !generated) {
+            assert!(!text.contains(mark), "{path} says {mark}");
+        }
+    }
+}
