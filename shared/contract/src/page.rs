@@ -48,6 +48,7 @@ impl JsonSchema for Limit {
 /// A page of a list.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "ListingOf{T}")]
 pub struct Listing<T> {
     /// The items, newest first.
     pub items: Vec<T>,

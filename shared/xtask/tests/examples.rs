@@ -3,6 +3,13 @@
 //! The example goes to the operation on the test bench, over HTTP or as AWS hands it over, and must be let in. What
 //! the operation then finds in its empty table is another matter.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test ends where it is surprised"
+)]
+
 use contract::{
     Caller, Operation, http, problem,
     testing::{Bench, Request},

@@ -39,7 +39,8 @@ fn texts(folder: &str) -> Vec<(String, String)> {
             {
                 folders.push(path);
             } else if let Ok(text) = fs::read_to_string(&path) {
-                texts.push((path.strip_prefix(root()).unwrap().display().to_string(), text));
+                let place = path.strip_prefix(root()).unwrap_or(&path).display().to_string();
+                texts.push((place, text));
             }
         }
     }

@@ -153,7 +153,8 @@ impl Route<'_> {
         if self.operation.idempotent {
             let schema = json!({ "type": "string", "pattern": "^[!-~]{1,255}$",
                 "description": "The caller's own name for this request: repeating it repeats the answer, not the deed." });
-            parameters.push(parameter("header", "Idempotency-Key", true, schema));
+            let required = !self.operation.key_optional;
+            parameters.push(parameter("header", "Idempotency-Key", required, schema));
         }
         if self.method == Method::Patch {
             let schema =

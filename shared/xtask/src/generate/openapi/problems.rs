@@ -16,8 +16,11 @@ fn common(operation: &Operation, method: Method, path: &str) -> Vec<&'static Cod
         codes.push(&problem::UNKNOWN_PATH);
     }
     if operation.idempotent {
-        codes.extend([&problem::IDEMPOTENCY_KEY_REQUIRED, &problem::IDEMPOTENCY_KEY_INVALID]);
+        codes.push(&problem::IDEMPOTENCY_KEY_INVALID);
         codes.extend([&problem::IDEMPOTENCY_KEY_REUSED, &problem::REQUEST_IN_PROGRESS]);
+    }
+    if operation.idempotent && !operation.key_optional {
+        codes.push(&problem::IDEMPOTENCY_KEY_REQUIRED);
     }
     match operation.access {
         Access::Scopes(_) => codes.extend([&problem::UNAUTHORIZED, &problem::FORBIDDEN]),
