@@ -81,6 +81,11 @@ impl<K: IdKind> Id<K> {
         Id { bits, kind: PhantomData }
     }
 
+    /// The bits, for ids that carry a meaning in them.
+    pub const fn bits(self) -> u128 {
+        self.bits
+    }
+
     /// The id that these parts always give. Parts are length-prefixed before hashing, so that moving a character
     /// from one part to the next gives another id; the prefix separates the kinds.
     pub fn derive(parts: &[&str]) -> Id<K> {
@@ -113,8 +118,11 @@ impl<K: IdKind> FromStr for Id<K> {
 
     fn from_str(text: &str) -> Result<Id<K>, NotAnId> {
         let refused = NotAnId(K::PREFIX);
-        let digits = text.strip_prefix(K::PREFIX).and_then(|rest| rest.strip_prefix('_')).ok_or(refused.clone())?;
-        let id = Ulid::from_string(digits).map(|ulid| Id::from_random(ulid.into())).map_err(|_| refused.clone())?;
+        let digits =
+            text.strip_prefix(K::PREFIX).and_then(|rest| rest.strip_prefix('_')).ok_or(refused.clone())?;
+        let id = Ulid::from_string(digits)
+            .map(|ulid| Id::from_random(ulid.into()))
+            .map_err(|_| refused.clone())?;
         // The decoder also takes lower case and look-alike letters; one id has one spelling.
         if id.to_string() == text { Ok(id) } else { Err(refused) }
     }
@@ -198,7 +206,15 @@ mod tests {
     fn only_the_one_spelling_of_an_id_is_read() {
         let good = MembershipId::derive(&["a"]).to_string();
         let other_kind = good.replace("mbr", "wal");
-        for bad in ["", "mbr_", "mbr", &good.to_lowercase(), &other_kind, &good.replace("mbr_", "mbr-"), &format!("{good}0")] {
+        for bad in [
+            "",
+            "mbr_",
+            "mbr",
+            &good.to_lowercase(),
+            &other_kind,
+            &good.replace("mbr_", "mbr-"),
+            &format!("{good}0"),
+        ] {
             assert!(bad.parse::<MembershipId>().is_err(), "{bad} was accepted");
         }
         assert!(good.parse::<MembershipId>().is_ok());

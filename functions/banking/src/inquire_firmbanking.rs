@@ -1,0 +1,136 @@
+//! From its queue, and on a schedule: asks the bank about firmbankings that are not final, until it is certain.
+//!
+//! The relay sends a message for every firmbanking that it sees and that is not final, later with each inquiry that
+//! was in vain: no index is needed on the hot path. The schedule's scan is for what even that has lost; it sends the
+//! same messages, and goes on by a message to this operation's own queue.
+
+use crate::{
+    bank,
+    domain::Last,
+    firmbankings::Teller,
+    items::{self, BankAccount, Firmbanking},
+    on_register_bank_account_requested, outbox, vault,
+};
+use contract::{
+    Call, Context, Grant, Operation, Problem, Reply, Trace, Trigger, handled_by, outbox::KeyName, peers,
+};
+use events::{
+    Fact,
+    banking::{FirmbankingFailed, FirmbankingSucceeded},
+};
+use kernel::{Timestamp, id::BankAccountId};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use store::{AttributeValue, Item, Query, Record, kind_of};
+
+/// The operation's full name.
+pub const NAME: &str = "banking.inquireFirmbanking";
+
+/// The declaration.
+pub const OPERATION: Operation = Operation {
+    name: "inquireFirmbanking",
+    summary: "Asks the bank about transfers whose outcome is not certain",
+    triggers: &[Trigger::Queue, Trigger::Schedule("rate(15 minutes)")],
+    grants: &[
+        Grant::ReadTable,
+        Grant::WriteTable,
+        Grant::ScanTable,
+        Grant::ReadSecret(vault::SECRET),
+        Grant::ReadSecret(bank::SECRET),
+        Grant::Enqueue(NAME),
+        Grant::Enqueue(on_register_bank_account_requested::NAME),
+    ],
+    emits: &[FirmbankingSucceeded::TYPE, FirmbankingFailed::TYPE],
+    timeout_seconds: 30,
+    ..handled_by!(inquire_firmbanking)
+};
+
+/// How many pages of the table one run reads.
+const PAGES: usize = 5;
+/// How long the relay's own messages have before the scan counts a record as forgotten.
+const FORGOTTEN_AFTER_SECONDS: i64 = 120;
+
+/// What to inquire about: one firmbanking, or all from a place in the table on.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Inquiry {
+    /// The account of the one firmbanking.
+    pub bank_account_id: Option<BankAccountId>,
+    /// Its place in the account's chain.
+    pub sequence: Option<u64>,
+    /// Where the scan before ended.
+    pub after: Option<KeyName>,
+}
+
+/// What was done.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct Inquired {
+    /// The one firmbanking as it is now.
+    pub firmbanking: Option<peers::Firmbanking>,
+    /// How many messages were sent for records that were forgotten.
+    pub queued: u32,
+}
+
+async fn inquire_firmbanking(context: &Context, call: Call<Inquiry>) -> Result<Reply<Inquired>, Problem> {
+    let Inquiry { bank_account_id, sequence, .. } = call.body;
+    let (Some(id), Some(sequence)) = (bank_account_id, sequence) else {
+        return Ok(Reply::ok(Inquired { firmbanking: None, queued: scan(context, &call).await? }));
+    };
+    let entry: Firmbanking = items::load(context, &items::entry_key(id, sequence))
+        .await?
+        .ok_or_else(|| Problem::internal(format!("{id} has no entry {sequence}")))?;
+    let entry = Teller::of(context).await?.advance(entry, Last::Found).await?;
+    Ok(Reply::ok(Inquired { firmbanking: Some(entry.view()), queued: 0 }))
+}
+
+/// Sends a message for every record that is not final and not young.
+async fn scan(context: &Context, call: &Call<Inquiry>) -> Result<u32, Problem> {
+    let mut query = Query { after: call.body.after.as_ref().map(position), ..Query::everything() };
+    let mut queued = 0_u32;
+    for _ in 0..PAGES {
+        let page = context.table.query(&query).await?;
+        for item in &page.items {
+            let Some(later) = (outbox::OUTBOX.unfinished)(item)? else { continue };
+            if requested_at(item)?.plus_seconds(FORGOTTEN_AFTER_SECONDS) < call.now {
+                let sent = context.queues.send(later.operation, &later.body, 0, &trace(item, call)).await;
+                sent.map_err(Problem::unavailable)?;
+                queued = queued.saturating_add(1);
+            }
+        }
+        query.after = page.next;
+        if query.after.is_none() {
+            return Ok(queued);
+        }
+    }
+    if let Some(after) = &query.after {
+        let body = json!({ "after": { "partition": text(after, "pk"), "sort": text(after, "sk") } });
+        context.queues.send(NAME, &body, 0, &call.trace).await.map_err(Problem::unavailable)?;
+    }
+    Ok(queued)
+}
+
+fn requested_at(item: &Item) -> Result<Timestamp, Problem> {
+    Ok(match kind_of(item) {
+        BankAccount::KIND => store::read::<BankAccount>(item.clone())?.requested_at,
+        _ => store::read::<Firmbanking>(item.clone())?.requested_at,
+    })
+}
+
+fn trace(item: &Item, call: &Call<Inquiry>) -> Trace {
+    Trace::parse(text(item, "traceparent")).unwrap_or_else(|| call.trace.clone())
+}
+
+fn position(key: &KeyName) -> Item {
+    let mut position = Item::default();
+    position.insert("pk".to_owned(), AttributeValue::S(key.partition.clone()));
+    position.insert("sk".to_owned(), AttributeValue::S(key.sort.clone()));
+    position
+}
+
+fn text<'a>(item: &'a Item, name: &str) -> &'a str {
+    match item.get(name) {
+        Some(AttributeValue::S(text)) => text,
+        _ => "",
+    }
+}

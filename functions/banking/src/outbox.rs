@@ -1,0 +1,95 @@
+//! Which facts banking's items state, and which of them are not final.
+
+use crate::{
+    domain::progress::delay_seconds,
+    inquire_firmbanking,
+    items::{BankAccount, BankAccountState, Firmbanking},
+    on_register_bank_account_requested,
+};
+use contract::{
+    outbox::{Later, Outbox},
+    peers::FirmbankingState,
+};
+use events::{
+    Envelope,
+    banking::{
+        BankAccountRegistered, FirmbankingFailed, FirmbankingRequested, FirmbankingSucceeded,
+        RegisterBankAccountRequested,
+    },
+};
+use serde_json::json;
+use store::{Item, Record, Unreadable, kind_of, read};
+
+/// Banking's outbox.
+pub const OUTBOX: Outbox = Outbox { facts, unfinished, republish: "banking.republish" };
+
+fn facts(item: &Item) -> Result<Vec<Envelope>, Unreadable> {
+    Ok(match kind_of(item) {
+        BankAccount::KIND => account_facts(&read(item.clone())?),
+        Firmbanking::KIND => firmbanking_facts(&read(item.clone())?),
+        _ => Vec::new(),
+    })
+}
+
+fn account_facts(account: &BankAccount) -> Vec<Envelope> {
+    let requested = account.by_event.then(|| requested(account));
+    let registered = account.linked_at.map(|registered_at| {
+        let BankAccount { bank_account_id, membership_id, .. } = *account;
+        let fact = BankAccountRegistered { bank_account_id, membership_id, registered_at };
+        Envelope::of(&fact, "", registered_at, &account.traceparent)
+    });
+    requested.into_iter().chain(registered).collect()
+}
+
+fn requested(account: &BankAccount) -> Envelope {
+    let fact = RegisterBankAccountRequested { bank_account_id: account.bank_account_id };
+    Envelope::of(&fact, "", account.requested_at, &account.traceparent)
+}
+
+fn firmbanking_facts(entry: &Firmbanking) -> Vec<Envelope> {
+    let Firmbanking { firmbanking_id, amount, .. } = *entry;
+    let requested = entry.by_event.then(|| {
+        Envelope::of(&FirmbankingRequested { firmbanking_id }, "", entry.requested_at, &entry.traceparent)
+    });
+    let reference = entry.reference.clone();
+    let ended = entry.completed_at.and_then(|at| match entry.state {
+        FirmbankingState::Succeeded => {
+            let fact = FirmbankingSucceeded { firmbanking_id, reference, amount, succeeded_at: at };
+            Some(Envelope::of(&fact, "", at, &entry.traceparent))
+        }
+        FirmbankingState::Failed => {
+            let reason = entry.failure_reason.clone().unwrap_or_default();
+            let fact = FirmbankingFailed { firmbanking_id, reference, amount, reason, failed_at: at };
+            Some(Envelope::of(&fact, "", at, &entry.traceparent))
+        }
+        _ => None,
+    });
+    requested.into_iter().chain(ended).collect()
+}
+
+fn unfinished(item: &Item) -> Result<Option<Later>, Unreadable> {
+    Ok(match kind_of(item) {
+        BankAccount::KIND => ask_again(&read(item.clone())?),
+        Firmbanking::KIND => inquire(&read(item.clone())?),
+        _ => None,
+    })
+}
+
+/// The same event again, for the handler to ask the bank.
+fn ask_again(account: &BankAccount) -> Option<Later> {
+    // The event itself is on its way; the message comes only if that is lost, or after the bank did not answer.
+    let state = if account.inquiries == 0 { FirmbankingState::Requested } else { FirmbankingState::Unknown };
+    (account.state == BankAccountState::Requested).then(|| Later {
+        operation: on_register_bank_account_requested::NAME,
+        body: json!(requested(account)),
+        delay_seconds: delay_seconds(state, account.inquiries),
+    })
+}
+
+fn inquire(entry: &Firmbanking) -> Option<Later> {
+    (!entry.is_final()).then(|| Later {
+        operation: inquire_firmbanking::NAME,
+        body: json!({ "bankAccountId": entry.bank_account_id, "sequence": entry.sequence }),
+        delay_seconds: delay_seconds(entry.state, entry.inquiries),
+    })
+}

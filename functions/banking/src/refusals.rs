@@ -1,0 +1,24 @@
+//! Why banking says no: each refusal has a stable code.
+
+use contract::{Code, problem::code};
+
+/// The bank has no such account.
+pub static UNKNOWN_TO_BANK: Code =
+    code(422, "account_unknown_to_bank", "The bank knows no account with this number.");
+/// The account is somebody else's.
+pub static HOLDER_MISMATCH: Code = code(422, "holder_mismatch", "The bank says that the holder is another.");
+/// The number is linked already, here or by another member.
+pub static ALREADY_LINKED: Code =
+    code(409, "bank_account_already_linked", "This account number is linked already.");
+/// A firmbanking is not final.
+pub static IN_USE: Code =
+    code(409, "bank_account_in_use", "A transfer from or to this bank account is not finished yet.");
+/// An order names an account that is not linked, or not the member's.
+pub static BANK_ACCOUNT_NOT_FOUND: Code =
+    code(422, "bank_account_not_found", "There is no such linked bank account of this member.");
+/// An order between two accounts of which not exactly one is Pay's own.
+pub static NOT_WITH_CORPORATE: Code = code(
+    422,
+    "corporate_account_required",
+    "A firmbanking goes between a linked account and the corporate account.",
+);
