@@ -37,6 +37,7 @@ pub const OPERATION: Operation = Operation {
     ],
     refuses: &[&refusals::INVALID_REFRESH_TOKEN, &refusals::REFRESH_TOKEN_REUSED],
     idempotent: true,
+    key_optional: true,
     memory_mb: 512,
     ..handled_by!(refresh_jwt_token_by_refresh_token)
 };

@@ -26,6 +26,7 @@ pub const OPERATION: Operation = Operation {
     answers: &[201],
     refuses: &[&refusals::EMAIL_TAKEN, &problem::IDEMPOTENCY_KEY_REUSED],
     idempotent: true,
+    key_optional: true,
     memory_mb: 1024,
     ..handled_by!(register_membership)
 };

@@ -126,6 +126,8 @@ pub struct Operation {
     pub refuses: &'static [&'static Code],
     /// Whether it moves or makes something under an Idempotency-Key.
     pub idempotent: bool,
+    /// Whether that key may be left out.
+    pub key_optional: bool,
     /// Memory of its function, in MB.
     pub memory_mb: u32,
     /// Time limit of its function, in seconds.
@@ -153,6 +155,7 @@ impl Operation {
             answers: &[200],
             refuses: &[],
             idempotent: false,
+            key_optional: false,
             memory_mb: 128,
             timeout_seconds: 10,
             handle,

@@ -200,15 +200,13 @@ impl Route<'_> {
             |operation: &Operation| operation.routes().any(|route| route == (Method::Patch, self.path));
         let versioned = self.service.operations.iter().any(patched);
         for status in self.operation.answers {
-            let mut headers = json!({ "trace-id": header("trace-id") });
             let named = [
+                ("trace-id", true),
                 ("Location", matches!(status, 201 | 202)),
                 ("ETag", versioned),
                 ("Idempotent-Replayed", self.operation.idempotent),
             ];
-            for (name, _) in named.into_iter().filter(|(_, given)| *given) {
-                headers.as_object_mut().context("headers")?.insert(name.to_owned(), header(name));
-            }
+            let headers = problems::headers(named);
             let mut response = json!({ "description": meaning(*status), "headers": headers });
             if *status != 204 {
                 let content = json!({ "application/json": { "schema": answer } });
@@ -238,10 +236,6 @@ fn meaning(status: u16) -> &'static str {
         204 => "Done.",
         _ => "Done; the answer tells.",
     }
-}
-
-fn header(name: &str) -> Value {
-    json!({ "$ref": format!("#/components/headers/{name}") })
 }
 
 fn headers() -> Value {

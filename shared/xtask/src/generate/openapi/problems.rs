@@ -75,10 +75,12 @@ pub fn responses(operation: &Operation, method: Method, path: &str) -> Result<Ma
                 json!({ "schema": reference("schemas", "GatewayMessage") }),
             );
         }
-        let mut headers = json!({ "trace-id": reference("headers", "trace-id") });
-        if let (409 | 429 | 503, Some(headers)) = (status, headers.as_object_mut()) {
-            headers.insert("Retry-After".to_owned(), reference("headers", "Retry-After"));
-        }
+        let named = [
+            ("trace-id", true),
+            ("Retry-After", matches!(status, 409 | 429 | 503)),
+            ("Idempotent-Replayed", operation.idempotent && matches!(status, 400..500)),
+        ];
+        let headers = headers(named);
         let response = json!({ "description": titles.join("\n\n"), "headers": headers, "content": content });
         responses.insert(status.to_string(), response);
     }
@@ -140,6 +142,12 @@ pub fn schemas() -> [(String, Value); 2] {
         "examples": [{ "message": "Unauthorized" }],
     });
     [("Problem".to_owned(), problem), ("GatewayMessage".to_owned(), gateway)]
+}
+
+/// Those of the headers that are given.
+pub fn headers<const N: usize>(named: [(&str, bool); N]) -> Map<String, Value> {
+    let given = named.into_iter().filter(|(_, given)| *given);
+    given.map(|(name, _)| (name.to_owned(), reference("headers", name))).collect()
 }
 
 fn reference(kind: &str, name: &str) -> Value {
