@@ -170,6 +170,8 @@ pub struct LoginAttempts {
     pub count: u32,
     /// When the last one was.
     pub last_at: Timestamp,
+    /// One more with each attempt. The count begins anew after a day; this never does, so that no attempt is lost.
+    pub version: u64,
 }
 
 impl LoginAttempts {

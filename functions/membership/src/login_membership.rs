@@ -19,7 +19,7 @@ use contract::{Access, Call, Context, Grant, Method, Operation, Problem, Reply, 
 use kernel::Timestamp;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use store::{AttributeValue, CommitError, Condition, Write};
+use store::{CommitError, Condition, Write};
 
 /// How often an attempt is counted again because another one with the same email came first.
 const TRIES: u32 = 8;
@@ -76,12 +76,14 @@ async fn count(context: &Context, email_index: &str, now: Timestamp) -> Result<(
         let known = before.as_ref().map(|before| Attempts { count: before.count, last_at: before.last_at });
         let Attempts { count, last_at } =
             lockout::admit(known, now).map_err(|Wait(seconds)| Refusal::Locked(seconds))?;
-        let after = LoginAttempts { email_index: email_index.to_owned(), count, last_at };
-        // The count alone would not do: it begins anew after a day.
-        let condition = match &before {
-            None => Condition::Absent,
-            Some(before) if before.last_at == last_at => Condition::number("count", before.count.into()),
-            Some(before) => Condition::Equals("lastAt", AttributeValue::S(before.last_at.to_string())),
+        let version = before.as_ref().map_or(0, |before| before.version);
+        let condition =
+            if before.is_some() { Condition::number("version", version) } else { Condition::Absent };
+        let after = LoginAttempts {
+            email_index: email_index.to_owned(),
+            count,
+            last_at,
+            version: version.saturating_add(1),
         };
         match context.table.commit(&[Write::put(&after, condition)?]).await {
             Ok(()) => return Ok(()),

@@ -35,7 +35,9 @@ async fn on_register_membership_requested(
     if member.state == MembershipState::Active {
         return Ok(Reply::done());
     }
-    let begun = member.activated(call.now, call.trace.traceparent());
+    // Another function's clock took the request: a membership never begins before it was asked for.
+    let at = member.requested.as_ref().map_or(call.now, |requested| requested.at.max(call.now));
+    let begun = member.activated(at, call.trace.traceparent());
     let write = Write::put(&begun, Condition::text("state", "requested"))?;
     match context.table.commit(&[write]).await {
         // Refused: the same event was handled at the same time.

@@ -58,8 +58,10 @@ pub async fn store(
     let id = membership_id(context, call, key);
     let fingerprint = call.idempotency_key.as_ref().map(|_| key.blind("request", &call.fingerprint));
     let email_index = personal::email_index(key, &profile.email);
-    // Asked before the password is hashed, so that a repetition costs no more than two reads.
-    if let Some(known) = items::load(&*context.table, &items::member_key(&id.to_string())).await? {
+    // Asked before the password is hashed, so that a repetition costs no more than a read.
+    if fingerprint.is_some()
+        && let Some(known) = items::load(&*context.table, &items::member_key(&id.to_string())).await?
+    {
         return Ok(repeated(known, fingerprint.as_deref())?);
     }
     let owner: Option<EmailOwner> = items::load(&*context.table, &EmailOwner::key_of(&email_index)).await?;
