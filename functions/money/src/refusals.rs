@@ -33,8 +33,11 @@ pub static RECEIVER_CAP_EXCEEDED: Code =
     code(422, "receiver_cap_exceeded", "The receiving wallet would hold more than it may.");
 /// There is no wallet.
 pub static WALLET_NOT_FOUND: Code = code(404, "wallet_not_found", "There is no such wallet.");
-/// The bank declined, or the linked account cannot be used.
+/// The bank declined.
 pub static BANK_DECLINED: Code = code(422, "bank_declined", "The bank did not move the money.");
+/// The linked account cannot be used.
+pub static BANK_ACCOUNT_NOT_FOUND: Code =
+    code(422, "bank_account_not_found", "There is no such linked bank account of this member.");
 
 /// Why the ledger refused a step. A refusal is an entry, so that every later attempt of the step is refused alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, thiserror::Error)]
@@ -93,6 +96,7 @@ pub fn of_reason(reason: &str) -> Problem {
     let own: Result<Refusal, _> = serde_json::from_value(serde_json::Value::String(reason.to_owned()));
     match own {
         Ok(refusal) => refusal.into(),
+        Err(_) if reason == BANK_ACCOUNT_NOT_FOUND.code => (&BANK_ACCOUNT_NOT_FOUND).into(),
         Err(_) => Problem::new(&BANK_DECLINED, format!("The bank did not move the money: {reason}.")),
     }
 }
@@ -104,6 +108,7 @@ pub static RECHARGE_CODES: &[&Code] = &[
     &DAY_LIMIT_EXCEEDED,
     &MONTH_LIMIT_EXCEEDED,
     &WALLET_CAP_EXCEEDED,
+    &BANK_ACCOUNT_NOT_FOUND,
     &BANK_DECLINED,
     &BORN_LATER,
 ];

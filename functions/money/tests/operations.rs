@@ -41,6 +41,10 @@ fn firmbanking(call: &DirectCall, state: &str) -> Value {
     answer["firmbankingId"] = json!(id);
     answer["state"] = json!(state);
     answer["requestedAt"] = json!(call.reference.as_ref().unwrap().birth);
+    if state == "unlinked" {
+        answer["state"] = json!("failed");
+        answer["failureReason"] = json!("bank_account_not_found");
+    }
     if state == "failed" {
         answer["failureReason"] = json!("insufficient_bank_balance");
     }
@@ -184,6 +188,15 @@ async fn a_declined_recharge_leaves_no_money_and_gives_the_limit_back() {
     let standing = balance(&bench).await;
     assert_eq!((&standing["balance"]["amount"], &standing["expected"]["amount"]), (&json!(0), &json!(0)));
     assert_eq!(bench.relay().await.unwrap(), vec![]);
+}
+
+#[tokio::test]
+async fn an_account_that_is_not_linked_is_refused_by_its_own_code() {
+    let bench = bench();
+    banking(&bench, "unlinked");
+    let refused = bench.send(increase("k1", json!(15_000))).await;
+    assert_eq!((refused.status, refused.code()), (422, "bank_account_not_found"));
+    assert_eq!(balance(&bench).await["expected"]["amount"], 0);
 }
 
 #[tokio::test]
