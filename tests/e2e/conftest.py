@@ -1,79 +1,68 @@
-"""What end-to-end tests stand on: a deployed local cloud, named by PAY_OUTPUTS (`make test` sets it)."""
+"""Fixtures: the stack under test, and people to test it with.
 
-import json
+`make test` brings a fresh stack up and names it by PAY_CLOUD; the same tests run on any other local cloud too, such
+as the one of `make run`: PAY_CLOUD=run .local/venv/bin/pytest tests/e2e.
+"""
+
 import os
-import secrets
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "infra/local"))
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "infra/local"))
 
-from client import Bank, System, new_key, new_traceparent, won  # noqa: E402, F401
+import stack  # noqa: E402
 from cloud import Cloud  # noqa: E402
+from world import Bus, World  # noqa: E402
+
+# What was planted is looked for when everything else has run.
+LAST = ("test_privacy.py",)
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.path.name in LAST)
 
 
 @pytest.fixture(scope="session")
-def outputs():
-    """Terraform's outputs: api_url, bank_url, tables, functions, queues, dead_letter_queues, secrets, bus, …"""
-    return json.loads(Path(os.environ["PAY_OUTPUTS"]).read_text())
+def world():
+    cloud = Cloud(os.environ.get("PAY_CLOUD", "test"))
+    return World(cloud, stack.outputs(cloud))
 
 
 @pytest.fixture(scope="session")
-def system(outputs):
-    """The deployed system: .api, .bank, .invoke(name, payload), .call(name, body) for internal operations."""
-    return System(Cloud(os.environ["PAY_CLOUD"]), outputs)
+def bus(world):
+    """Every fact that is published while the tests run."""
+    tap = Bus(world).open()
+    yield tap
+    tap.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def listening(bus):
+    """The tap is open from the first test on, so that the last one can look through all that it heard."""
 
 
 @pytest.fixture(scope="session")
-def api(system):
-    """The public API: api.get(path, token=…), api.post(path, body, token=…, key=…); answers are httpx responses."""
-    return system.api
+def hana(world):
+    """A member with a linked account, for tests that leave no trace worth mentioning."""
+    return world.member()
 
 
 @pytest.fixture(scope="session")
-def bank(system):
-    """The bank simulator's own API: open_account, account, set_mode; its corporate account is open."""
-    bank = system.bank
-    assert bank.open_account(bank.corporate_account, "주식회사 페이", 1_000_000_000).status_code < 300
-    return bank
+def duri(world):
+    """Another one."""
+    return world.member()
 
 
 @pytest.fixture(scope="session")
-def aws(system):
-    """A boto3 client of the local cloud by service name, with all rights: aws("dynamodb")."""
-    return system.cloud.client
-
-
-@pytest.fixture
-def eventually():
-    """Calls `probe` until it gives something true, and returns that; fails after `seconds`."""
-
-    def wait(probe, seconds=30, what="it"):
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            if found := probe():
-                return found
-            time.sleep(0.1)
-        pytest.fail(f"{what} did not happen within {seconds} seconds")
-
-    return wait
+def company(world):
+    """A corporate member: scopes member and merchant."""
+    return world.stranger(kind="corporate")
 
 
 @pytest.fixture(scope="session")
-def register(api):
-    """Registers a new member and logs in; returns email, password, membershipId and token."""
-
-    def make(kind="personal", **fields):
-        email = f"person.{secrets.token_hex(6)}@example.com"
-        person = {"name": "홍길동", "email": email, "password": "a long enough password", **fields}
-        body = {**person, "address": "서울특별시 중구 세종대로 110", "kind": kind}
-        answer = api.post("/v1/memberships", body, key=new_key())
-        assert answer.status_code == 201, answer.text
-        login = api.post("/v1/auth/login", {"email": person["email"], "password": person["password"]})
-        assert login.status_code == 200, login.text
-        return {**person, "membershipId": answer.json()["membershipId"], "token": login.json()["accessToken"]}
-
-    return make
+def operator(world):
+    """One of Pay's own people."""
+    return world.operator()

@@ -1,0 +1,271 @@
+"""Money over HTTP and its internal operations: wallets, both kinds of recharge, balances, statements, transfers."""
+
+import json
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from world import assert_problem, new_key, new_traceparent, together, wait_until, won
+
+
+def now():
+    return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def transfer(world, debit, credit, amount, reference=None, birth=None):
+    """Calls transferMoney as another service would."""
+    call = {
+        "operation": "money.transferMoney",
+        "caller": "remittance.requestRemittance",
+        "onBehalfOf": debit.id,
+        "reference": {"id": reference or f"{new_key()}/move", "birth": birth or now()},
+        "traceparent": new_traceparent(),
+        "body": {"debitMembershipId": debit.id, "creditMembershipId": credit.id, "amount": won(amount)},
+    }
+    answer, error = world.invoke("money.transferMoney", call)
+    assert error is None, answer
+    return answer
+
+
+def test_a_wallet_is_opened_once_by_asking_or_by_the_fact(world):
+    member = world.stranger()
+    first, second = member.post("/v1/money/wallets"), member.post("/v1/money/wallets", {})
+    assert first.status_code in (200, 201) and second.status_code == 200
+    assert second.headers["idempotent-replayed"] == "true"
+    assert second.json() == first.json() and second.json()["membershipId"] == member.id
+    assert [entry["kind"] for entry in member.history()] == ["open"]
+
+
+def test_both_ways_to_recharge_end_in_the_same_state(world):
+    direct, by_event = world.members(2)
+    first = direct.recharge(70_000)
+    assert first.status_code == 201, first.text
+    second = by_event.recharge(70_000, by_event=True)
+    assert second.status_code == 202, second.text
+    assert second.json()["state"] == "requested"
+    assert second.headers["location"] == f"/v1/money/requests/{second.json()['moneyRequestId']}"
+    by_event.settled(second.json()["moneyRequestId"])
+
+    def shape(member, answer):
+        request = member.request(answer.json()["moneyRequestId"])
+        for name in ("moneyRequestId", "membershipId", "bankAccountId", "requestedAt", "completedAt"):
+            assert request.pop(name)
+        entries = [
+            (entry["kind"], entry["amount"], entry["balance"], entry["reference"].split("/")[-1])
+            for entry in member.history()
+        ]
+        bank = member.at_the_bank()
+        return request, entries, bank.balance, [(move["direction"], move["amount"]) for move in bank.moves]
+
+    assert shape(direct, first) == shape(by_event, second)
+
+
+def test_a_recharge_by_event_is_replayed_and_its_key_stands_for_one_request(world, duri):
+    key = new_key()
+    before = duri.won()
+    first = duri.recharge(1_000, key=key, by_event=True)
+    request = first.json()["moneyRequestId"]
+    duri.settled(request)
+    again = duri.recharge(1_000, key=key, by_event=True)
+    assert (again.status_code, again.headers["idempotent-replayed"]) == (202, "true")
+    assert again.json()["moneyRequestId"] == request
+    assert_problem(duri.recharge(1_001, key=key, by_event=True), 422, "idempotency_key_reused")
+    assert duri.won() == before + 1_000
+
+
+def test_a_key_is_one_operations_and_one_members_own(world):
+    key = new_key()
+    first, second = world.members(2)
+    ids = {member.recharge(1_000, key=key).json()["moneyRequestId"] for member in (first, second)}
+    other = first.recharge(1_000, key=key, by_event=True)
+    assert other.status_code == 202
+    first.settled(other.json()["moneyRequestId"])
+    assert len(ids | {other.json()["moneyRequestId"]}) == 3
+    assert first.won() == 2_000
+
+
+def test_a_key_is_required_and_stands_for_one_body(world, duri):
+    order = {"bankAccountId": duri.bank_account_id, "amount": won(2_000)}
+    for path in ("/v1/money/increases", "/v1/money/increases/by-event"):
+        assert_problem(duri.post(path, order), 400, "idempotency_key_required")
+    key = new_key()
+    assert duri.post("/v1/money/increases", order, key=key).status_code == 201
+    assert_problem(duri.post("/v1/money/increases", {**order, "amount": won(2_001)}, key=key), 422, "idempotency_key_reused")
+
+
+def test_a_key_is_free_again_after_a_validation_error(duri):
+    key = new_key()
+    assert_problem(duri.recharge(0, key=key), 400, "validation_failed")
+    assert duri.recharge(3_000, key=key).status_code == 201
+
+
+def test_the_balance_at_a_past_time_is_what_it_was(world):
+    member = world.member()
+    before_everything = (datetime.now(timezone.utc) - timedelta(days=1)).isoformat().replace("+00:00", "Z")
+    for amount in (10_000, 20_000, 5_000):
+        assert member.recharge(amount).status_code == 201
+    entries = member.history()
+    for entry in entries:
+        # Several entries may share a millisecond: the last of them counts.
+        last = [other for other in entries if other["time"] <= entry["time"]][-1]
+        past = member.balance(at=entry["time"])
+        assert (past["sequence"], past["balance"], past["asOf"]) == (last["sequence"], last["balance"], last["time"])
+    assert member.balance(at=before_everything)["sequence"] == 0
+    future = (datetime.now(timezone.utc) + timedelta(hours=1)).isoformat().replace("+00:00", "Z")
+    assert_problem(member.get(f"/v1/money/wallets/{member.id}/balance", params={"at": future}), 400, "validation_failed")
+
+
+def test_reading_a_balance_never_opens_a_wallet(world, operator):
+    nobody = world.sign(world.claims(operator, sub="mbr_01J00000000000000000000000"))
+    for _ in range(2):
+        answer = world.api.get("/v1/money/wallets/mbr_01J00000000000000000000000/balance", token=nobody)
+        assert_problem(answer, 404, "wallet_not_found")
+
+
+def test_the_statement_comes_in_pages_newest_first_without_gap(world):
+    member = world.member()
+    for _ in range(3):
+        assert member.recharge(1_000).status_code == 201
+    whole = [entry["sequence"] for entry in member.history()]
+    assert whole == list(range(1, len(whole) + 1))
+    pages, cursor = [], {}
+    while True:
+        page = member.get(f"/v1/money/wallets/{member.id}/transactions", params={"limit": 2, **cursor}).json()
+        assert len(page["items"]) <= 2
+        pages += [entry["sequence"] for entry in page["items"]]
+        if page["nextCursor"] is None:
+            break
+        cursor = {"cursor": page["nextCursor"]}
+    assert pages == whole[::-1]
+
+
+def test_a_wallet_takes_no_more_than_its_cap_and_says_so_in_the_ledger(world):
+    member = world.member(balance=5_000_000)
+    assert member.recharge(1_900_000).status_code == 201
+    over = member.recharge(100_001)
+    assert_problem(over, 422, "wallet_cap_exceeded")
+    refused = member.get(over.headers["location"]).json()
+    assert (refused["state"], refused["failureReason"]) == ("failed", "wallet_cap_exceeded")
+    entry = member.history()[-1]
+    assert (entry["kind"], entry["refusal"], entry["amount"]) == ("refused", "wallet_cap_exceeded", won(0))
+    # Nothing went to the bank, and exactly the cap still fits.
+    assert len(member.at_the_bank().moves) == 1
+    assert member.recharge(100_000).status_code == 201
+    assert member.won() == 2_000_000
+    too_much = member.recharge(2_000_001)
+    assert_problem(too_much, 400, "validation_failed")
+
+
+def test_a_refused_recharge_stays_refused_under_its_key_even_when_it_would_fit_now(world):
+    payer, payee = world.member(balance=3_000_000), world.stranger()
+    assert payer.recharge(2_000_000).status_code == 201
+    payee.post("/v1/money/wallets")
+    key = new_key()
+    assert_problem(payer.recharge(50_000, key=key), 422, "wallet_cap_exceeded")
+    assert "done" in transfer(world, payer, payee, 100_000)
+    again = payer.recharge(50_000, key=key)
+    assert_problem(again, 422, "wallet_cap_exceeded")
+    assert again.headers["idempotent-replayed"] == "true"
+    assert payer.won() == 1_900_000
+
+
+def test_many_recharges_of_one_wallet_at_once_all_arrive_once(world):
+    member = world.member()
+    answers = together(*[lambda: member.recharge(1_000) for _ in range(6)])
+    for answer in answers:
+        assert answer.status_code in (201, 202), answer.text
+        member.settled(answer.json()["moneyRequestId"])
+    assert member.won() == 6_000
+    assert member.at_the_bank().balance == 494_000
+    assert [entry["sequence"] for entry in member.history()] == list(range(1, 14))
+
+
+class TestTransfers:
+    """transferMoney has no route: remittance and payment will call it."""
+
+    @pytest.fixture
+    def two(self, world):
+        payer, payee = world.member(), world.stranger()
+        assert payer.recharge(100_000).status_code == 201
+        payee.post("/v1/money/wallets")
+        return payer, payee
+
+    def test_a_transfer_is_one_entry_on_either_side(self, world, two):
+        payer, payee = two
+        done = transfer(world, payer, payee, 30_000)["done"]
+        assert done["debitBalance"] == won(70_000)
+        out, into = payer.history()[-1], payee.history()[-1]
+        assert (out["kind"], into["kind"]) == ("remittance", "remittance")
+        for name in ("debitAccount", "creditAccount", "amount", "time", "reference"):
+            assert out[name] == into[name]
+        assert out["debitAccount"] == f"wallet:{done['debitWalletId']}"
+        assert (payer.won(), payee.won()) == (70_000, 30_000)
+
+    def test_the_same_reference_moves_money_once_and_stands_for_its_terms(self, world, two):
+        payer, payee = two
+        reference, birth = f"{new_key()}/move", now()
+        answers = together(*[lambda: transfer(world, payer, payee, 10_000, reference, birth)] * 3)
+        assert answers[0] == answers[1] == answers[2] and "done" in answers[0]
+        assert (payer.won(), payee.won()) == (90_000, 10_000)
+        other = transfer(world, payer, payee, 10_001, reference, birth)
+        assert other["refused"]["code"] == "other_terms"
+        other = transfer(world, payee, payer, 10_000, reference, birth)
+        assert other["refused"]["code"] == "other_terms"
+
+    @pytest.mark.parametrize(
+        "amount, code",
+        [(100_001, "insufficient_balance"), (2_000_001, "each_limit_exceeded"), (0, "validation_failed")],
+    )
+    def test_what_cannot_be_moved_is_refused_for_good(self, world, two, amount, code):
+        payer, payee = two
+        reference, birth = f"{new_key()}/move", now()
+        for _ in range(2):
+            assert transfer(world, payer, payee, amount, reference, birth)["refused"]["code"] == code
+        assert (payer.won(), payee.won()) == (100_000, 0)
+
+    def test_a_wallet_cannot_pay_itself(self, world, two):
+        payer, _ = two
+        assert transfer(world, payer, payer, 1_000)["refused"]["code"] == "same_wallet"
+
+    def test_transfers_crossing_each_other_lose_no_won(self, world, two):
+        payer, payee = two
+        assert "done" in transfer(world, payer, payee, 50_000)
+        there = [lambda: transfer(world, payer, payee, 1_000) for _ in range(3)]
+        back = [lambda: transfer(world, payee, payer, 700) for _ in range(3)]
+        answers = together(*there, *back)
+        moved = [100 * ("done" in answer) for answer in answers]
+        assert all("done" in answer or answer["refused"]["status"] == 503 for answer in answers), answers
+        assert payer.won() == 50_000 - 10 * sum(moved[:3]) + 7 * sum(moved[3:])
+        assert payer.won() + payee.won() == 100_000
+
+
+def test_chains_are_linked_by_hashes_and_both_legs_balance(world, hana):
+    """What an auditor would check, over every wallet that the tests have made so far."""
+    if not hana.has_wallet():
+        hana.post("/v1/money/wallets")
+    entries = [item for item in world.scan("money") if item["kind"] == "entry"]
+    wallets = {}
+    for entry in sorted(entries, key=lambda entry: entry["sequence"]):
+        wallets.setdefault(entry["walletId"], []).append(entry)
+    totals = {}
+    for chain in wallets.values():
+        assert [entry["sequence"] for entry in chain] == list(range(1, len(chain) + 1))
+        assert chain[0]["previous"] == "" and all(entry["previous"] for entry in chain[1:])
+        assert len({entry["reference"] for entry in chain}) == len(chain), "a reference has at most one effect"
+        balance = 0
+        for entry in chain:
+            own = f"wallet:{entry['walletId']}"
+            amount = int(entry["amount"])
+            balance += amount * ((entry.get("credit") == own) - (entry.get("debit") == own))
+            assert balance == int(entry["standing"]["balance"]) >= int(entry["standing"]["held"]) >= 0
+            if entry.get("debit") == own or entry.get("debit") == "bank:corporate":
+                totals[entry["debit"]] = totals.get(entry["debit"], 0) - amount
+                totals[entry["credit"]] = totals.get(entry["credit"], 0) + amount
+    assert wallets and sum(totals.values()) == 0
+
+
+def test_the_sweeper_finds_nothing_to_do_when_all_is_done(world, duri):
+    request = duri.recharge(1_000).json()
+    swept = world.invoke("money.sweepMoneyRequests", {})
+    assert swept[1] is None, swept
+    assert request["moneyRequestId"] not in json.dumps(swept[0])
+    wait_until(lambda: world.is_drained("money.onFirmbankingSucceeded"), what="the queue")

@@ -1,0 +1,431 @@
+"""What the end-to-end tests see of a deployed stack: people, the bank, the bus, tables, queues and logs.
+
+Everything a person could do goes through the API Gateway URL; the rest of AWS is looked at from outside with
+boto3, as an operator would. Whatever personal data a test makes up is kept in `planted`, so that the last test can
+look for it where it must not be.
+"""
+
+import base64
+import json
+import secrets
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import httpx
+import jwt
+from boto3.dynamodb.types import TypeDeserializer
+from client import Api, Bank, System, new_key, new_traceparent, won
+from cryptography.hazmat.primitives import serialization
+
+__all__ = ["World", "Member", "new_key", "new_traceparent", "won", "together", "wait_until", "assert_problem", "trace_id"]
+
+# Longer than any function, gateway or saga may take before its first answer.
+PATIENCE_SECONDS = 30
+
+
+def wait_until(condition, seconds=PATIENCE_SECONDS, what=""):
+    """Asks again and again until the condition holds, and gives its value. Fails with its last value."""
+    deadline = time.monotonic() + seconds
+    pause = 0.05
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"still not after {seconds} s: {what or condition.__name__}; last: {value!r}")
+        time.sleep(pause)
+        pause = min(pause * 1.5, 1)
+
+
+def together(*calls):
+    """Makes calls at the same time, as far as threads can, and gives their results in order."""
+    barrier = threading.Barrier(len(calls))
+
+    def meet(call):
+        barrier.wait()
+        return call()
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return [future.result() for future in [pool.submit(meet, call) for call in calls]]
+
+
+def assert_problem(answer, status, code=None):
+    """RFC 9457 with Pay's members, or what the gateway says in its own shape."""
+    assert answer.status_code == status, f"{answer.request.method} {answer.request.url.path}: {answer.status_code} {answer.text}"
+    assert answer.headers["content-type"] == "application/problem+json", answer.text
+    problem = answer.json()
+    assert {"type", "title", "status", "detail", "code", "traceId"} <= problem.keys() <= {
+        "type", "title", "status", "detail", "code", "traceId", "errors",
+    }
+    assert problem["status"] == status
+    assert problem["type"] == f"urn:pay:problem:{problem['code']}"
+    assert problem["traceId"] == answer.headers["trace-id"]
+    for error in problem.get("errors", []):
+        assert error.keys() == {"pointer", "code", "detail"} and error["pointer"].startswith("/"), error
+    if code is not None:
+        assert problem["code"] == code, problem
+    return problem
+
+
+def trace_id(traceparent):
+    return traceparent.split("-")[1]
+
+
+@dataclass
+class Member:
+    world: "World"
+    id: str
+    name: str
+    email: str
+    password: str
+    address: str
+    token: str = ""
+    refresh_token: str = ""
+    account: str = ""
+    bank_account_id: str = ""
+
+    def call(self, method, path, body=None, **options):
+        return self.world.api.call(method, path, body, token=self.token, **options)
+
+    def get(self, path, **options):
+        return self.call("GET", path, **options)
+
+    def post(self, path, body=None, **options):
+        return self.call("POST", path, body, **options)
+
+    def log_in(self):
+        answer = self.world.api.post("/v1/auth/login", {"email": self.email, "password": self.password})
+        assert answer.status_code == 200, answer.text
+        tokens = answer.json()
+        self.token, self.refresh_token = tokens["accessToken"], tokens["refreshToken"]
+        self.world.plant("access token", self.token)
+        self.world.plant("refresh token", self.refresh_token)
+        return tokens
+
+    def open_account(self, balance=500_000):
+        """Opens an account at the bank in the member's name."""
+        number = "110" + f"{secrets.randbelow(10**10):010}"
+        self.world.plant("account number", number)
+        opened = self.world.bank.open_account(number, self.name, balance)
+        assert opened.status_code == 201, opened.text
+        return number
+
+    def link(self, number, key=None, path="/v1/bank-accounts", **options):
+        body = {"accountNumber": number, "holder": self.name}
+        return self.post(path, body, key=key or new_key(), **options)
+
+    def link_an_account(self, balance=500_000):
+        self.account = self.open_account(balance)
+        answer = self.link(self.account)
+        assert answer.status_code == 201, answer.text
+        self.bank_account_id = answer.json()["bankAccountId"]
+        return self
+
+    def recharge(self, amount, key=None, by_event=False, **options):
+        path = "/v1/money/increases/by-event" if by_event else "/v1/money/increases"
+        order = {"bankAccountId": self.bank_account_id, "amount": won(amount)}
+        return self.post(path, order, key=key or new_key(), **options)
+
+    def request(self, money_request_id):
+        answer = self.get(f"/v1/money/requests/{money_request_id}")
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def settled(self, money_request_id, seconds=PATIENCE_SECONDS):
+        """The request once it is final, which nobody helps it to become."""
+
+        def final():
+            request = self.request(money_request_id)
+            return request if request["state"] in ("succeeded", "failed") else None
+
+        return wait_until(final, seconds, f"{money_request_id} final")
+
+    def balance(self, **query):
+        answer = self.get(f"/v1/money/wallets/{self.id}/balance", params=query)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def won(self):
+        return self.balance()["balance"]["amount"]
+
+    def has_wallet(self):
+        return self.get(f"/v1/money/wallets/{self.id}/balance").status_code == 200
+
+    def history(self):
+        """Every entry of the wallet, oldest first."""
+        entries, cursor = [], {}
+        while True:
+            answer = self.get(f"/v1/money/wallets/{self.id}/transactions", params={"limit": 100, **cursor})
+            assert answer.status_code == 200, answer.text
+            page = answer.json()
+            entries += page["items"]
+            if page["nextCursor"] is None:
+                return entries[::-1]
+            cursor = {"cursor": page["nextCursor"]}
+
+    def at_the_bank(self):
+        """What is left in the member's account, and what moved it, oldest first."""
+        return self.world.account(self.account)
+
+
+@dataclass
+class Account:
+    balance: int
+    moves: list
+
+
+class World(System):
+    def __init__(self, cloud, outputs):
+        super().__init__(cloud, outputs)
+        self.planted = []
+        self.people = []
+        secret = self.secret("bank")
+        self._bank = Bank(outputs["bank_url"], json.loads(secret))
+        self.plant("bank's API key", json.loads(secret)["apiKey"])
+        self.clients = {}
+
+    @property
+    def bank(self):
+        return self._bank
+
+    def http_get(self, url):
+        answer = httpx.get(url, timeout=30)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def client(self, service):
+        if service not in self.clients:
+            self.clients[service] = self.cloud.client(service)
+        return self.clients[service]
+
+    def secret(self, name):
+        secrets_manager = self.cloud.client("secretsmanager")
+        return secrets_manager.get_secret_value(SecretId=self.outputs["secrets"][name])["SecretString"]
+
+    def plant(self, what, value):
+        self.planted.append((what, value))
+
+    # People
+
+    def person(self, name=None, email=None, kind="personal"):
+        """Somebody's data, as a registration's body. Nobody else has any of it."""
+        mark = secrets.token_hex(6)
+        person = {
+            "name": name or f"홍길동 {mark}",
+            "email": email or f"hong.{mark}@planted.example",
+            "password": f"correct horse {secrets.token_hex(8)}",
+            "address": f"서울특별시 중구 세종대로 {mark}길 1",
+            "kind": kind,
+        }
+        for what in ("name", "email", "password", "address"):
+            self.plant(what, person[what])
+        return person
+
+    def register(self, person=None, key=None, path="/v1/memberships", **options):
+        person = person or self.person()
+        answer = self.api.post(path, person, key=key or new_key(), **options)
+        return person, answer
+
+    def stranger(self, kind="personal"):
+        """A member who is registered and logged in, and no more."""
+        person, answer = self.register(self.person(kind=kind))
+        assert answer.status_code == 201, answer.text
+        own = {name: person[name] for name in ("name", "email", "password", "address")}
+        member = Member(self, answer.json()["membershipId"], **own)
+        member.log_in()
+        self.people.append(member)
+        return member
+
+    def member(self, balance=500_000, kind="personal"):
+        """A member with a linked account, who can recharge."""
+        return self.stranger(kind).link_an_account(balance)
+
+    def members(self, count, **options):
+        return together(*[lambda: self.member(**options)] * count)
+
+    def operator(self):
+        member = self.stranger()
+        self.call("membership.grantOperator", {"email": member.email})
+        member.log_in()
+        return member
+
+    # Tokens
+
+    def signing_keys(self):
+        return json.loads(self.secret("signing-keys"))
+
+    def claims(self, member, **changes):
+        now = int(time.time())
+        claims = {
+            "iss": self.outputs["api_url"], "aud": "pay", "sub": member.id, "scope": "member", "sid": "e2e",
+            "jti": secrets.token_hex(8), "iat": now, "nbf": now, "exp": now + 300, "token_use": "access",
+        }
+        claims.update(changes)
+        return {name: value for name, value in claims.items() if value is not None}
+
+    def sign(self, claims, headers=None):
+        """A token that Pay itself could have issued: signed with its own current key."""
+        current = self.signing_keys()["current"]
+        headers = {"kid": current["public"]["kid"], "typ": "at+jwt", **(headers or {})}
+        return jwt.encode(claims, current["private"], algorithm="RS256", headers=headers)
+
+    def public_key_pem(self):
+        private = serialization.load_pem_private_key(self.signing_keys()["current"]["private"].encode(), None)
+        form = serialization.PublicFormat.SubjectPublicKeyInfo
+        return private.public_key().public_bytes(serialization.Encoding.PEM, form)
+
+    # The bank
+
+    def account(self, number):
+        answer = self.bank.account(number)
+        assert answer.status_code == 200, answer.text
+        moves, before = [], {}
+        while True:
+            page = self.bank.api.get(
+                f"/v1/accounts/{number}/transfers", headers=self.bank.headers, params={"limit": 100, **before}
+            ).json()
+            moves += page["items"]
+            if not page["items"] or page["items"][-1]["sequence"] == 1:
+                return Account(answer.json()["balance"]["amount"], moves[::-1])
+            before = {"before": page["items"][-1]["sequence"]}
+
+    def tell_bank(self, number, mode, **options):
+        answer = self.bank.set_mode(number, mode, **options)
+        assert answer.status_code == 200, answer.text
+
+    # Tables
+
+    def scan(self, service):
+        pages = self.client("dynamodb").get_paginator("scan").paginate(
+            TableName=self.outputs["tables"][service], ConsistentRead=True
+        )
+        return [plain(item) for page in pages for item in page["Items"]]
+
+    def snapshot(self, *services):
+        """Every item of Pay's tables by key: two that are the same mean that nothing was written between."""
+        services = services or [name for name in self.outputs["tables"] if name != "bank-simulator"]
+        return {(service, item["pk"], item["sk"]): item for service in services for item in self.scan(service)}
+
+    def quiet(self):
+        """Waits until nothing is on its way any more, and gives the tables as they are then."""
+        wait_until(lambda: all(self.is_drained(name) for name in self.outputs["queues"]), 60, "empty queues")
+        last = {}
+
+        def same_twice():
+            nonlocal last
+            before, last = last, self.snapshot()
+            return last == before
+
+        wait_until(same_twice, what="tables at rest")
+        return last
+
+    # Queues
+
+    def send(self, operation, body):
+        """Puts a message into an operation's queue, as the bus or another operation does."""
+        text = body if isinstance(body, str) else json.dumps(body)
+        self.client("sqs").send_message(QueueUrl=self.outputs["queues"][operation], MessageBody=text)
+
+    def waiting(self, url):
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        shown = self.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+        return sum(int(shown[name]) for name in names)
+
+    def is_drained(self, operation):
+        return self.waiting(self.outputs["queues"][operation]) == 0
+
+    def dead_letters(self, operation):
+        return self.waiting(self.outputs["dead_letter_queues"][operation])
+
+    # Logs
+
+    def log_lines(self, since, *operations):
+        """Log events of functions since a time in seconds, each parsed where it is JSON."""
+        logs = self.client("logs")
+        names = [self.outputs["functions"][name] for name in operations or self.outputs["functions"]]
+
+        def of(name):
+            pages = logs.get_paginator("filter_log_events").paginate(
+                logGroupName=f"/aws/lambda/{name}", startTime=int(since * 1000)
+            )
+            return [{"function": name, **parsed(event["message"])} for page in pages for event in page["events"]]
+
+        with ThreadPoolExecutor(8) as pool:
+            return [line for lines in pool.map(of, names) for line in lines]
+
+
+@dataclass
+class Bus:
+    """A subscription of our own to every fact of Pay. Facts are drained into a list as they come."""
+
+    world: World
+    rule: str = "e2e-tap"
+    facts: list = field(default_factory=list)
+    events: list = field(default_factory=list)
+
+    def open(self):
+        sqs, events = self.world.client("sqs"), self.world.client("events")
+        self.url = sqs.create_queue(QueueName=self.rule)["QueueUrl"]
+        arn = sqs.get_queue_attributes(QueueUrl=self.url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+        policy = {"Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Principal": {"Service": "events.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": arn,
+        }]}
+        sqs.set_queue_attributes(QueueUrl=self.url, Attributes={"Policy": json.dumps(policy)})
+        bus = self.world.outputs["bus"]
+        events.put_rule(Name=self.rule, EventBusName=bus, EventPattern=json.dumps({"source": [{"prefix": "pay."}]}))
+        events.put_targets(Rule=self.rule, EventBusName=bus, Targets=[{"Id": "tap", "Arn": arn}])
+        self.drain()
+        self.facts.clear()
+        self.events.clear()
+        return self
+
+    def close(self):
+        events, bus = self.world.client("events"), self.world.outputs["bus"]
+        events.remove_targets(Rule=self.rule, EventBusName=bus, Ids=["tap"])
+        events.delete_rule(Name=self.rule, EventBusName=bus)
+        self.world.client("sqs").delete_queue(QueueUrl=self.url)
+
+    def drain(self):
+        sqs = self.world.client("sqs")
+        while letters := sqs.receive_message(QueueUrl=self.url, MaxNumberOfMessages=10).get("Messages"):
+            for letter in letters:
+                event = json.loads(letter["Body"])
+                self.events.append(event)
+                self.facts.append(event["detail"])
+                sqs.delete_message(QueueUrl=self.url, ReceiptHandle=letter["ReceiptHandle"])
+        return self.facts
+
+    def of(self, kind, **data):
+        """The facts of a type whose data has these values."""
+        return [
+            fact for fact in self.drain()
+            if fact["type"] == kind and all(fact["data"].get(name) == value for name, value in data.items())
+        ]
+
+    def event_of(self, fact):
+        """The whole event as EventBridge puts it into a queue."""
+        return next(event for event in self.events if event["detail"]["id"] == fact["id"])
+
+    def wait_for(self, kind, seconds=PATIENCE_SECONDS, **data):
+        return wait_until(lambda: self.of(kind, **data), seconds, f"{kind} with {data}")[0]
+
+
+DESERIALIZER = TypeDeserializer()
+
+
+def plain(item):
+    return {name: DESERIALIZER.deserialize(value) for name, value in item.items()}
+
+
+def parsed(message):
+    try:
+        fields = json.loads(message)
+    except ValueError:
+        return {"text": message}
+    return {"text": message, **fields} if isinstance(fields, dict) else {"text": message}
+
+
+def encoded(data):
+    return base64.urlsafe_b64encode(json.dumps(data).encode()).rstrip(b"=").decode()
