@@ -11,7 +11,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use store::seal::ServiceKey;
 
-/// A membership as its owner sees it. It has personal data and no Debug, so that it cannot be logged.
+/// A membership as its owner sees it.
+// No Debug, so that it cannot be logged.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Membership {
@@ -30,7 +31,6 @@ pub struct Membership {
     /// The region that the address is in, such as `seoul`.
     pub region: String,
     /// What the next access token allows.
-    #[schemars(with = "Vec<String>")]
     pub scopes: Vec<Scope>,
     /// When the membership began.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -72,7 +72,8 @@ pub fn location(id: MembershipId) -> String {
     format!("/v1/memberships/{id}")
 }
 
-/// The tokens of a login. It has no Debug, so that they cannot be logged.
+/// The tokens of a login.
+// No Debug, so that it cannot be logged.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Tokens {

@@ -18,7 +18,7 @@ pub const OPERATION: Operation = Operation {
 
 /// The issuer's metadata, with the names that OpenID Connect Discovery gives them.
 #[derive(Serialize, JsonSchema)]
-pub struct Metadata {
+pub struct OpenIdConfiguration {
     /// The `iss` of every token.
     pub issuer: String,
     /// Where the keys are.
@@ -43,11 +43,14 @@ pub struct Metadata {
     pub id_token_signing_alg_values_supported: Vec<String>,
 }
 
-async fn get_open_id_configuration(context: &Context, _: Call<Nothing>) -> Result<Reply<Metadata>, Problem> {
+async fn get_open_id_configuration(
+    context: &Context,
+    _: Call<Nothing>,
+) -> Result<Reply<OpenIdConfiguration>, Problem> {
     let issuer = context.settings.issuer.clone();
     let base = issuer.trim_end_matches('/');
     let at = |path: &str| format!("{base}{path}");
-    Ok(Reply::ok(Metadata {
+    Ok(Reply::ok(OpenIdConfiguration {
         jwks_uri: at("/.well-known/jwks.json"),
         authorization_endpoint: at("/v1/auth/login"),
         token_endpoint: at("/v1/auth/refresh"),

@@ -4,7 +4,7 @@
 //! read afresh: a key counts as published from the moment when it is in the secret.
 
 use crate::{
-    domain::signing_keys::{self, PublicKey},
+    domain::signing_keys::{self, JsonWebKey},
     get_membership_by_jwt_token::Nothing,
     signing,
 };
@@ -26,12 +26,12 @@ pub const OPERATION: Operation = Operation {
 
 /// A JSON Web Key Set.
 #[derive(Serialize, JsonSchema)]
-pub struct Keys {
+pub struct JsonWebKeySet {
     /// The keys, the signing one first.
-    pub keys: Vec<PublicKey>,
+    pub keys: Vec<JsonWebKey>,
 }
 
-async fn get_signing_keys(context: &Context, _: Call<Nothing>) -> Result<Reply<Keys>, Problem> {
+async fn get_signing_keys(context: &Context, _: Call<Nothing>) -> Result<Reply<JsonWebKeySet>, Problem> {
     let set = signing::current_keys(context, Stage::CurrentFresh).await?;
-    Ok(Reply::ok(Keys { keys: set.published().into_iter().cloned().collect() }))
+    Ok(Reply::ok(JsonWebKeySet { keys: set.published().into_iter().cloned().collect() }))
 }

@@ -30,7 +30,8 @@ pub const OPERATION: Operation = Operation {
     ..handled_by!(grant_operator)
 };
 
-/// Whom. It has personal data and no Debug.
+/// Whom.
+// No Debug, so that it cannot be logged.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct GrantOperator {
@@ -46,7 +47,6 @@ pub struct Granted {
     /// The member.
     pub membership_id: MembershipId,
     /// What the next access token allows.
-    #[schemars(with = "Vec<String>")]
     pub scopes: Vec<Scope>,
 }
 

@@ -41,7 +41,8 @@ pub const OPERATION: Operation = Operation {
     ..handled_by!(login_membership)
 };
 
-/// Who logs in. It has a password and no Debug.
+/// Who logs in.
+// No Debug, so that it cannot be logged.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LoginMembership {

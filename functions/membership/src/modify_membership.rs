@@ -35,7 +35,8 @@ pub const OPERATION: Operation = Operation {
     ..handled_by!(modify_membership)
 };
 
-/// What to change. It has personal data and no Debug.
+/// What to change: only what is given.
+// No Debug, so that it cannot be logged.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ModifyMembership {

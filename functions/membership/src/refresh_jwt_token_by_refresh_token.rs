@@ -42,7 +42,8 @@ pub const OPERATION: Operation = Operation {
     ..handled_by!(refresh_jwt_token_by_refresh_token)
 };
 
-/// What to exchange. It has no Debug.
+/// What to exchange.
+// No Debug, so that it cannot be logged.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Exchange {

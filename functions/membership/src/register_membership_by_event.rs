@@ -37,7 +37,7 @@ pub const OPERATION: Operation = Operation {
 /// A registration that was taken.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Taken {
+pub struct RequestedMembership {
     /// The id that the member has or will have.
     pub membership_id: MembershipId,
     /// How far it is.
@@ -47,10 +47,11 @@ pub struct Taken {
 async fn register_membership_by_event(
     context: &Context,
     call: Call<RegisterMembership>,
-) -> Result<Reply<Taken>, Problem> {
+) -> Result<Reply<RequestedMembership>, Problem> {
     let key = context.service_key(personal::SECRET).await?;
-    let reply =
-        |membership_id, state| Reply::accepted(location(membership_id), Taken { membership_id, state });
+    let reply = |membership_id, state| {
+        Reply::accepted(location(membership_id), RequestedMembership { membership_id, state })
+    };
     Ok(match registration::store(context, &call, &key, MembershipState::Requested).await? {
         Outcome::Stored(member) => reply(member.membership_id, member.state),
         Outcome::Repeated(member) => reply(member.membership_id, member.state).replayed(),

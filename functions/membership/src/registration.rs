@@ -18,7 +18,8 @@ use store::{CommitError, Condition, Write, seal::ServiceKey};
 /// How often a commit is tried that another transaction was in the way of.
 const TRIES: u32 = 4;
 
-/// Who wants to become a member. It has personal data and a password, and no Debug.
+/// Who wants to become a member.
+// No Debug, so that it cannot be logged.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RegisterMembership {

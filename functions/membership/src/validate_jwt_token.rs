@@ -26,7 +26,8 @@ pub const OPERATION: Operation = Operation {
     ..handled_by!(validate_jwt_token)
 };
 
-/// A token to look at. It has no Debug.
+/// A token to look at.
+// No Debug, so that it cannot be logged.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Validate {

@@ -3,12 +3,13 @@
 use crate::{Problem, problem};
 use data_encoding::HEXLOWER;
 use kernel::{Id, IdKind, Timestamp, id::MembershipId};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use std::fmt;
 
 /// What an access token allows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Scope {
     /// Every member.

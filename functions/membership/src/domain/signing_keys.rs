@@ -49,14 +49,14 @@ pub struct KeySet {
 #[serde(rename_all = "camelCase")]
 pub struct SigningKey {
     /// The public half.
-    pub public: PublicKey,
+    pub public: JsonWebKey,
     /// The private half: PKCS #8 in PEM.
     pub private: String,
 }
 
 /// The public half of a key, as RFC 7517 and RFC 7518 (section 6.3.1) write it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct PublicKey {
+pub struct JsonWebKey {
     /// The key's id: its thumbprint (RFC 7638).
     pub kid: String,
     /// Always `RSA`.
@@ -95,7 +95,7 @@ impl SigningKey {
         let kid = jwk.thumbprint(ThumbprintHash::SHA256).map_err(|_| BadKey("it has no thumbprint"))?;
         let AlgorithmParameters::RSA(rsa) = jwk.algorithm else { return Err(BadKey("it is not RSA")) };
         let [kty, alg, purpose] = ["RSA", "RS256", "sig"].map(str::to_owned);
-        Ok(SigningKey { public: PublicKey { kid, kty, alg, purpose, n: rsa.n, e: rsa.e }, private })
+        Ok(SigningKey { public: JsonWebKey { kid, kty, alg, purpose, n: rsa.n, e: rsa.e }, private })
     }
 
     /// The private half, ready to sign.
@@ -135,7 +135,7 @@ impl KeySet {
     }
 
     /// The public halves, the signing one first.
-    pub fn published(&self) -> [&PublicKey; 3] {
+    pub fn published(&self) -> [&JsonWebKey; 3] {
         [&self.current.public, &self.next.public, &self.previous.public]
     }
 

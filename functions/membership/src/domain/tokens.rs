@@ -3,7 +3,7 @@
 //! The check trusts nothing that the token says of itself: the algorithm is ours, the key is found in our own set,
 //! and times are compared with the clock that the caller gives, because the library would read the system's.
 
-use super::signing_keys::{BadKey, PublicKey, SigningKey};
+use super::signing_keys::{BadKey, JsonWebKey, SigningKey};
 use contract::Scope;
 use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation};
 use kernel::{Timestamp, id::MembershipId};
@@ -95,7 +95,7 @@ pub fn sign(claims: &Claims, key: &SigningKey) -> Result<String, BadKey> {
 }
 
 /// The claims of a token that holds now, or none, whatever the text is.
-pub fn verify(token: &str, keys: &[&PublicKey], parties: Parties<'_>, now: Timestamp) -> Option<Claims> {
+pub fn verify(token: &str, keys: &[&JsonWebKey], parties: Parties<'_>, now: Timestamp) -> Option<Claims> {
     if token.len() > MOST_CHARS {
         return None;
     }

@@ -8,6 +8,7 @@ mod members;
 mod registration;
 mod tables;
 mod tokens;
+mod uniqueness;
 
 use contract::{
     Caller,
