@@ -81,7 +81,7 @@ class System:
     def invoke(self, name, payload):
         """Invokes an operation's function; returns the payload and the function's error, if any."""
         answer = self.cloud.client("lambda").invoke(
-            FunctionName=self.outputs["functions"][name],
+            FunctionName=self.outputs["functions"][self.operation(name)],
             Qualifier="live",
             Payload=json.dumps(payload),
         )

@@ -60,7 +60,7 @@ def virtual_environment():
     if stamp.exists() and stamp.read_text() == wanted:
         return
     step("installing the local cloud and its tools into .local/venv (about 1 minute)")
-    subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], check=True)
+    subprocess.run([sys.executable, "-m", "venv", str(VENV)], check=True)
     pip("-r", str(REQUIREMENTS))
     stamp.write_text(wanted)
 
