@@ -168,7 +168,6 @@ def republish(options):
     while True:
         body = {name: value for name, value in {"from": options.since, "after": after}.items() if value}
         answer = running.call(f"{options.service}.republish", body)
-        answer = answer.get("body", answer)
         published += answer["published"]
         after = answer.get("after")
         if after is None:
