@@ -4,6 +4,8 @@
 //! shared/aws adapts it to DynamoDB, and [`twin`] is the same table in memory for tests. A conformance suite
 //! holds both to one behaviour.
 
+#[cfg(feature = "testing")]
+pub mod conformance;
 pub mod record;
 pub mod seal;
 pub mod table;
@@ -13,5 +15,6 @@ pub mod twin;
 pub use record::{Record, Unreadable, kind_of, read};
 pub use serde_dynamo::{AttributeValue, Item};
 pub use table::{
-    CommitError, Condition, Index, Key, Order, Page, Query, Read, Refused, Scope, Sort, Table, Unavailable, Write,
+    CommitError, Condition, Index, Key, Order, Page, Query, Read, Refused, Scope, Sort, Table, Unavailable,
+    Write,
 };

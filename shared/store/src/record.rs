@@ -27,7 +27,8 @@ pub trait Record: Serialize + DeserializeOwned {
 
     /// The whole item.
     fn to_item(&self) -> Result<Item, Unreadable> {
-        let mut item: Item = serde_dynamo::to_item(self).map_err(|error| Unreadable::new(Self::KIND, &error))?;
+        let mut item: Item =
+            serde_dynamo::to_item(self).map_err(|error| Unreadable::new(Self::KIND, &error))?;
         let Key { partition, sort } = self.key();
         let texts = [("pk", partition), ("sk", sort), ("kind", Self::KIND.to_owned())];
         for (name, text) in texts.into_iter().chain(self.index_keys()) {

@@ -88,7 +88,8 @@ impl DataKey {
 
     fn seal_bytes(&self, field: &str, message: &[u8], nonce: [u8; NONCE_BYTES]) -> Result<String, Sealed> {
         let payload = Payload { msg: message, aad: field.as_bytes() };
-        let sealed = Aes256Gcm::new(&self.0.into()).encrypt(&Nonce::from(nonce), payload).map_err(|_| Sealed)?;
+        let sealed =
+            Aes256Gcm::new(&self.0.into()).encrypt(&Nonce::from(nonce), payload).map_err(|_| Sealed)?;
         Ok(BASE64URL_NOPAD.encode(&[&nonce[..], &sealed].concat()))
     }
 

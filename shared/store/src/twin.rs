@@ -15,6 +15,10 @@ use std::{
 
 /// DynamoDB's limit on the writes of one transaction.
 const MOST_WRITES: usize = 100;
+/// DynamoDB's limit on one item: names and values, in bytes.
+const MOST_ITEM_BYTES: usize = 400 * 1024;
+/// DynamoDB's limit on a page.
+const MOST_PAGE_BYTES: usize = 1024 * 1024;
 
 /// One committed change, as a stream would tell it.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,10 +67,16 @@ impl Twin {
 #[async_trait]
 impl Table for Twin {
     async fn get(&self, key: &Key, _: crate::Read) -> Result<Option<Item>, Unavailable> {
+        if !is_whole(key) {
+            return Err(Unavailable("a key has no empty part".to_owned()));
+        }
         Ok(self.state().items.get(key).cloned())
     }
 
     async fn query(&self, query: &Query) -> Result<Page, Unavailable> {
+        if query.limit == Some(0) {
+            return Err(Unavailable("a page has at least one item".to_owned()));
+        }
         let state = self.state();
         let mut found: Vec<(Position, &Item)> = state
             .items
@@ -85,9 +95,21 @@ impl Table for Twin {
             });
         }
         let limit = query.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
-        let items: Vec<Item> = found.iter().take(limit).map(|(_, item)| (*item).clone()).collect();
-        // As DynamoDB does, a full page says that there may be more even if there is not.
-        let next = items.last().filter(|_| items.len() >= limit).map(|last| key_attributes(last, &query.scope));
+        let (mut items, mut bytes, mut is_full) = (Vec::new(), 0_usize, false);
+        for (_, item) in found {
+            bytes = bytes.saturating_add(size_of(item));
+            if bytes > MOST_PAGE_BYTES && !items.is_empty() {
+                is_full = true;
+                break;
+            }
+            items.push(item.clone());
+            // As DynamoDB does, a full page says that there may be more even if there is not.
+            if items.len() >= limit {
+                is_full = true;
+                break;
+            }
+        }
+        let next = items.last().filter(|_| is_full).map(|last| key_attributes(last, &query.scope));
         Ok(Page { items, next })
     }
 
@@ -95,6 +117,12 @@ impl Table for Twin {
         let keys: BTreeSet<Key> = writes.iter().map(key_of).collect();
         if writes.is_empty() || writes.len() > MOST_WRITES || keys.len() != writes.len() {
             return Err(Unavailable("a commit needs 1 to 100 writes with different keys".to_owned()).into());
+        }
+        if !keys.iter().all(is_whole) {
+            return Err(Unavailable("a key has no empty part".to_owned()).into());
+        }
+        if writes.iter().any(is_too_large) {
+            return Err(Unavailable("an item is larger than 400 KB".to_owned()).into());
         }
         let mut state = self.state();
         let refused: Vec<Refused> = writes
@@ -182,6 +210,36 @@ fn key_of(write: &Write) -> Key {
     }
 }
 
+fn is_whole(key: &Key) -> bool {
+    !key.partition.is_empty() && !key.sort.is_empty()
+}
+
+fn is_too_large(write: &Write) -> bool {
+    matches!(write, Write::Put(item, _) if size_of(item) > MOST_ITEM_BYTES)
+}
+
+/// An item's size as DynamoDB counts it: names and values. Numbers count about half a byte a digit.
+fn size_of(item: &Item) -> usize {
+    item.iter().map(|(name, value)| name.len().saturating_add(value_size(value))).sum()
+}
+
+fn value_size(value: &AttributeValue) -> usize {
+    let elements = |sizes: usize, count: usize| sizes.saturating_add(count).saturating_add(3);
+    match value {
+        AttributeValue::S(text) => text.len(),
+        AttributeValue::N(digits) => digits.len().div_ceil(2).saturating_add(1),
+        AttributeValue::B(bytes) => bytes.len(),
+        AttributeValue::M(map) => elements(
+            map.iter().map(|(name, value)| name.len().saturating_add(value_size(value))).sum(),
+            map.len(),
+        ),
+        AttributeValue::L(list) => elements(list.iter().map(value_size).sum(), list.len()),
+        AttributeValue::Ss(texts) | AttributeValue::Ns(texts) => texts.iter().map(String::len).sum(),
+        AttributeValue::Bs(all) => all.iter().map(Vec::len).sum(),
+        _ => 1,
+    }
+}
+
 fn condition_of(write: &Write) -> &Condition {
     match write {
         Write::Put(_, condition) | Write::Delete(_, condition) | Write::Check(_, condition) => condition,
@@ -198,7 +256,9 @@ fn holds(condition: &Condition, found: Option<&Item>) -> bool {
             item.get(*name).is_some_and(|value| is_below(value, bound))
         }
         (_, None) => false,
-        (Condition::Equals(name, wanted), Some(item)) => item.get(*name).is_some_and(|value| equal(value, wanted)),
+        (Condition::Equals(name, wanted), Some(item)) => {
+            item.get(*name).is_some_and(|value| equal(value, wanted))
+        }
         (Condition::Without(name), Some(item)) => item.get(*name).is_none(),
     }
 }
