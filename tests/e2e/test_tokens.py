@@ -1,0 +1,263 @@
+"""Who may do what: forged tokens, every scope at every route, and other members' things."""
+
+import base64
+import hashlib
+import hmac
+import json
+import time
+
+import jwt
+import pytest
+from conftest import ROOT
+from cryptography.hazmat.primitives.asymmetric import rsa
+from world import assert_problem, encoded, new_key, won
+
+OPERATIONS = json.loads((ROOT / "infra/terraform/operations.json").read_text())
+SCOPED = [
+    (name, route, tuple(operation["scopes"]))
+    for name, operation in OPERATIONS["operations"].items()
+    if operation["access"] == "scoped"
+    for route in operation["routes"]
+]
+HMAC_HEADER = {"alg": "HS256", "typ": "at+jwt"}
+
+
+def hmac_signed_with_the_public_key(world, claims, kid):
+    """What a verifier takes for good that uses the key as the token's own algorithm says."""
+    signed = f"{encoded({**HMAC_HEADER, 'kid': kid})}.{encoded(claims)}"
+    mac = hmac.new(world.public_key_pem(), signed.encode(), hashlib.sha256).digest()
+    return f"{signed}.{base64.urlsafe_b64encode(mac).rstrip(b'=').decode()}"
+
+
+def forgeries(world, member):
+    """Tokens that must not hold, by what is wrong with them."""
+    now = int(time.time())
+    current = world.signing_keys()["current"]
+    kid = current["public"]["kid"]
+    own_key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    good = world.claims(member)
+    signed = world.sign(good)
+    header, payload, signature = signed.split(".")
+    richer = encoded({**good, "scope": "member operator"})
+
+    def own(headers):
+        return jwt.encode(good, own_key, algorithm="RS256", headers={"typ": "at+jwt", **headers})
+
+    return {
+        "expired": world.sign(world.claims(member, iat=now - 900, nbf=now - 900, exp=now - 300)),
+        "expired a second ago": world.sign(world.claims(member, iat=now - 600, nbf=now - 600, exp=now - 1)),
+        "not yet valid": world.sign(world.claims(member, nbf=now + 300, exp=now + 900)),
+        "for another audience": world.sign(world.claims(member, aud="bank")),
+        "without audience": world.sign(world.claims(member, aud=None)),
+        "of another issuer": world.sign(world.claims(member, iss="https://evil.example")),
+        "alg none": f"{encoded({'alg': 'none', 'typ': 'at+jwt', 'kid': kid})}.{payload}.",
+        "alg None with a signature": f"{encoded({'alg': 'None', 'typ': 'at+jwt', 'kid': kid})}.{payload}.{signature}",
+        "HMAC with the public key": hmac_signed_with_the_public_key(world, good, kid),
+        "unknown kid": own({"kid": "unknown"}),
+        "no kid": own({}),
+        "our kid, another key": own({"kid": kid}),
+        "claims changed after signing": f"{header}.{richer}.{signature}",
+        "signature missing": f"{header}.{payload}.",
+        "signature cut": signed[:-8],
+        "a refresh token": member.refresh_token,
+        "two parts": f"{header}.{payload}",
+        "nonsense": "nonsense",
+        "empty": "",
+        "very long": "a" * 6_000,
+        "not ASCII in its parts": f"{header}.{encoded({'sub': '홍길동'})}.{signature}",
+    }
+
+
+NAMES = [
+    "expired", "expired a second ago", "not yet valid", "for another audience", "without audience",
+    "of another issuer", "alg none", "alg None with a signature", "HMAC with the public key", "unknown kid",
+    "no kid", "our kid, another key", "claims changed after signing", "signature missing", "signature cut",
+    "a refresh token", "two parts", "nonsense", "empty", "very long", "not ASCII in its parts",
+]
+
+
+@pytest.fixture(scope="module")
+def forged(world):
+    tokens = forgeries(world, world.stranger())
+    assert list(tokens) == NAMES
+    return tokens
+
+
+def test_a_token_signed_as_pay_signs_holds(world, hana):
+    """The forgeries below differ from this one in one thing each."""
+    token = world.sign(world.claims(hana))
+    assert world.api.get("/v1/auth/membership", token=token).status_code == 200
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_gateway_lets_no_forged_token_through(world, forged, name):
+    answer = world.api.get("/v1/auth/membership", headers={"authorization": f"Bearer {forged[name]}"})
+    assert answer.status_code == 401, answer.text
+    assert answer.json() == {"message": "Unauthorized"}
+
+
+@pytest.mark.parametrize("header", [None, "", "Bearer", "Basic aGFuYTpoYW5h", "bearer x.y.z"])
+def test_a_request_without_a_bearer_token_is_refused(world, header):
+    headers = {} if header is None else {"authorization": header}
+    assert world.api.get("/v1/auth/membership", headers=headers).status_code == 401
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_validation_calls_every_forged_token_inactive_and_says_no_more(world, forged, name):
+    answer = world.api.post("/v1/auth/validate", {"token": forged[name]})
+    assert (answer.status_code, answer.json()) == (200, {"active": False})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"exp": None}, {"token_use": "refresh"}, {"sid": "unknown session"}, {"sub": "not an id"}, {"nbf": None}],
+    ids=lambda changes: f"{next(iter(changes))}",
+)
+def test_validation_also_looks_at_what_the_gateway_does_not(world, hana, changes):
+    token = world.sign(world.claims(hana, **changes))
+    assert world.api.post("/v1/auth/validate", {"token": token}).json() == {"active": False}
+
+
+def test_a_subject_that_is_no_member_id_is_nobody(world, hana):
+    token = world.sign(world.claims(hana, sub="someone"))
+    assert_problem(world.api.get("/v1/auth/membership", token=token), 401, "unauthorized")
+
+
+SCOPES = ["", "member", "merchant", "operator", "admin", "Member", "member:write"]
+
+
+def filled(path, member):
+    for name, value in {"membershipId": member.id}.items():
+        path = path.replace(f"{{{name}}}", value)
+    return path.replace("{bankAccountId}", "x").replace("{firmbankingId}", "x").replace("{moneyRequestId}", "x")
+
+
+@pytest.mark.parametrize("name, route, scopes", SCOPED, ids=[f"{route['method']} {route['path']}" for _, route, _ in SCOPED])
+def test_a_route_takes_the_scopes_that_it_lists_and_no_others(world, company, name, route, scopes):
+    for scope in SCOPES:
+        token = world.sign(world.claims(company, scope=scope, sid="scopes"))
+        # A body that is refused: what is asked here is only whether the door opens.
+        body = None if route["method"] in ("GET", "DELETE") else {"unknown": "field"}
+        answer = world.api.call(route["method"], filled(route["path"], company), body, token=token, key=new_key())
+        if scope in scopes:
+            assert answer.status_code not in (401, 403), (scope, answer.text)
+            assert answer.status_code < 500, (scope, answer.text)
+        else:
+            assert answer.status_code == 403, (scope, answer.status_code, answer.text)
+
+
+class TestOtherMembersThings:
+    """What belongs to somebody else answers as if it were not there: 404, the same as an id that nobody has."""
+
+    @pytest.fixture(scope="class")
+    def victim(self, world):
+        member = world.member()
+        request = member.recharge(10_000)
+        member.request_id = request.json()["moneyRequestId"]
+        query = {"bankAccountId": member.bank_account_id}
+        [firmbanking] = member.get("/v1/firmbankings", params=query).json()["items"]
+        member.firmbanking_id = firmbanking["firmbankingId"]
+        return member
+
+    CASES = [
+        ("GET", "/v1/memberships/{0.id}", None),
+        ("PATCH", "/v1/memberships/{0.id}", {"name": "도둑"}),
+        ("GET", "/v1/bank-accounts/{0.bank_account_id}", None),
+        ("DELETE", "/v1/bank-accounts/{0.bank_account_id}", None),
+        ("GET", "/v1/firmbankings/{0.firmbanking_id}", None),
+        ("GET", "/v1/firmbankings?bankAccountId={0.bank_account_id}", None),
+        ("GET", "/v1/money/requests/{0.request_id}", None),
+        ("GET", "/v1/money/wallets/{0.id}/balance", None),
+        ("GET", "/v1/money/wallets/{0.id}/transactions", None),
+    ]
+
+    @pytest.mark.parametrize("method, path, body", CASES, ids=[f"{method} {path}" for method, path, _ in CASES])
+    def test_they_are_not_found(self, world, victim, company, hana, method, path, body):
+        before = world.snapshot()
+        for thief in (hana, company):
+            answer = thief.call(method, path.format(victim), body)
+            problem = assert_problem(answer, 404, "not_found")
+            # The same words as for an id that nobody has.
+            nobody = type("Nobody", (), {
+                "id": "mbr_01J00000000000000000000000", "bank_account_id": "bka_01J00000000000000000000000",
+                "firmbanking_id": "fbk_01J00000000000000000000000", "request_id": "mcr_01J00000000000000000000000",
+            })
+            unknown = assert_problem(thief.call(method, path.format(nobody), body), 404, "not_found")
+            assert problem["detail"] == unknown["detail"]
+        assert world.snapshot() == before
+
+    @pytest.mark.parametrize("path", ["/v1/money/increases", "/v1/money/increases/by-event"])
+    def test_nobody_recharges_from_another_members_account(self, world, victim, path):
+        thief = world.stranger()
+        before = victim.at_the_bank()
+        order = {"bankAccountId": victim.bank_account_id, "amount": won(5_000)}
+        answer = thief.post(path, order, key=new_key())
+        assert answer.status_code in (202, 404, 422), answer.text
+        end = thief.settled(answer.headers["location"].rsplit("/", 1)[1])
+        assert end["state"] == "failed"
+        assert thief.won() == 0 and victim.at_the_bank() == before
+
+    def test_an_operator_cannot_name_an_account_of_another_member_than_its_own(self, world, victim, operator, hana):
+        source = {"kind": "linked", "bankAccountId": victim.bank_account_id, "membershipId": hana.id}
+        order = {"source": source, "destination": {"kind": "corporate"}, "amount": won(5_000)}
+        before = victim.at_the_bank()
+        answer = operator.post("/v1/firmbankings", order, key=new_key())
+        if answer.status_code == 201:
+            assert answer.json()["state"] == "failed", answer.text
+        else:
+            assert_problem(answer, 422, "bank_account_not_found")
+        assert victim.at_the_bank() == before
+
+
+class TestCursors:
+    """A cursor holds for the query and the caller that it was made for."""
+
+    @pytest.fixture(scope="class")
+    def members(self, world):
+        members = world.members(2)
+        for member in members:
+            assert member.recharge(1_000).status_code == 201
+            member.link(member.open_account())
+        return members
+
+    LISTS = [
+        "/v1/money/wallets/{0.id}/transactions?limit=1",
+        "/v1/bank-accounts?limit=1",
+        "/v1/firmbankings?bankAccountId={0.bank_account_id}&limit=1",
+    ]
+
+    def cursor(self, member, path):
+        if "firmbankings" in path:
+            assert member.recharge(1_000).status_code == 201
+        page = member.get(path.format(member)).json()
+        assert page["nextCursor"], page
+        return page["nextCursor"]
+
+    @pytest.mark.parametrize("path", LISTS)
+    def test_a_forged_one_is_refused(self, members, path):
+        member, _ = members
+        good = self.cursor(member, path)
+        assert member.get(f"{path.format(member)}&cursor={good}").status_code == 200
+        middle = len(good) // 2
+        changed = good[:middle] + ("A" if good[middle] != "A" else "B") + good[middle + 1 :]
+        for forged in (changed, good[:-4], good + "AAAA", "x", "", "eyJwayI6eyJTIjoieCJ9fQ", good.replace(".", "..")):
+            if forged == good:
+                continue
+            answer = member.get(f"{path.format(member)}&cursor={forged}")
+            problem = assert_problem(answer, 400, "validation_failed")
+            assert problem["errors"][0]["pointer"] == "/cursor"
+
+    @pytest.mark.parametrize("path", LISTS)
+    def test_another_members_is_refused(self, members, path):
+        member, other = members
+        stolen = self.cursor(other, path)
+        answer = member.get(f"{path.format(member)}&cursor={stolen}")
+        assert_problem(answer, 400, "validation_failed")
+
+    def test_one_of_another_query_is_refused(self, members):
+        member, _ = members
+        cursors = {path: self.cursor(member, path) for path in self.LISTS}
+        for path in self.LISTS:
+            for source, cursor in cursors.items():
+                if source != path:
+                    assert_problem(member.get(f"{path.format(member)}&cursor={cursor}"), 400, "validation_failed")
