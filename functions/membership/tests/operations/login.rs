@@ -195,13 +195,10 @@ async fn a_lost_answer_logs_nobody_out_if_the_exchange_had_a_key() {
 #[tokio::test]
 async fn a_spent_token_under_another_key_is_a_theft() {
     let bench = bench();
-    for keys in [(Some("k1"), Some("k2")), (Some("k1"), None), (None, Some("k1"))] {
-        registered(
-            &bench,
-            &with(hana(), "email", format!("{keys:?}@pay.example").replace(['(', ')', '"', ',', ' '], "")),
-        )
-        .await;
-        let email = format!("{keys:?}@pay.example").replace(['(', ')', '"', ',', ' '], "");
+    let cases = [(Some("k1"), Some("k2")), (Some("k1"), None), (None, Some("k1"))];
+    for (place, keys) in cases.into_iter().enumerate() {
+        let email = format!("member{place}@pay.example");
+        registered(&bench, &with(hana(), "email", email.as_str())).await;
         let tokens = bench.send(login(&email, "correct horse battery")).await.body;
         let request = |key: Option<&str>| {
             let request = refresh(text(&tokens["refreshToken"]));
