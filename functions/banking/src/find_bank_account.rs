@@ -43,6 +43,7 @@ pub struct Wanted {
 /// One account, or a page of them.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(untagged)]
+#[schemars(rename = "BankAccountOrListing")]
 pub enum Found {
     /// The one that was asked for.
     One(BankAccountView),

@@ -55,6 +55,7 @@ pub struct Wanted {
 /// One firmbanking, or a page of them.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(untagged)]
+#[schemars(rename = "FirmbankingOrListing")]
 pub enum Found {
     /// The one that was asked for.
     One(peers::Firmbanking),

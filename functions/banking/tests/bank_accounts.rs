@@ -1,0 +1,275 @@
+//! Linking, showing and unlinking bank accounts, through HTTP on the twin, with the bank simulator behind the wire.
+
+#![allow(clippy::arithmetic_side_effects)]
+
+mod support;
+
+use contract::{Caller, testing::Request};
+use serde_json::{Value, json};
+use store::{AttributeValue, kind_of};
+use support::{DUL, HANA, Town, dul, hana, operator, recharge, registration};
+
+#[tokio::test]
+async fn an_account_is_linked_once_the_bank_has_confirmed_it() {
+    let town = Town::new().await;
+    let answer = town.register(hana(), "110-234-56789", "김하나", "k1").await;
+    assert_eq!(answer.status, 201, "{}", answer.body);
+    assert_eq!(answer.body["maskedAccountNumber"], "*******6789");
+    assert_eq!(answer.body["state"], "linked");
+    assert_eq!(answer.body["membershipId"], json!(hana()));
+    let place = answer.header("location").unwrap();
+    assert_eq!(town.get(hana(), "member", place).await.body, answer.body);
+
+    let again = town.register(hana(), "110-234-56789", "김하나", "k1").await;
+    assert_eq!((again.status, again.header("idempotent-replayed")), (201, Some("true")));
+    assert_eq!(again.body, answer.body);
+    assert_eq!(town.register(hana(), DUL, "김하나", "k1").await.code(), "idempotency_key_reused");
+    assert_eq!(town.register(hana(), HANA, "김하나", "k2").await.code(), "bank_account_already_linked");
+    assert_eq!(town.register(dul(), HANA, "김하나", "k1").await.code(), "bank_account_already_linked");
+
+    let events = town.banking.relay().await.unwrap();
+    assert_eq!(events.len(), 1);
+    assert_eq!(events[0].kind, "banking.accountRegistered.v1");
+    assert_eq!(events[0].data["bankAccountId"], answer.body["bankAccountId"]);
+}
+
+#[tokio::test]
+async fn nothing_personal_lies_open_in_the_table_or_in_facts() {
+    let (town, _) = Town::linked().await;
+    let path = "/v1/bank-accounts/by-event";
+    town.banking.send(registration(path, dul(), DUL, "이둘", "k")).await;
+    let items = serde_json::to_string(&town.banking.twin.items()).unwrap();
+    let facts = serde_json::to_string(&town.banking.relay().await.unwrap()).unwrap();
+    for text in [HANA, DUL, "김하나", "이둘"] {
+        assert!(!items.contains(text) && !facts.contains(text), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn what_the_bank_does_not_confirm_is_refused_and_leaves_nothing() {
+    let town = Town::new().await;
+    for (number, holder, code) in
+        [("55566677788", "김하나", "account_unknown_to_bank"), (HANA, "이둘", "holder_mismatch")]
+    {
+        let answer = town.register(hana(), number, holder, "k1").await;
+        assert_eq!((answer.status, answer.code()), (422, code));
+    }
+    town.wire.tell(HANA, "down", None).await;
+    let answer = town.register(hana(), HANA, "김하나", "k1").await;
+    assert_eq!((answer.status, answer.code()), (503, "temporarily_unavailable"));
+    assert_eq!(answer.header("retry-after"), Some("1"));
+    assert!(town.banking.twin.items().is_empty());
+    // The key is free again.
+    town.wire.tell(HANA, "normal", None).await;
+    assert_eq!(town.register(hana(), HANA, "김하나", "k1").await.status, 201);
+}
+
+#[tokio::test]
+async fn an_answer_that_is_not_the_banks_is_no_answer() {
+    for (status, body) in [
+        (200, json!({})),
+        (200, json!({ "exists": true })),
+        (200, Value::Null),
+        (404, json!({ "message": "Not Found" })),
+        (502, Value::Null),
+        (401, json!({ "code": "unauthorized" })),
+    ] {
+        let mut town = Town::new().await;
+        town.banking.context.egress = town.banking.world.clone();
+        let answered = body.clone();
+        town.banking
+            .world
+            .answer_bank(move |_| Ok(contract::ports::Incoming { status, body: answered.clone() }));
+        let answer = town.register(hana(), HANA, "김하나", "k1").await;
+        assert_eq!(answer.code(), "temporarily_unavailable", "{status} {body}");
+        assert!(town.banking.twin.items().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn hostile_input_is_named_and_nothing_is_written() {
+    let town = Town::new().await;
+    let body = |number: Value, holder: Value| json!({ "accountNumber": number, "holder": holder });
+    let cases = [
+        (json!({}), "/accountNumber"),
+        (json!({ "accountNumber": HANA }), "/holder"),
+        (body(json!(11_023_456_789_u64), json!("김하나")), "/accountNumber"),
+        (body(json!("1234567"), json!("김하나")), "/accountNumber"),
+        (body(json!("1".repeat(21)), json!("김하나")), "/accountNumber"),
+        (body(json!("1".repeat(50_000)), json!("김하나")), "/accountNumber"),
+        (body(json!("１１０２３４５６７８９"), json!("김하나")), "/accountNumber"),
+        (body(json!("110\u{200B}23456789"), json!("김하나")), "/accountNumber"),
+        (body(json!(HANA), json!("")), "/holder"),
+        (body(json!(HANA), json!(" 김하나")), "/holder"),
+        (body(json!(HANA), json!("김\u{200B}하나")), "/holder"),
+        (body(json!(HANA), json!("김하나\u{202E}")), "/holder"),
+        (body(json!(HANA), json!("\u{1112}\u{1161}\u{11AB}")), "/holder"),
+        (body(json!(HANA), json!("가".repeat(101))), "/holder"),
+        (body(json!(HANA), json!(null)), "/holder"),
+        (json!({ "accountNumber": HANA, "holder": "김하나", "membershipId": dul() }), "/membershipId"),
+    ];
+    for path in ["/v1/bank-accounts", "/v1/bank-accounts/by-event"] {
+        for (body, pointer) in &cases {
+            let request = Request::new("POST", path).caller(hana(), "member").key("k").json(body);
+            let answer = town.banking.send(request).await;
+            assert_eq!((answer.status, answer.code()), (400, "validation_failed"), "{body}");
+            assert_eq!(answer.body["errors"][0]["pointer"], *pointer, "{body}");
+        }
+        let anonymous = Request::new("POST", path).json(&body(json!(HANA), json!("김하나")));
+        assert_eq!(town.banking.send(anonymous.clone()).await.code(), "unauthorized");
+        let operator = anonymous.caller(operator(), "operator");
+        assert_eq!(town.banking.send(operator).await.code(), "forbidden");
+    }
+    assert!(town.banking.twin.items().is_empty());
+    assert_eq!(town.wire.moves(HANA).await, 0);
+}
+
+#[tokio::test]
+async fn only_the_owner_sees_an_account() {
+    let (town, id) = Town::linked().await;
+    let path = format!("/v1/bank-accounts/{id}");
+    assert_eq!(town.get(dul(), "member", &path).await.code(), "not_found");
+    assert_eq!(town.unlink(dul(), &id).await.code(), "not_found");
+    let unknown = format!("/v1/bank-accounts/{}", kernel::id::BankAccountId::derive(&["none"]));
+    assert_eq!(town.get(hana(), "member", &unknown).await.code(), "not_found");
+    assert_eq!(town.unlink(hana(), &unknown.replace("/v1/bank-accounts/", "")).await.code(), "not_found");
+    assert_eq!(town.get(hana(), "member", "/v1/bank-accounts/bka_x").await.code(), "validation_failed");
+    assert_eq!(town.get(hana(), "member", &format!("{path}?limit=1")).await.code(), "validation_failed");
+    assert_eq!(town.get(dul(), "member", "/v1/bank-accounts").await.body["items"], json!([]));
+}
+
+#[tokio::test]
+async fn accounts_are_listed_newest_first_page_by_page() {
+    let town = Town::new().await;
+    for place in 0..5 {
+        let number = format!("3301234500{place}");
+        town.wire.open_account(&number, "김하나").await;
+        assert_eq!(town.register(hana(), &number, "김하나", &number).await.status, 201);
+        town.banking.world.pass_seconds(1);
+    }
+    let mut seen = Vec::new();
+    let mut path = "/v1/bank-accounts?limit=2".to_owned();
+    loop {
+        let page = town.get(hana(), "member", &path).await;
+        assert_eq!(page.status, 200, "{}", page.body);
+        for item in page.body["items"].as_array().unwrap() {
+            seen.push(item["maskedAccountNumber"].as_str().unwrap().to_owned());
+        }
+        let Some(cursor) = page.body["nextCursor"].as_str() else { break };
+        let foreign = town.get(dul(), "member", &format!("/v1/bank-accounts?cursor={cursor}")).await;
+        assert_eq!(foreign.body["errors"][0]["pointer"], "/cursor");
+        path = format!("/v1/bank-accounts?limit=2&cursor={cursor}");
+    }
+    assert_eq!(seen, ["*******5004", "*******5003", "*******5002", "*******5001", "*******5000"]);
+    for bad in ["limit=0", "limit=101", "limit=x", "cursor=x", "cursor=", "page=2"] {
+        let answer = town.get(hana(), "member", &format!("/v1/bank-accounts?{bad}")).await;
+        assert_eq!(answer.code(), "validation_failed", "{bad}");
+    }
+}
+
+#[tokio::test]
+async fn by_event_the_account_ends_as_it_would_directly() {
+    let path = "/v1/bank-accounts/by-event";
+    for (number, holder, state, reason) in [
+        (HANA, "김하나", "linked", Value::Null),
+        (HANA, "이둘", "refused", json!("holder_mismatch")),
+        ("55566677788", "김하나", "refused", json!("account_unknown_to_bank")),
+    ] {
+        let town = Town::new().await;
+        let request = registration(path, hana(), number, holder, "k1");
+        let answer = town.banking.send(request.clone()).await;
+        assert_eq!((answer.status, &answer.body["state"]), (202, &json!("requested")));
+        let place = answer.header("location").unwrap().to_owned();
+        town.deliver().await;
+        let account = town.get(hana(), "member", &place).await;
+        assert_eq!((&account.body["state"], &account.body["failureReason"]), (&json!(state), &reason));
+        let again = town.banking.send(request).await;
+        assert_eq!((again.status, again.header("idempotent-replayed")), (202, Some("true")));
+        let linked = state == "linked";
+        assert_eq!(again.body["state"], state);
+        // A number that was not linked is free, and its key is gone.
+        let direct = town.register(dul(), number, "김하나", "k").await;
+        assert_eq!(direct.code() == "bank_account_already_linked", linked, "{}", direct.body);
+        let sealed = town.banking.twin.items().into_iter().find(|item| {
+            kind_of(item) == "bankAccount"
+                && item.get("membershipId") == Some(&AttributeValue::S(hana().to_string()))
+        });
+        assert_eq!(sealed.unwrap().contains_key("sealed"), linked);
+    }
+}
+
+#[tokio::test]
+async fn by_event_a_silent_bank_is_asked_again_until_it_answers() {
+    let town = Town::new().await;
+    town.wire.tell(HANA, "down", None).await;
+    let request = registration("/v1/bank-accounts/by-event", hana(), HANA, "김하나", "k1");
+    let place = town.banking.send(request).await.header("location").unwrap().to_owned();
+    let event = town.banking.relay().await.unwrap().remove(0);
+    let mut delays = Vec::new();
+    for _ in 0..3 {
+        town.banking.call("onRegisterBankAccountRequested", Caller::Platform, json!(event)).await.unwrap();
+        assert_eq!(town.get(hana(), "member", &place).await.body["state"], "requested");
+        town.banking.world.take_queued();
+        town.banking.relay().await.unwrap();
+        delays.extend(town.banking.world.take_queued().iter().map(|message| message.delay_seconds));
+    }
+    assert_eq!(delays, [5, 10, 20]);
+    town.wire.tell(HANA, "normal", None).await;
+    town.banking.call("onRegisterBankAccountRequested", Caller::Platform, json!(event)).await.unwrap();
+    assert_eq!(town.get(hana(), "member", &place).await.body["state"], "linked");
+    // The event again, however late, changes nothing.
+    let before = town.banking.twin.items();
+    town.banking.call("onRegisterBankAccountRequested", Caller::Platform, json!(event)).await.unwrap();
+    assert_eq!(town.banking.twin.items(), before);
+}
+
+#[tokio::test]
+async fn two_requests_for_one_number_link_it_once() {
+    let town = Town::new().await;
+    let path = "/v1/bank-accounts/by-event";
+    for (member, key) in [(hana(), "a"), (hana(), "b"), (dul(), "c")] {
+        let answer = town.banking.send(registration(path, member, HANA, "김하나", key)).await;
+        assert_eq!(answer.status, 202);
+    }
+    town.deliver().await;
+    let mut states = Vec::new();
+    for item in town.banking.twin.items() {
+        if let Some(AttributeValue::S(state)) = item.get("state") {
+            states.push(state.clone());
+        }
+    }
+    states.sort();
+    assert_eq!(states, ["linked", "refused", "refused"]);
+}
+
+#[tokio::test]
+async fn an_unlinked_account_is_unreadable_and_its_number_free() {
+    let (town, id) = Town::linked().await;
+    assert_eq!(town.unlink(hana(), &id).await.status, 204);
+    assert_eq!(town.unlink(hana(), &id).await.status, 204, "again");
+    let account = town.get(hana(), "member", &format!("/v1/bank-accounts/{id}")).await;
+    assert_eq!(account.body["state"], "unlinked");
+    assert_eq!(town.get(hana(), "member", "/v1/bank-accounts").await.body["items"], json!([]));
+    let items = town.banking.twin.items();
+    assert!(items.iter().all(|item| !item.contains_key("sealed") && kind_of(item) != "claim"));
+    let order = town.order("mcr_1/bank", recharge(&id, hana(), 1_000)).await.unwrap();
+    assert_eq!(order.body["failureReason"], "bank_account_not_found");
+    // Its first key still answers the first result; with another the number is linked again.
+    let replay = town.register(hana(), HANA, "김하나", "link").await;
+    assert_eq!(replay.header("idempotent-replayed"), Some("true"));
+    let anew = town.register(hana(), HANA, "김하나", "anew").await;
+    assert_eq!(anew.status, 201);
+    assert_ne!(anew.body["bankAccountId"], json!(id));
+}
+
+#[tokio::test]
+async fn an_account_is_not_unlinked_while_a_firmbanking_uses_it() {
+    let (town, id) = Town::linked().await;
+    town.wire.tell(HANA, "lost", Some(1)).await;
+    let reply = town.order("mcr_1/bank", recharge(&id, hana(), 1_000)).await.unwrap();
+    assert_eq!((reply.status, &reply.body["state"]), (202, &json!("unknown")));
+    assert_eq!(town.unlink(hana(), &id).await.code(), "bank_account_in_use");
+    town.deliver().await;
+    assert_eq!(town.wire.moves(HANA).await, 1);
+    assert_eq!(town.unlink(hana(), &id).await.status, 204);
+}
