@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 use contract::Operation;
 use schemars::{SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 const SCHEMAS: &str = "#/components/schemas/";
 /// Where inputs' references point until the end, so that they can be told from answers'.
@@ -37,8 +37,8 @@ impl Default for Schemas {
 pub struct Input {
     /// The whole.
     pub schema: Value,
-    /// Its properties, in a map of their own.
-    pub properties: Map<String, Value>,
+    /// Its properties, in order.
+    pub properties: BTreeMap<String, Value>,
     /// The names of those that must be there.
     pub required: BTreeSet<String>,
 }
@@ -46,6 +46,7 @@ pub struct Input {
 impl Input {
     fn of(schema: Value) -> Input {
         let properties = schema.get("properties").and_then(Value::as_object).cloned().unwrap_or_default();
+        let properties = properties.into_iter().collect();
         let required = schema.get("required").and_then(Value::as_array).into_iter().flatten();
         let required = required.filter_map(Value::as_str).map(str::to_owned).collect();
         Input { schema, properties, required }
@@ -56,7 +57,7 @@ impl Input {
         self.properties.remove(name);
         self.required.remove(name);
         if let Some(schema) = self.schema.as_object_mut() {
-            schema.insert("properties".to_owned(), Value::Object(self.properties.clone()));
+            schema.insert("properties".to_owned(), json!(self.properties));
             schema.insert("required".to_owned(), json!(self.required));
         }
     }
