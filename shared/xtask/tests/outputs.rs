@@ -1,5 +1,7 @@
 //! What `make generate` writes is up to date, right, and frozen where it is published.
 
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test ends where it is surprised")]
+
 use jsonschema::Validator;
 use serde_json::{Value, json};
 use xtask::{SERVICES, generate, generate::facts, root};

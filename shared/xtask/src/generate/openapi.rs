@@ -135,19 +135,19 @@ impl Route<'_> {
     }
 
     fn parameters(&self, input: &Input) -> Vec<Value> {
-        let elsewhere = |name: &str| {
-            self.operation.routes().any(|(_, path)| path_parameters(path).any(|own| own == name))
-        };
+        let names = |path| path_parameters(path).collect::<Vec<_>>();
+        let own = names(self.path);
+        let others: Vec<_> = self.operation.routes().map(|(_, path)| names(path)).collect();
+        // A route that names one thing takes nothing of what its sibling, the list, is narrowed by.
+        let names_one = others.iter().any(|other| other.len() < own.len());
+        let has_query = !self.takes_body() && !names_one;
         let parameters = input.properties.iter().filter_map(|(name, schema)| {
-            let place = if path_parameters(self.path).any(|own| own == name) {
-                "path"
-            } else if self.takes_body() || elsewhere(name) {
-                return None;
-            } else {
-                "query"
-            };
-            let required = place == "path" || input.required.contains(name);
-            Some(parameter(place, name, required, schemas::not_null(schema.clone())))
+            let in_path = own.contains(&name.as_str());
+            let in_query = has_query && !others.iter().flatten().any(|other| other == name);
+            let place = if in_path { "path" } else { "query" };
+            let required = in_path || input.required.contains(name);
+            let schema = schemas::not_null(schema.clone());
+            (in_path || in_query).then(|| parameter(place, name, required, schema))
         });
         let mut parameters: Vec<Value> = parameters.collect();
         if self.operation.idempotent {
