@@ -156,5 +156,5 @@ async fn own_number(context: &Context) -> Result<String, Problem> {
     let SecretText(text) = text.ok_or_else(|| Problem::internal("the bank's secret is empty"))?;
     let client: Client =
         serde_json::from_str(&text).map_err(|_| Problem::internal("the bank's secret has another form"))?;
-    Ok(client.corporate_account)
+    Ok(client.corporate_account.replace('-', ""))
 }

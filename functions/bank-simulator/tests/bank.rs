@@ -1,6 +1,13 @@
 //! The bank keeps its word: one outcome per transfer id, both legs or none, whatever its accounts are told to do.
 
-#![allow(clippy::arithmetic_side_effects)]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
 
 use bank_simulator::SERVICE;
 use contract::testing::{Answer, Bench, Request};

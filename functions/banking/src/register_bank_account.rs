@@ -29,6 +29,7 @@ pub const OPERATION: Operation = Operation {
     answers: &[201],
     refuses: &[&refusals::ALREADY_LINKED, &refusals::UNKNOWN_TO_BANK, &refusals::HOLDER_MISMATCH],
     idempotent: true,
+    key_optional: true,
     ..handled_by!(register_bank_account)
 };
 

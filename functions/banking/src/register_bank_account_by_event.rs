@@ -22,6 +22,7 @@ pub const OPERATION: Operation = Operation {
     answers: &[202],
     refuses: &[&refusals::ALREADY_LINKED],
     idempotent: true,
+    key_optional: true,
     ..handled_by!(register_bank_account_by_event)
 };
 

@@ -1,6 +1,13 @@
 //! Linking, showing and unlinking bank accounts, through HTTP on the twin, with the bank simulator behind the wire.
 
-#![allow(clippy::arithmetic_side_effects)]
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
 
 mod support;
 

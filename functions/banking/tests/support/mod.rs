@@ -1,6 +1,6 @@
 //! Banking on its twin, and the bank simulator on its own, joined by a wire that keeps time.
 
-#![allow(dead_code, clippy::arithmetic_side_effects, reason = "each test file uses its own part")]
+#![allow(dead_code, reason = "each test file uses its own part")]
 
 use async_trait::async_trait;
 use bank_simulator::SERVICE as BANK;
