@@ -113,8 +113,9 @@ impl Event {
     }
 }
 
+/// Serde's message would quote the event, which may hold personal data, so it does not go further.
 fn read<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, Problem> {
-    serde_json::from_value(value).map_err(Problem::internal)
+    serde_json::from_value(value).map_err(|_| Problem::internal("not what its shape promises"))
 }
 
 fn records<T: serde::de::DeserializeOwned>(mut object: Map<String, Value>) -> Result<Vec<T>, Problem> {
@@ -126,7 +127,7 @@ impl Function {
     /// the trace that AWS itself began, for events that bring none.
     pub async fn handle(&self, event: Value, trace: Option<Trace>) -> Result<Value, Failure> {
         let trace = || trace.clone().unwrap_or_else(|| Trace::start(self.context.random()));
-        match Event::read(event)? {
+        match Event::read(event).map_err(|problem| self.unusable(problem))? {
             Event::Http(event) => self.http(event, trace()).await,
             Event::Direct(call) => self.direct(call).await,
             Event::Queue(records) => Ok(self.queue(records, trace).await),
@@ -136,9 +137,9 @@ impl Function {
     }
 
     async fn http(&self, event: Map<String, Value>, trace: Trace) -> Result<Value, Failure> {
-        let request = http_request(event, &trace)?;
+        let request = http_request(event, &trace).map_err(|problem| self.unusable(problem))?;
         let response = http::answer(self.service, self.name.as_deref(), &self.context, request).await;
-        Ok(http_response(response)?)
+        Ok(http_response(response).map_err(|problem| self.unusable(problem))?)
     }
 
     async fn direct(&self, call: DirectCall) -> Result<Value, Failure> {
@@ -154,7 +155,7 @@ impl Function {
                 };
                 self.run(operation, around, call.body).await
             }
-            Err(problem) => Err(problem),
+            Err(problem) => Err(self.unusable(problem)),
         };
         let answer = match outcome {
             Ok(reply) => DirectAnswer::Done(reply.body),
@@ -190,18 +191,15 @@ impl Function {
 
     /// The operation that a message is for, its trace and its input: a fact is the whole envelope.
     fn input_of(&self, queue: &str, text: &str) -> Result<(&'static Operation, String, Value), Problem> {
-        // Serde's message would quote the body, so it does not go further.
         let body: Value = serde_json::from_str(text).map_err(|_| Problem::internal("not JSON"))?;
         if body.get("detail-type").is_some() {
-            let BusEvent { detail } =
-                serde_json::from_value(body).map_err(|_| Problem::internal("not an event of Pay"))?;
+            let BusEvent { detail } = read(body)?;
             let traceparent = detail.traceparent.clone();
             let operation = self.of_queue(queue, &detail.kind)?;
             let fact = serde_json::to_value(detail).map_err(Problem::internal)?;
             return Ok((operation, traceparent, fact));
         }
-        let Message { operation, traceparent, body } =
-            serde_json::from_value(body).map_err(|_| Problem::internal("not a message of Pay"))?;
+        let Message { operation, traceparent, body } = read(body)?;
         let operation = self.named(&operation, |operation| operation.triggers.contains(&Trigger::Queue))?;
         Ok((operation, traceparent, body))
     }
@@ -215,7 +213,9 @@ impl Function {
         };
         let batch = StreamBatch { changes: records.into_iter().map(change).collect() };
         let body = serde_json::to_value(batch).map_err(Problem::internal)?;
-        let operation = self.only(|operation| operation.triggers.contains(&Trigger::Stream))?;
+        let operation = self
+            .only(|operation| operation.triggers.contains(&Trigger::Stream))
+            .map_err(|problem| self.unusable(problem))?;
         let failed = match self.run(operation, Around::platform(trace), body).await {
             Ok(reply) => read::<Relayed>(reply.body)?.failed_sequence,
             Err(_) => first,
@@ -233,7 +233,8 @@ impl Function {
                 Trigger::Schedule(_) => !is_rotation,
                 _ => false,
             })
-        })?;
+        });
+        let operation = operation.map_err(|problem| self.unusable(problem))?;
         Ok(self.run(operation, Around::platform(trace), body).await?.body)
     }
 
@@ -261,6 +262,14 @@ impl Function {
         let millis = self.context.clock.now().millis_since(began);
         http::log(self.service.name, operation.name, &outcome, &trace, millis);
         outcome
+    }
+
+    /// Tells the log of an event that no operation could be run for.
+    fn unusable(&self, problem: Problem) -> Problem {
+        let (service, operation) = (self.service.name, self.name.as_deref().unwrap_or("none"));
+        let cause = problem.cause.as_deref().unwrap_or_default();
+        tracing::error!(service, operation, cause, "an event cannot be used");
+        problem
     }
 
     /// This function's own operation, or on a laptop the only one that fits.

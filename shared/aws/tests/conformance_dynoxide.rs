@@ -1,5 +1,12 @@
 //! The DynamoDB adapter, in front of a real engine, keeps every promise of a table, and does as the twin does.
 
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test may fail loudly"
+)]
+
 mod engine;
 
 use engine::Engine;

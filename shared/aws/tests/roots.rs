@@ -1,5 +1,12 @@
 //! The embedded roots of AWS are those that Mozilla's program trusts under the same names.
 
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a test may fail loudly"
+)]
+
 use data_encoding::BASE64;
 
 const NAMES: [&str; 5] = [

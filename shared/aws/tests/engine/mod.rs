@@ -54,7 +54,7 @@ fn binary() -> PathBuf {
     let binary = option_env_now("DYNOXIDE").map_or(installed, PathBuf::from);
     assert!(
         binary.is_file(),
-        "{} is missing: `make tools` installs it, or set DYNOXIDE to the path of a dynoxide binary",
+        "{} is missing: `make dynoxide` installs it, or set DYNOXIDE to the path of a dynoxide binary",
         binary.display()
     );
     binary
