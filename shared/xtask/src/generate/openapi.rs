@@ -50,7 +50,6 @@ pub fn document(root: &Path, services: &[&'static Service], api: Api) -> Result<
         "info": {
             "title": title,
             "version": env!("CARGO_PKG_VERSION"),
-            "summary": "Serverless payments",
             "license": { "name": "Apache License 2.0", "identifier": "Apache-2.0" },
         },
         "servers": [{
