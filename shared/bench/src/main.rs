@@ -1,0 +1,50 @@
+//! What operations cost, in figures that a noisy machine does not change: `make bench-units` and `make bench-start`.
+//!
+//! The first counts DynamoDB units, AWS calls and dollars of every operation; the second counts a release binary's
+//! instructions, memory and zip size. Both print their tables and write them into docs/benchmarks.md. Neither is part
+//! of what is deployed.
+
+#![allow(
+    clippy::float_arithmetic,
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "figures that are printed and never booked, from JSON that this crate makes itself"
+)]
+
+mod dynoxide;
+mod meter;
+mod prices;
+mod report;
+mod rules;
+mod runner;
+mod runtime_api;
+mod scenarios;
+mod size;
+mod start;
+mod tally;
+mod tls;
+mod units;
+mod world;
+
+use anyhow::{Context as _, Result};
+use std::{path::Path, process::ExitCode};
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).context("no project above")?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    match std::env::args().nth(1).as_deref() {
+        Some("units") => runtime.block_on(units::run(root)),
+        Some("start") => runtime.block_on(start::run(root)),
+        _ => anyhow::bail!("usage: bench units | bench start"),
+    }
+}
