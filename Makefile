@@ -8,7 +8,7 @@ NAME   ?= pay
 
 .DEFAULT_GOAL := help
 .PHONY: help prepare run demo status token bank operator redrive republish logs invoke watch stop reset \
-        test test-rust test-infra test-e2e lint fmt generate build plan deploy dynoxide
+        test test-rust test-infra test-e2e lint fmt generate build plan deploy dynoxide bench-units bench-start
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -85,6 +85,14 @@ generate: ## write operations.json, openapi.json, schemas, the watch router and 
 
 dynoxide: prepare ## install the local DynamoDB engine of the conformance suite and the benches
 	@$(PYTHON) infra/local/prepare.py dynoxide
+
+# --- benches: figures that a noisy machine does not change, written into docs/benchmarks.md
+
+bench-units: dynoxide ## DynamoDB units, AWS calls and dollars of every operation; fails if a budget is broken
+	cargo run --quiet --package bench -- units
+
+bench-start: dynoxide ## instructions, memory and zip size of a release function, by valgrind; builds the release first
+	cargo run --quiet --package bench -- start
 
 # --- AWS
 
