@@ -354,3 +354,58 @@ fn cancellation(reasons: &[CancellationReason]) -> CommitError {
 fn unavailable<E: ProvideErrorMetadata + std::fmt::Debug>(error: &SdkError<E>) -> Unavailable {
     Unavailable(crate::config::reason(error))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reason(code: &str, item: Option<&str>) -> CancellationReason {
+        let item = item.map(|sort| key_attributes(&Key::new("p", sort)));
+        CancellationReason::builder().code(code).set_item(item).build()
+    }
+
+    /// No engine on this machine makes conflicts or throttles, so what they mean is held here.
+    #[test]
+    fn a_cancelled_transaction_says_why() {
+        let refused = [
+            reason("None", None),
+            reason("ConditionalCheckFailed", Some("a")),
+            reason("TransactionConflict", None),
+            reason("ConditionalCheckFailed", None),
+        ];
+        let found = Item::from(key_attributes(&Key::new("p", "a")));
+        assert_eq!(
+            cancellation(&refused),
+            CommitError::Refused(vec![
+                Refused { write: 1, found: Some(found) },
+                Refused { write: 3, found: None },
+            ])
+        );
+        let contended =
+            [reason("None", None), reason("TransactionConflict", None), reason("ThrottlingError", None)];
+        assert_eq!(cancellation(&contended), CommitError::Contended);
+        let throttled = [reason("ThrottlingError", None), reason("None", None)];
+        let told = Unavailable("the transaction was cancelled: ThrottlingError".to_owned());
+        assert_eq!(cancellation(&throttled), CommitError::Unavailable(told));
+    }
+
+    #[test]
+    fn names_never_stand_in_an_expression_themselves() {
+        let value = AttributeValue::N("1".to_owned());
+        for condition in [
+            Condition::Absent,
+            Condition::Present,
+            Condition::Equals("size", value.clone()),
+            Condition::AbsentOrBelow("size", value),
+            Condition::Without("size"),
+        ] {
+            let Guard { text, names, values } = guard(&condition);
+            let text = text.unwrap();
+            assert!(!text.contains("size") && !text.contains("pk"), "{text}");
+            // DynamoDB refuses placeholders that are not used.
+            for name in names.unwrap().keys().chain(values.unwrap_or_default().keys()) {
+                assert!(text.contains(name), "{text}: {name}");
+            }
+        }
+    }
+}
