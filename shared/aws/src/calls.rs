@@ -49,8 +49,7 @@ impl Lambda {
         let answer = self
             .client()
             .invoke()
-            .function_name(crate::queues::resource_name(&self.prefix, &call.operation))
-            .qualifier(ALIAS)
+            .function_name(function_name(&self.prefix, &call.operation))
             .payload(payload.into())
             .send()
             .await
@@ -69,5 +68,20 @@ impl Calls for Lambda {
         let limit = Duration::from_millis(timeout_ms.into());
         let answer = tokio::time::timeout(limit, self.ask(call)).await;
         answer.unwrap_or_else(|_| Err(Unanswered(format!("no answer within {timeout_ms} ms"))))
+    }
+}
+
+/// The alias is part of the name, as it is part of the ARN that the caller's role is granted.
+fn function_name(prefix: &str, operation: &str) -> String {
+    format!("{}:{ALIAS}", crate::queues::resource_name(prefix, operation))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_callee_is_named_with_its_alias() {
+        assert_eq!(function_name("pay", "banking.requestFirmbanking"), "pay-banking-requestFirmbanking:live");
     }
 }
