@@ -53,7 +53,6 @@ def tell(system):
     """Plays the story and returns the people in it, with their credentials."""
     run = secrets.token_hex(3)
     bank = system.bank
-    succeed(bank.open_account(bank.corporate_account, "주식회사 페이", 1_000_000_000))
     people = [introduce(system, bank, who, run) for who in NAMES]
     for person in people:
         recharge(system, person)
@@ -72,7 +71,7 @@ def introduce(system, bank, who, run):
     person["token"] = log_in(system, person)
     person["account"] = "110" + str(secrets.randbelow(10**10)).zfill(10)
     succeed(bank.open_account(person["account"], name, AT_THE_BANK))
-    account = {"bankCode": "088", "accountNumber": person["account"]}
+    account = {"accountNumber": person["account"], "holder": name}
     linked = succeed(system.api.post("/v1/bank-accounts", account, token=person["token"], key=new_key()))
     person["bankAccountId"] = linked["bankAccountId"]
     person["amount"] = RECHARGES[who]
