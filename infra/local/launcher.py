@@ -181,6 +181,20 @@ PAGE = """<!doctype html>
 </body></html>"""
 
 
+def read_streams_from_where_they_begin():
+    """ministack keeps a stream reader's position over a restart, but not the records that it counts.
+
+    The position would then lie past the end of the new, empty stream, and new records would be skipped.
+    """
+    restore = lambda_svc._restore_esm_positions
+
+    def restore_others(positions, kept):
+        if positions is not lambda_svc._dynamodb_stream_positions:
+            restore(positions, kept)
+
+    lambda_svc._restore_esm_positions = restore_others
+
+
 async def main():
     config = Config()
     config.bind = [f"127.0.0.1:{PORT}"]
@@ -202,4 +216,5 @@ if __name__ == "__main__":
     describe_token_authorizers_like_aws()
     create_empty_secrets_empty()
     rotate_secrets()
+    read_streams_from_where_they_begin()
     asyncio.run(main())
