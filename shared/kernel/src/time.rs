@@ -86,7 +86,8 @@ impl FromStr for Timestamp {
 
     fn from_str(text: &str) -> Result<Timestamp, NotATime> {
         let moment = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| NotATime)?;
-        let millis = i64::try_from(moment.unix_timestamp_nanos().div_euclid(1_000_000)).map_err(|_| NotATime)?;
+        let millis =
+            i64::try_from(moment.unix_timestamp_nanos().div_euclid(1_000_000)).map_err(|_| NotATime)?;
         let known = Timestamp::EPOCH.0..=Timestamp::END.0;
         if known.contains(&millis) { Ok(Timestamp(millis)) } else { Err(NotATime) }
     }
