@@ -200,10 +200,14 @@ def example(name):
 def watch(options):
     """Points every function of the running cloud at `cargo lambda watch`, until it is interrupted."""
     cloud = Cloud(options.cloud)
+    up(cloud)
     port = free_port()
     up(cloud, watch_url=f"http://127.0.0.1:{port}")
     outputs = stack.outputs(cloud)
     account = outputs["queue_base"]
+    # One environment serves all functions here; each service states only its own facts anyway.
+    services = json.loads((stack.COMPOSITION / "operations.json").read_text())["services"]
+    published = sorted(fact for service in services.values() for fact in service["publishes"])
     environment = {
         **os.environ,
         "PATH": f"{LOCAL / 'venv/bin'}:{os.environ['PATH']}",
@@ -216,6 +220,7 @@ def watch(options):
         "PAY_QUEUES": account,
         "PAY_ISSUER": outputs["api_url"],
         "PAY_BANK_ENDPOINT": outputs["bank_url"],
+        "PAY_PUBLISHED": ",".join(published),
     }
     command = ["cargo", "lambda", "watch", "--package", "bootstrap", "-A", "127.0.0.1", "-P", str(port)]
     console.print("Edit, save, call: every function now runs from the sources. Ctrl-C ends it.")

@@ -90,7 +90,7 @@ def recharge(system, person):
     deadline = time.monotonic() + WAIT_SECONDS
     while request["state"] not in ("succeeded", "failed") and time.monotonic() < deadline:
         time.sleep(0.5)
-        request = succeed(system.api.get(f"/v1/money/requests/{request['moneyRequestId']}", token=person["token"]))
+        request = quietly(system, f"/v1/money/requests/{request['moneyRequestId']}", person)
     if request["state"] != "succeeded":
         raise CloudError(f"the recharge ended as {request['state']}: {request.get('failureReason')}")
 

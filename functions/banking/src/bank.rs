@@ -10,7 +10,7 @@ use crate::{
     vault,
 };
 use contract::{
-    Context, Problem,
+    Context, Problem, Trace,
     ports::{Incoming, Outgoing, SecretText, Stage},
 };
 use kernel::Money;
@@ -27,6 +27,7 @@ pub struct Bank<'a> {
     api_key: String,
     corporate: AccountNumber,
     timeout_ms: u32,
+    traceparent: String,
 }
 
 #[derive(Deserialize)]
@@ -72,14 +73,15 @@ struct ToldTerms {
 
 impl<'a> Bank<'a> {
     /// The bank, with the credentials in use.
-    pub async fn of(context: &'a Context, settings: &Settings) -> Result<Bank<'a>, Problem> {
+    pub async fn of(context: &'a Context, settings: &Settings, trace: &Trace) -> Result<Bank<'a>, Problem> {
         let text = context.secrets.read(SECRET, Stage::Current).await.map_err(Problem::unavailable)?;
         let SecretText(text) = text.ok_or_else(|| Problem::internal("the bank's secret is empty"))?;
         // What serde says may quote the secret.
         let access: Access = serde_json::from_str(&text)
             .map_err(|_| Problem::internal("the bank's secret has another form"))?;
         let Access { api_key, corporate_account: corporate } = access;
-        Ok(Bank { context, api_key, corporate, timeout_ms: settings.bank_timeout_ms })
+        let traceparent = trace.traceparent().to_owned();
+        Ok(Bank { context, api_key, corporate, timeout_ms: settings.bank_timeout_ms, traceparent })
     }
 
     /// Pay's own account.
@@ -130,7 +132,7 @@ impl<'a> Bank<'a> {
 
     async fn ask(&self, method: &'static str, path: &str, body: Option<Value>) -> Option<Incoming> {
         let url = format!("{}{path}", self.context.settings.bank_endpoint);
-        let headers = vec![("x-api-key", self.api_key.clone())];
+        let headers = vec![("x-api-key", self.api_key.clone()), ("traceparent", self.traceparent.clone())];
         let request = Outgoing { method, url, headers, body, timeout_ms: self.timeout_ms };
         match self.context.egress.send(request).await {
             Ok(answer) => {

@@ -14,7 +14,7 @@ use crate::{
     vault,
 };
 use contract::{
-    Call, Code, Context, Problem, Reference, Reply,
+    Call, Code, Context, Problem, Reference, Reply, Trace,
     peers::{self, BankParty, FirmbankingOrder, FirmbankingState},
     problem,
 };
@@ -67,10 +67,10 @@ struct Side {
 
 impl<'a> Teller<'a> {
     /// A teller with the credentials in use.
-    pub async fn of(context: &'a Context) -> Result<Teller<'a>, Problem> {
+    pub async fn of(context: &'a Context, trace: &Trace) -> Result<Teller<'a>, Problem> {
         let settings = Settings::of(context)?;
         let key = vault::key(context).await?;
-        let bank = Bank::of(context, &settings).await?;
+        let bank = Bank::of(context, &settings, trace).await?;
         Ok(Teller { context, key, bank, settings, number: None })
     }
 

@@ -80,7 +80,7 @@ async fn inquire_firmbanking(context: &Context, call: Call<Inquiry>) -> Result<R
     let entry: Firmbanking = items::load(context, &items::entry_key(id, sequence))
         .await?
         .ok_or_else(|| Problem::internal(format!("{id} has no entry {sequence}")))?;
-    let entry = Teller::of(context).await?.advance(entry, Last::Found).await?;
+    let entry = Teller::of(context, &call.trace).await?.advance(entry, Last::Found).await?;
     Ok(Reply::ok(Inquired { firmbanking: Some(entry.view()), queued: 0 }))
 }
 

@@ -35,6 +35,6 @@ async fn on_firmbanking_requested(
     let entry = find_firmbanking::by_id(context, id)
         .await?
         .ok_or_else(|| Problem::internal(format!("{id} was requested and is not stored")))?;
-    Teller::of(context).await?.advance(entry, Last::Found).await?;
+    Teller::of(context, &call.trace).await?.advance(entry, Last::Found).await?;
     Ok(Reply::done())
 }

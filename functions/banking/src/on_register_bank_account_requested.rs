@@ -55,7 +55,7 @@ async fn on_register_bank_account_requested(
     else {
         return Err(Problem::internal(format!("{id} is requested without number or holder")));
     };
-    let bank = Bank::of(context, &Settings::of(context)?).await?;
+    let bank = Bank::of(context, &Settings::of(context)?, &call.trace).await?;
     match registration::ask(&bank, &number, &holder).await {
         Ok(None) => link(context, &call, &account).await?,
         Ok(Some(code)) => refuse(context, &account, code).await?,

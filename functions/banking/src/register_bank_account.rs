@@ -44,7 +44,7 @@ async fn register_bank_account(
     }
     registration.hold_to_free(context, &call.body.account_number).await?;
 
-    let bank = Bank::of(context, &Settings::of(context)?).await?;
+    let bank = Bank::of(context, &Settings::of(context)?, &call.trace).await?;
     if let Some(code) = registration::ask(&bank, &call.body.account_number, &call.body.holder).await? {
         return Err(code.into());
     }

@@ -43,7 +43,7 @@ async fn request_firmbanking(
     context: &Context,
     call: Call<FirmbankingOrder>,
 ) -> Result<Reply<peers::Firmbanking>, Problem> {
-    let mut teller = Teller::of(context).await?;
+    let mut teller = Teller::of(context, &call.trace).await?;
     Ok(match teller.store(&call, FirmbankingState::Sent).await? {
         Stored::New(entry) => firmbankings::reply(&teller.advance(entry, Last::Claimed).await?),
         Stored::Known(entry) => firmbankings::reply(&teller.advance(entry, Last::Found).await?).replayed(),

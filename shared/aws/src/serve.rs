@@ -40,7 +40,11 @@ pub fn serve(service: &'static Service) -> ExitCode {
 }
 
 fn function(service: &'static Service) -> Result<Function, Unready> {
-    let environment = Environment::of_process()?;
+    let mut environment = Environment::of_process()?;
+    if environment.table.is_empty() {
+        // On a laptop, one process environment serves every service's functions.
+        environment.table = format!("{}-{}", environment.prefix, service.name);
+    }
     if let Some(handler) = environment.handler.as_deref().filter(|name| service.operation(name).is_none()) {
         return Err(Unready::Handler { service: service.name, handler: handler.to_owned() });
     }
