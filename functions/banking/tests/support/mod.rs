@@ -148,18 +148,7 @@ impl Town {
     }
 
     pub fn order_call(&self, reference: &str, body: Value) -> Call<Value> {
-        Call {
-            operation: "banking.requestFirmbanking".to_owned(),
-            caller: Caller::Service("money.increaseMoneyRequest".to_owned()),
-            on_behalf_of: Some(hana()),
-            idempotency_key: None,
-            reference: Some(Reference { id: reference.to_owned(), birth: events::example_time() }),
-            if_match: None,
-            trace: self.banking.trace(),
-            now: self.banking.context.clock.now(),
-            fingerprint: store::seal::digest(&[&body.to_string()]),
-            body,
-        }
+        order_call(&self.banking, reference, body)
     }
 
     /// Delivers what the relay publishes to banking's own handlers, and what it queues, until nothing is left.
@@ -190,6 +179,22 @@ impl Town {
     pub async fn unlink(&self, member: MembershipId, id: &str) -> Answer {
         let path = format!("/v1/bank-accounts/{id}");
         self.banking.send(Request::new("DELETE", &path).caller(member, "member")).await
+    }
+}
+
+/// requestFirmbanking, called as money does.
+pub fn order_call(banking: &Bench, reference: &str, body: Value) -> Call<Value> {
+    Call {
+        operation: "banking.requestFirmbanking".to_owned(),
+        caller: Caller::Service("money.increaseMoneyRequest".to_owned()),
+        on_behalf_of: Some(hana()),
+        idempotency_key: None,
+        reference: Some(Reference { id: reference.to_owned(), birth: events::example_time() }),
+        if_match: None,
+        trace: banking.trace(),
+        now: banking.context.clock.now(),
+        fingerprint: store::seal::digest(&[&body.to_string()]),
+        body,
     }
 }
 
