@@ -59,6 +59,9 @@ pub struct Inquiry {
     pub bank_account_id: Option<BankAccountId>,
     /// Its place in the account's chain.
     pub sequence: Option<u64>,
+    /// How often the bank had been asked in vain when the message was sent. If it was asked since, a later message is
+    /// on its way, and this one is not needed: however many repetitions there were, one row of inquiries goes on.
+    pub inquiries: Option<u32>,
     /// Where the scan before ended.
     pub after: Option<KeyName>,
 }
@@ -73,13 +76,16 @@ pub struct Inquired {
 }
 
 async fn inquire_firmbanking(context: &Context, call: Call<Inquiry>) -> Result<Reply<Inquired>, Problem> {
-    let Inquiry { bank_account_id, sequence, .. } = call.body;
+    let Inquiry { bank_account_id, sequence, inquiries, .. } = call.body;
     let (Some(id), Some(sequence)) = (bank_account_id, sequence) else {
         return Ok(Reply::ok(Inquired { firmbanking: None, queued: scan(context, &call).await? }));
     };
     let entry: Firmbanking = items::load(context, &items::entry_key(id, sequence))
         .await?
         .ok_or_else(|| Problem::internal(format!("{id} has no entry {sequence}")))?;
+    if inquiries.is_some_and(|inquiries| inquiries < entry.inquiries) {
+        return Ok(Reply::ok(Inquired { firmbanking: Some(entry.view()), queued: 0 }));
+    }
     let entry = Teller::of(context, &call.trace).await?.advance(entry, Last::Found).await?;
     Ok(Reply::ok(Inquired { firmbanking: Some(entry.view()), queued: 0 }))
 }

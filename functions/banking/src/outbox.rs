@@ -87,9 +87,10 @@ fn ask_again(account: &BankAccount) -> Option<Later> {
 }
 
 fn inquire(entry: &Firmbanking) -> Option<Later> {
+    let Firmbanking { bank_account_id, sequence, inquiries, state, .. } = *entry;
     (!entry.is_final()).then(|| Later {
         operation: inquire_firmbanking::NAME,
-        body: json!({ "bankAccountId": entry.bank_account_id, "sequence": entry.sequence }),
-        delay_seconds: delay_seconds(entry.state, entry.inquiries),
+        body: json!({ "bankAccountId": bank_account_id, "sequence": sequence, "inquiries": inquiries }),
+        delay_seconds: delay_seconds(state, inquiries),
     })
 }

@@ -159,6 +159,25 @@ async fn inquiries_come_ever_more_slowly_while_the_bank_is_down() {
 }
 
 #[tokio::test]
+async fn repetitions_do_not_multiply_inquiries() {
+    let (town, id) = Town::linked().await;
+    town.banking.relay().await.unwrap();
+    town.wire.tell(CORPORATE, "down", None).await;
+    let mut messages = Vec::new();
+    for _ in 0..4 {
+        town.order("mcr_1/bank", recharge(&id, hana(), 1_000)).await.unwrap();
+        town.banking.relay().await.unwrap();
+        messages.extend(town.banking.world.take_queued());
+    }
+    assert_eq!(messages.len(), 4);
+    for message in messages {
+        town.banking.call("inquireFirmbanking", Caller::Platform, message.body).await.unwrap();
+    }
+    town.banking.relay().await.unwrap();
+    assert_eq!(town.banking.world.take_queued().len(), 1, "one row of inquiries goes on");
+}
+
+#[tokio::test]
 async fn the_scan_finds_what_the_relay_has_lost() {
     let (town, id) = Town::linked().await;
     town.wire.tell(HANA, "timeout", Some(1)).await;
