@@ -111,6 +111,8 @@ def rotate_secrets():
         secret["RotationEnabled"] = True
         version = data.get("ClientRequestToken") or str(uuid.uuid4())
         if data.get("RotateImmediately", True):
+            for other in secret["Versions"].values():
+                other["Stages"] = [stage for stage in other["Stages"] if stage != "AWSPENDING"]
             pending = {"SecretString": None, "SecretBinary": None, "CreatedDate": int(time.time())}
             secret["Versions"][version] = {**pending, "Stages": ["AWSPENDING"]}
             steps = (secret["RotationLambdaARN"], secret["ARN"], version)
