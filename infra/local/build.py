@@ -30,10 +30,15 @@ def binaries(about):
     return [target["name"] for target in package["targets"] if "bin" in target["kind"]]
 
 
-def for_this_machine(artifacts):
+# The tests' own build makes the binaries too: asking for another set of features would compile the SDK again.
+FUNCTIONS = ("build", "--package", "bootstrap", "--bins")
+WITH_TESTS = ("test", "--workspace", "--no-run", "--quiet")
+
+
+def for_this_machine(artifacts, what=FUNCTIONS):
     """The development profile: quick to build; stripped copies keep the zips small."""
     about = metadata()
-    if subprocess.run(["cargo", "build", "--package", "bootstrap", "--bins"], cwd=ROOT).returncode != 0:
+    if subprocess.run(["cargo", *what], cwd=ROOT).returncode != 0:
         raise CloudError("the build failed")
     for name in binaries(about):
         built = Path(about["target_directory"]) / "debug" / name

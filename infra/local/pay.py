@@ -20,10 +20,10 @@ from rich.table import Table
 console = Console(highlight=False)
 
 
-def up(cloud, **variables):
+def up(cloud, what=build.FUNCTIONS, **variables):
     """Builds, starts and deploys, saying how long each step took."""
     with timed("build (development profile)"):
-        build.for_this_machine(stack.ARTIFACTS)
+        build.for_this_machine(stack.artifacts(cloud), what)
     with timed("local cloud"):
         cloud.start()
     with timed("deployment") as notes:
@@ -49,7 +49,7 @@ class timed:
 
 def run(options):
     cloud = Cloud(options.cloud)
-    if not (stack.ARTIFACTS.exists() and (cloud.folder / "outputs.json").exists()):
+    if not (stack.artifacts(cloud).exists() and (cloud.folder / "outputs.json").exists()):
         console.print("The first build takes about 10 minutes on two cores; later starts take seconds.")
     up(cloud)
     demo(options)
@@ -261,7 +261,7 @@ def test(options):
     cloud = Cloud(options.cloud)
     cloud.reset()
     try:
-        up(cloud)
+        up(cloud, build.WITH_TESTS)
         with timed("plan, for the composition's tests"):
             plan_file = stack.Stack.local(cloud).plan_as_json({"alarms": True})
         environment = {

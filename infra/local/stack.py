@@ -11,7 +11,6 @@ from cloud import LOCAL, ROOT, CloudError, credentials
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 COMPOSITION = ROOT / "infra/terraform"
-ARTIFACTS = LOCAL / "artifacts"
 STATE_BUCKET = "pay-terraform-state"
 FINGERPRINT = "pay-deployed"
 PROVIDER = "registry.terraform.io/hashicorp/aws"
@@ -93,6 +92,11 @@ class Stack:
         return subprocess.run(self.command(*arguments), env=self.environment).returncode
 
 
+def artifacts(cloud):
+    """Where the zips of a cloud's functions are: the clouds may run different builds."""
+    return LOCAL / "artifacts" / cloud.name
+
+
 def deploy_locally(cloud, **variables):
     """Brings the cloud to what the composition says, or sees that it is there already.
 
@@ -100,7 +104,7 @@ def deploy_locally(cloud, **variables):
     """
     values = {
         "endpoint": cloud.endpoint,
-        "artifacts": str(ARTIFACTS),
+        "artifacts": str(artifacts(cloud)),
         "architecture": "x86_64" if os.uname().machine in ("x86_64", "amd64") else "arm64",
         "bank_simulator": True,
         "cors_origins": ["*"],
