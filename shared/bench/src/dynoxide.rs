@@ -31,7 +31,7 @@ impl Dynoxide {
     pub async fn start(root: &Path) -> Result<Dynoxide> {
         let program = root.join(PROGRAM);
         if !program.exists() {
-            bail!("{} is missing: `make tools` installs it", program.display());
+            bail!("{} is missing: `make dynoxide` installs it", program.display());
         }
         let port = free_port()?;
         let mut process = Command::new(program)

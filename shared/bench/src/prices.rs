@@ -65,3 +65,19 @@ impl Prices {
         tables + spent.iter().filter(|spent| spent.scope == scope).map(call).sum::<f64>()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tally::{Tally, Units};
+
+    #[test]
+    fn a_million_recharges_cost_their_units_and_requests() {
+        let tally = Tally::default();
+        let units = Units { table_writes: 6.0, index_writes: 2.0, reads: 1.5 };
+        tally.push(Callee::Table, "money", "PutItem", units);
+        tally.push(Callee::Lambda, "banking.requestFirmbanking", "Invoke", Units::default());
+        let dollars = Prices::read().unwrap().calls(&tally.take(), Scope::Request);
+        assert!((dollars - (8.0 * 0.625 + 1.5 * 0.125 + 0.20)).abs() < 1e-9, "{dollars}");
+    }
+}

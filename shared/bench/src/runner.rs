@@ -22,6 +22,8 @@ pub struct Row {
     pub case: String,
     /// Whether it came through the HTTP API.
     pub is_http: bool,
+    /// Whether it changed items, so that a relay ran after it.
+    pub is_relayed: bool,
     /// Every call.
     pub spent: Vec<Spent>,
 }
@@ -165,20 +167,23 @@ impl Runner {
         self.world.tally.enter(Scope::Relay);
         let relayed = self.relay().await;
         self.world.tally.enter(Scope::Nobody);
-        relayed?;
+        let is_relayed = relayed?;
         self.world.pass_seconds(1);
         let spent = self.world.tally.take();
-        self.rows.push(Row { operation: operation.to_owned(), case: case.to_owned(), is_http, spent });
+        let (operation, case) = (operation.to_owned(), case.to_owned());
+        self.rows.push(Row { operation, case, is_http, is_relayed, spent });
         outcome
     }
 
-    /// Relays what was committed since the last time.
-    async fn relay(&self) -> Result<()> {
+    /// Relays what was committed since the last time; answers whether anything was.
+    async fn relay(&self) -> Result<bool> {
+        let mut is_relayed = false;
         for service in SERVICES {
             let changes = self.world.take_changes(service.name);
             if changes.is_empty() {
                 continue;
             }
+            is_relayed = true;
             let records: Vec<Value> = changes
                 .into_iter()
                 .map(|change| {
@@ -194,7 +199,7 @@ impl Runner {
             let answer = self.world.invoke(&name, json!({ "Records": records })).await?;
             ensure!(answer["batchItemFailures"] == json!([]), "{name} failed");
         }
-        Ok(())
+        Ok(is_relayed)
     }
 
     /// The row of this operation and case.

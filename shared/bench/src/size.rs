@@ -38,3 +38,25 @@ fn number(text: &str) -> usize {
 pub fn write_units(bytes: usize) -> usize {
     bytes.div_ceil(1024).max(1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_values_count() {
+        let mut known = Item::default();
+        known.insert("pk".to_owned(), AttributeValue::S("wallet".to_owned()));
+        known.insert("count".to_owned(), AttributeValue::N("1200".to_owned()));
+        known.insert("open".to_owned(), AttributeValue::Bool(true));
+        assert_eq!(item(&known), 8 + (5 + 2) + (4 + 1));
+        let standing = AttributeValue::M([("held".to_owned(), AttributeValue::N("0".to_owned()))].into());
+        assert_eq!(attribute(&standing), 3 + 1 + 4 + 1);
+    }
+
+    #[test]
+    fn every_kilobyte_begun_is_a_unit() {
+        let units = [0, 1, 1024, 1025, 2048].map(write_units);
+        assert_eq!(units, [1, 1, 1, 2, 2]);
+    }
+}

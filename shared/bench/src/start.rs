@@ -56,7 +56,8 @@ pub async fn run(root: &Path) -> Result<()> {
     for (program, what) in
         [("valgrind", "callgrind counts the instructions"), ("vgdb", "it comes with valgrind")]
     {
-        let found = Command::new(program).arg("--version").stdout(Stdio::null()).status().await;
+        let found =
+            Command::new(program).arg("--help").stdout(Stdio::null()).stderr(Stdio::null()).status().await;
         ensure!(found.is_ok(), "{program} is missing: {what}");
     }
     let binaries = build(root).await?;

@@ -107,12 +107,8 @@ fn operations(rows: &[Row], prices: &Prices) -> String {
         let gateway = if row.is_http { prices.http_request.dollars_per_million } else { 0.0 };
         let request =
             gateway + prices.lambda_request.dollars_per_million + prices.calls(&row.spent, Scope::Request);
-        let relay = if events + messages == 0 {
-            "–".to_owned()
-        } else {
-            let relay = prices.calls(&row.spent, Scope::Relay) + prices.lambda_request.dollars_per_million;
-            format!("{relay:.2}")
-        };
+        let relay = prices.calls(&row.spent, Scope::Relay) + prices.lambda_request.dollars_per_million;
+        let relay = if row.is_relayed { format!("{relay:.2}") } else { "–".to_owned() };
         let number = |count: usize| if count == 0 { "–".to_owned() } else { count.to_string() };
         let asked_bank = row.spent.iter().any(|spent| spent.callee == Callee::Bank);
         let of_bank = |units: f64| if asked_bank { count(units) } else { "–".to_owned() };
