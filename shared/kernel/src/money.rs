@@ -151,7 +151,7 @@ mod tests {
             let (a, b) = (Money(a), Money(b));
             match a.plus(b) {
                 Ok(sum) => prop_assert_eq!(sum.minus(b), Ok(a)),
-                Err(OutOfRange) => prop_assert!(u128::from(a.0) + u128::from(b.0) > u128::from(Money::MAX.0)),
+                Err(OutOfRange) => prop_assert!(u128::from(a.0).saturating_add(u128::from(b.0)) > u128::from(Money::MAX.0)),
             }
         }
 
