@@ -154,6 +154,8 @@ def spoilt_bodies(operation, body):
         if len(at) > 1 or name in required:
             yield f"{name} missing", put(body, at, ABSENT)
         for kind, value in WRONG_TYPES.items():
+            if kind == "number" and isinstance(good, int):
+                continue
             value = [good] if kind == "array of it" else value
             yield f"{name} is {kind}", put(body, at, value)
         if isinstance(good, dict):
@@ -281,7 +283,7 @@ IDEMPOTENT = [
 
 @pytest.mark.parametrize("operation", IDEMPOTENT)
 @pytest.mark.parametrize(
-    "key", ["", " ", "a b", "x" * 256, "\x7f", b"\xff", "한글".encode()], ids=["empty", "blank", "a space", "too long", "delete", "not UTF-8", "Hangul"]
+    "key", ["", "a b", "x" * 256, "\x7f", b"\xff", "한글".encode()], ids=["empty", "a space", "too long", "delete", "not UTF-8", "Hangul"]
 )
 def test_an_idempotency_key_of_another_form_is_refused(w, operation, key):
     caller, path, body = GOOD[operation](w)

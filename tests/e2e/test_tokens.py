@@ -91,7 +91,7 @@ def test_a_token_signed_as_pay_signs_holds(world, hana):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_gateway_lets_no_forged_token_through(world, forged, name):
-    answer = world.api.get("/v1/auth/membership", headers={"authorization": f"Bearer {forged[name]}"})
+    answer = world.api.get("/v1/auth/membership", headers={"authorization": f"Bearer {forged[name]}".strip()})
     assert answer.status_code == 401, answer.text
     assert answer.json() == {"message": "Unauthorized"}
 

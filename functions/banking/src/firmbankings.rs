@@ -313,12 +313,12 @@ fn check(call: &Call<FirmbankingOrder>) -> Result<Side, Problem> {
         return Err(Problem::field("/amount/amount", "must be at least 1"));
     }
     let side = match (source, destination) {
-        (BankParty::Linked { bank_account_id, membership_id }, BankParty::Corporate) => Side {
+        (BankParty::Linked { bank_account_id, membership_id }, BankParty::Corporate {}) => Side {
             direction: Direction::ToCorporate,
             bank_account_id: *bank_account_id,
             membership_id: *membership_id,
         },
-        (BankParty::Corporate, BankParty::Linked { bank_account_id, membership_id }) => Side {
+        (BankParty::Corporate {}, BankParty::Linked { bank_account_id, membership_id }) => Side {
             direction: Direction::FromCorporate,
             bank_account_id: *bank_account_id,
             membership_id: *membership_id,

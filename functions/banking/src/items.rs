@@ -304,8 +304,8 @@ impl Firmbanking {
             membership_id: self.membership_id,
         };
         let (source, destination) = match self.direction {
-            Direction::ToCorporate => (linked, peers::BankParty::Corporate),
-            Direction::FromCorporate => (peers::BankParty::Corporate, linked),
+            Direction::ToCorporate => (linked, peers::BankParty::Corporate {}),
+            Direction::FromCorporate => (peers::BankParty::Corporate {}, linked),
         };
         peers::FirmbankingOrder { source, destination, amount: self.amount }
     }

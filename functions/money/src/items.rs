@@ -134,7 +134,7 @@ impl MoneyRequest {
             BankParty::Linked { bank_account_id: self.bank_account_id, membership_id: self.membership_id };
         match self.direction {
             Direction::Recharge => {
-                FirmbankingOrder { source: linked, destination: BankParty::Corporate, amount: self.amount }
+                FirmbankingOrder { source: linked, destination: BankParty::Corporate {}, amount: self.amount }
             }
         }
     }

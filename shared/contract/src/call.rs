@@ -241,9 +241,7 @@ fn input_problem(error: &serde_path_to_error::Error<serde_json::Error>) -> Probl
         .iter()
         .map(|segment| match segment {
             serde_path_to_error::Segment::Seq { index } => format!("/{index}"),
-            serde_path_to_error::Segment::Map { key } => {
-                format!("/{}", key.replace('~', "~0").replace('/', "~1"))
-            }
+            serde_path_to_error::Segment::Map { key } => pointer_to(key),
             serde_path_to_error::Segment::Enum { variant } => format!("/{variant}"),
             serde_path_to_error::Segment::Unknown => String::new(),
         })
@@ -252,8 +250,8 @@ fn input_problem(error: &serde_path_to_error::Error<serde_json::Error>) -> Probl
         pointer = format!("{pointer}/{named}");
         "required"
     } else if detail.starts_with("unknown field") {
-        if !pointer.ends_with(&format!("/{named}")) {
-            pointer = format!("{pointer}/{named}");
+        if !pointer.ends_with(&pointer_to(named)) {
+            pointer.push_str(&pointer_to(named));
         }
         "unknown_field"
     } else if detail.starts_with("invalid type") {
@@ -269,6 +267,11 @@ fn input_problem(error: &serde_path_to_error::Error<serde_json::Error>) -> Probl
         (_, None) => detail,
     };
     Problem::fields(vec![crate::FieldError { pointer, code: code.into(), detail }])
+}
+
+/// A JSON pointer's step to a field (RFC 6901, section 3).
+pub(crate) fn pointer_to(field: &str) -> String {
+    format!("/{}", field.replace('~', "~0").replace('/', "~1"))
 }
 
 /// The answer of an operation that succeeded.

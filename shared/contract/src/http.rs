@@ -207,7 +207,7 @@ fn input(operation: &Operation, request: &Request) -> Result<Value, Problem> {
 
 fn unknown(name: &str) -> Problem {
     Problem::fields(vec![crate::FieldError {
-        pointer: format!("/{}", name.replace('~', "~0").replace('/', "~1")),
+        pointer: crate::call::pointer_to(name),
         code: "unknown_field".into(),
         detail: "is not a field of this operation".to_owned(),
     }])
@@ -217,7 +217,7 @@ fn query(text: &str) -> Result<Map<String, Value>, Problem> {
     let mut query = Map::new();
     for (name, value) in form_urlencoded::parse(text.as_bytes()) {
         if query.insert(name.to_string(), Value::String(value.into_owned())).is_some() {
-            return Err(Problem::field(&format!("/{name}"), "is given twice"));
+            return Err(Problem::field(&crate::call::pointer_to(&name), "is given twice"));
         }
     }
     Ok(query)

@@ -38,8 +38,9 @@ pub const TRANSFER_MONEY: Peer<TransferOrder, Transferred> = Peer::new("money.tr
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "camelCase", deny_unknown_fields)]
 pub enum BankParty {
-    /// Pay's own account, where members' money lies.
-    Corporate,
+    /// Pay's own account, where members' money lies. Braces, because serde lets unknown fields of a variant without
+    /// them pass.
+    Corporate {},
     /// An account that a member linked.
     #[serde(rename_all = "camelCase")]
     Linked {
@@ -132,4 +133,22 @@ pub struct Transferred {
     pub amount: Money,
     /// The entries' time.
     pub transferred_at: Timestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_party_takes_no_fields_that_it_does_not_know() {
+        let read = |text| serde_json::from_str::<BankParty>(text).ok();
+        assert_eq!(read(r#"{"kind":"corporate"}"#), Some(BankParty::Corporate {}));
+        assert_eq!(
+            serde_json::to_string(&BankParty::Corporate {}).ok().as_deref(),
+            Some(r#"{"kind":"corporate"}"#)
+        );
+        for odd in [r#"{"kind":"corporate","unknown":1}"#, r#"{"kind":"other"}"#, r#"{}"#] {
+            assert_eq!(read(odd), None, "{odd}");
+        }
+    }
 }

@@ -131,6 +131,7 @@ async fn each_bad_request_names_what_is_wrong() {
         (asked(Request::new("POST", &format!("{path}?dry=1"))), 400, "validation_failed", "/dry"),
         (asked(Request::new("GET", "/v1/greeting?a=1&a=2")), 400, "validation_failed", "/a"),
         (asked(Request::new("GET", "/v1/greeting?a=1")), 400, "validation_failed", "/a"),
+        (asked(Request::new("GET", "/v1/greeting?a~1b=1")), 400, "validation_failed", "/a~01b"),
         (amount("{"), 400, "malformed_body", ""),
         (amount("\u{0}"), 400, "malformed_body", ""),
         (

@@ -25,12 +25,18 @@ pub enum NotPlain {
     /// Has a control, format, private or unassigned character.
     #[error("must not have invisible or control characters")]
     Invisible,
+    /// Has the replacement character, which stands where something on the way could not read the text.
+    #[error("must be in UTF-8")]
+    Damaged,
 }
 
 /// Checks one line of text of at most `max_chars` Unicode scalar values.
 pub fn check(text: &str, max_chars: usize) -> Result<(), NotPlain> {
     if text.chars().nth(max_chars).is_some() {
         return Err(NotPlain::TooLong(max_chars));
+    }
+    if text.contains(char::REPLACEMENT_CHARACTER) {
+        return Err(NotPlain::Damaged);
     }
     if text.chars().any(is_invisible) {
         return Err(NotPlain::Invisible);
@@ -76,6 +82,7 @@ mod tests {
             ("a\u{202E}b", Err(NotPlain::Invisible)),
             ("a\nb", Err(NotPlain::Invisible)),
             ("a\0b", Err(NotPlain::Invisible)),
+            ("a\u{FFFD}b", Err(NotPlain::Damaged)),
             ("\u{3164}", Err(NotPlain::Invisible)),
             ("\u{1112}\u{1161}\u{11AB}", Err(NotPlain::NotNormalised)),
             ("123456789012", Err(NotPlain::TooLong(10))),
