@@ -38,8 +38,8 @@ pub const TRANSFER_MONEY: Peer<TransferOrder, Transferred> = Peer::new("money.tr
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "camelCase", deny_unknown_fields)]
 pub enum BankParty {
-    /// Pay's own account, where members' money lies. Braces, because serde lets unknown fields of a variant without
-    /// them pass.
+    /// Pay's own account, where members' money lies.
+    // Braces, because serde lets unknown fields of a variant without them pass.
     Corporate {},
     /// An account that a member linked.
     #[serde(rename_all = "camelCase")]
