@@ -25,6 +25,7 @@ pub const OPERATION: Operation = Operation {
     ],
     access: Access::Scopes(&[Scope::Member, Scope::Merchant]),
     grants: &[Grant::ReadTable, Grant::ReadSecret(vault::SECRET)],
+    refuses: &[&problem::NOT_FOUND],
     ..handled_by!(find_bank_account)
 };
 

@@ -31,6 +31,7 @@ pub const OPERATION: Operation = Operation {
     ],
     access: Access::Scopes(&[Scope::Member, Scope::Merchant, Scope::Operator]),
     grants: &[Grant::ReadTable, Grant::ReadSecret(vault::SECRET)],
+    refuses: &[&problem::NOT_FOUND],
     ..handled_by!(find_firmbanking)
 };
 

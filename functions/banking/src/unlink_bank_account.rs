@@ -25,7 +25,7 @@ pub const OPERATION: Operation = Operation {
     access: Access::Scopes(&[Scope::Member, Scope::Merchant]),
     grants: &[Grant::ReadTable, Grant::WriteTable],
     answers: &[204],
-    refuses: &[&refusals::IN_USE],
+    refuses: &[&problem::NOT_FOUND, &refusals::IN_USE],
     ..handled_by!(unlink_bank_account)
 };
 

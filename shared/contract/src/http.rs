@@ -238,7 +238,8 @@ fn body(request: &Request) -> Result<Map<String, Value>, Problem> {
     serde_json::from_slice(&request.body).map_err(|_| (&problem::MALFORMED_BODY).into())
 }
 
-fn find<'a>(service: &'a Service, request: &Request) -> Option<&'a Operation> {
+/// The operation that a request's method and path lead to.
+pub(crate) fn find<'a>(service: &'a Service, request: &Request) -> Option<&'a Operation> {
     let fits = |(method, path): (Method, &str)| {
         method.as_str() == request.method && matches(path, &request.path).is_some()
     };

@@ -4,12 +4,13 @@
 //! bank, and read what was published and queued.
 
 use crate::{
-    Call, Caller, Context, Problem, Reply, Service, Settings, Trace, http,
+    Call, Caller, Code, Context, Problem, Reply, Service, Settings, Trace, http,
     outbox::{StreamBatch, StreamChange},
     ports::{
         Bus, Calls, Clock, DirectAnswer, DirectCall, Egress, Entropy, Incoming, Outgoing, Queues, SecretText,
         Secrets, Stage, Unanswered,
     },
+    problem,
 };
 use async_trait::async_trait;
 use events::Envelope;
@@ -23,6 +24,23 @@ use std::{
     },
 };
 use store::twin::Twin;
+
+/// The codes that no operation has to list, because the frame itself answers with them.
+const ANYWHERE: &[&Code] = &[
+    &problem::VALIDATION_FAILED,
+    &problem::MALFORMED_BODY,
+    &problem::BODY_TOO_LARGE,
+    &problem::UNSUPPORTED_MEDIA_TYPE,
+    &problem::UNAUTHORIZED,
+    &problem::FORBIDDEN,
+    &problem::UNKNOWN_PATH,
+    &problem::IDEMPOTENCY_KEY_REQUIRED,
+    &problem::IDEMPOTENCY_KEY_INVALID,
+    &problem::IDEMPOTENCY_KEY_REUSED,
+    &problem::REQUEST_IN_PROGRESS,
+    &problem::TEMPORARILY_UNAVAILABLE,
+    &problem::INTERNAL_ERROR,
+];
 
 type Answerer = Box<dyn FnMut(&DirectCall) -> Result<DirectAnswer, Unanswered> + Send>;
 type Bank = Box<dyn FnMut(&Outgoing) -> Result<Incoming, Unanswered> + Send>;
@@ -99,10 +117,17 @@ impl Bench {
         Bench { service, twin, world, context }
     }
 
-    /// Sends an HTTP request and waits for its response.
+    /// Sends an HTTP request and waits for its response. A code that the operation does not list, so that OpenAPI
+    /// would not know it, fails the test.
     pub async fn send(&self, request: Request) -> Answer {
+        let operation = http::find(self.service, &request.0);
         let response = http::answer(self.service, None, &self.context, request.0).await;
-        let body = serde_json::from_str(&response.body).unwrap_or(Value::Null);
+        let body: Value = serde_json::from_str(&response.body).unwrap_or(Value::Null);
+        if let (true, Some(operation)) = (response.status >= 400, operation) {
+            let code = body.get("code").and_then(Value::as_str).unwrap_or_default();
+            let listed = operation.refuses.iter().chain(ANYWHERE.iter()).any(|known| known.code == code);
+            assert!(listed, "{} answers {code} and does not list it", operation.name);
+        }
         Answer { status: response.status, headers: response.headers, body }
     }
 

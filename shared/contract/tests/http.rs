@@ -58,6 +58,7 @@ static SERVICE: Service = Service {
             name: "deposit",
             triggers: &[Trigger::Route(Method::Post, "/v1/members/{membershipId}/deposits")],
             access: Access::Scopes(&[Scope::Member]),
+            refuses: &[&contract::problem::NOT_FOUND],
             ..handled_by!(deposit)
         },
         Operation {

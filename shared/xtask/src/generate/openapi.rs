@@ -160,8 +160,10 @@ impl Route<'_> {
                 json!({ "type": "string", "description": "The ETag of the version that is to be changed." });
             parameters.push(parameter("header", "If-Match", false, schema));
         }
-        let schema = json!({ "type": "string", "pattern": "^00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$",
-            "description": "W3C Trace Context: the trace that the request belongs to." });
+        // No pattern: what is no traceparent is ignored, as W3C Trace Context asks, and not refused.
+        let schema = json!({ "type": "string",
+            "examples": ["00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"],
+            "description": "W3C Trace Context: the trace that the request belongs to. One of another form is ignored." });
         parameters.push(parameter("header", "traceparent", false, schema));
         parameters
     }
