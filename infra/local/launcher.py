@@ -153,6 +153,9 @@ class Frame:
             await send({"type": "http.response.start", "status": status, "headers": headers})
             await send({"type": "http.response.body", "body": body})
             return
+        if scope["type"] == "http" and scope["path"].startswith("/_aws/execute-api/"):
+            # What a proxy on the way would see: a test looks for personal data in it.
+            print(f"{scope['method']} {scope['path']}?{scope['query_string'].decode()}", flush=True)
         await self.inner(scope, receive, send)
 
     def answer(self, path):

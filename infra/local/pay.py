@@ -261,7 +261,8 @@ def test(options):
     cloud = Cloud(options.cloud)
     cloud.reset()
     try:
-        up(cloud, build.WITH_TESTS)
+        # A transfer that the bank never sees is voided after half a minute, not ten: the tests wait for it.
+        up(cloud, build.WITH_TESTS, settings={"banking": {"voidAfterSeconds": 30}})
         with timed("plan, for the composition's tests"):
             plan_file = stack.Stack.local(cloud).plan_as_json({"alarms": True})
         environment = {

@@ -70,7 +70,7 @@ module "function" {
       PAY_ISSUER    = module.pay_api.url
       PAY_AUDIENCE  = var.audience
       PAY_PUBLISHED = join(",", local.services[each.value.service].publishes)
-      PAY_CONFIG    = jsonencode(lookup(var.settings, each.value.service, {}))
+      PAY_CONFIG    = jsonencode(try(var.settings[each.value.service], {}))
     },
     each.value.service == "banking" ? { PAY_BANK_ENDPOINT = local.bank_endpoint } : {},
     local.is_local ? { AWS_ENDPOINT_URL = var.endpoint } : {},

@@ -72,8 +72,8 @@ variable "secrets_version" {
 }
 
 variable "settings" {
-  description = "Settings by service, given to its functions as PAY_CONFIG (JSON), for example { money = { daily_limit = 2000000 } }."
-  type        = map(any)
+  description = "Settings by service, given to its functions as PAY_CONFIG (JSON), for example { money = { limits = { walletCap = 500000 } } }."
+  type        = any # services have settings of different shapes
   default     = {}
 }
 
