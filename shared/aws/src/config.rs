@@ -15,6 +15,10 @@ use aws_smithy_http_client::{
     Builder,
     tls::{Provider, TlsContext, TrustStore, rustls_provider::CryptoMode},
 };
+use aws_smithy_runtime_api::client::{
+    http::{HttpClient, HttpConnectorSettings, SharedHttpConnector},
+    runtime_components::RuntimeComponents,
+};
 use aws_types::SdkConfig;
 use contract::Settings;
 use serde_json::Value;
@@ -142,7 +146,23 @@ impl Environment {
 fn https() -> Result<SharedHttpClient, Unready> {
     let trust = TrustStore::empty().with_pem_certificate(AMAZON_ROOTS);
     let context = TlsContext::builder().with_trust_store(trust).build().map_err(|_| Unready::Roots)?;
-    Ok(Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(context).build_https())
+    let client = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).tls_context(context);
+    Ok(SharedHttpClient::new(Untried(client.build_https())))
+}
+
+/// The SDK's own client without its trial. When a client of a service is made, it would read all root certificates
+/// only to see that they are readable, and read them again for the first call.
+#[derive(Debug)]
+struct Untried(SharedHttpClient);
+
+impl HttpClient for Untried {
+    fn http_connector(
+        &self,
+        settings: &HttpConnectorSettings,
+        components: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        self.0.http_connector(settings, components)
+    }
 }
 
 /// Why a call of AWS failed, by its code alone: messages may quote values.

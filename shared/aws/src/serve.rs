@@ -2,7 +2,8 @@
 //!
 //! All functions of a service share one binary, and `_HANDLER` picks the operation; a name that the service does not
 //! know stops the function at init, where a deployment sees it. serve() is not generic, so that it is compiled once.
-//! Clients are made when an operation first needs them: a start does nothing that its operation may never use.
+//! Clients but the table's are made when an operation first needs them: a start does nothing that its operation may
+//! never use.
 
 use crate::{
     bus::EventBridge,

@@ -18,7 +18,7 @@ use aws_sdk_dynamodb::{
     },
 };
 use aws_types::SdkConfig;
-use std::{collections::HashMap, sync::OnceLock};
+use std::collections::HashMap;
 use store::{
     AttributeValue, CommitError, Condition, Item, Key, Order, Page, Query, Read, Refused, Scope, Sort, Table,
     Unavailable, Write,
@@ -29,25 +29,21 @@ const MOST_WRITES: usize = 100;
 
 /// One service's table in DynamoDB.
 pub struct DynamoDb {
-    config: SdkConfig,
-    client: OnceLock<Client>,
+    client: Client,
     table: String,
 }
 
 impl DynamoDb {
-    /// The table of this name. Nothing is connected before the first call.
+    /// The table of this name. Nothing is connected before the first call, but the client is made at once: nearly
+    /// every function needs its table, and while it starts nobody waits for it.
     pub fn new(config: SdkConfig, table: &str) -> DynamoDb {
-        DynamoDb { config, client: OnceLock::new(), table: table.to_owned() }
-    }
-
-    fn client(&self) -> &Client {
-        self.client.get_or_init(|| Client::new(&self.config))
+        DynamoDb { client: Client::new(&config), table: table.to_owned() }
     }
 
     async fn put(&self, item: &Item, condition: &Condition) -> Result<(), CommitError> {
         let Guard { text, names, values } = guard(condition);
         let put = self
-            .client()
+            .client
             .put_item()
             .table_name(&self.table)
             .set_item(Some(attributes(item)))
@@ -65,7 +61,7 @@ impl DynamoDb {
     async fn delete(&self, key: &Key, condition: &Condition) -> Result<(), CommitError> {
         let Guard { text, names, values } = guard(condition);
         let delete = self
-            .client()
+            .client
             .delete_item()
             .table_name(&self.table)
             .set_key(Some(key_attributes(key)))
@@ -82,7 +78,7 @@ impl DynamoDb {
 
     /// The SDK gives every transaction a token of its own, and keeps it when it repeats the call.
     async fn transact(&self, writes: &[Write]) -> Result<(), CommitError> {
-        let mut transaction = self.client().transact_write_items();
+        let mut transaction = self.client.transact_write_items();
         for write in writes {
             transaction = transaction.transact_items(self.transacted(write)?);
         }
@@ -137,7 +133,7 @@ impl DynamoDb {
 
     async fn select(&self, query: &Query, selection: Selection) -> Result<Page, Unavailable> {
         let answer = self
-            .client()
+            .client
             .query()
             .table_name(&self.table)
             .set_index_name(selection.index.map(str::to_owned))
@@ -156,7 +152,7 @@ impl DynamoDb {
 
     async fn scan(&self, query: &Query) -> Result<Page, Unavailable> {
         let answer = self
-            .client()
+            .client
             .scan()
             .table_name(&self.table)
             .set_limit(limit(query))
@@ -173,7 +169,7 @@ impl DynamoDb {
 impl Table for DynamoDb {
     async fn get(&self, key: &Key, read: Read) -> Result<Option<Item>, Unavailable> {
         let answer = self
-            .client()
+            .client
             .get_item()
             .table_name(&self.table)
             .set_key(Some(key_attributes(key)))
