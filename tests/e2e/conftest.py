@@ -21,8 +21,12 @@ from world import Bus, World  # noqa: E402
 LAST = ("test_privacy.py",)
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "late: looks at what takes a while; others run in the meantime")
+
+
 def pytest_collection_modifyitems(items):
-    items.sort(key=lambda item: item.path.name in LAST)
+    items.sort(key=lambda item: (item.path.name in LAST, item.get_closest_marker("late") is not None))
 
 
 @pytest.fixture(scope="session")

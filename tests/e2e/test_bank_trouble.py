@@ -35,8 +35,14 @@ TROUBLES = {
     "does it and never says so, by event": Trouble("timeout", (202, "requested"), "succeeded", {}, by_event=True),
     "is slower than we wait": Trouble("slow", (202, "bankUnknown"), "succeeded", {"delayMillis": 7_000}),
     "is slow but in time": Trouble("slow", (201, "succeeded"), "succeeded", {"delayMillis": 1_000}),
-    "loses the first request": Trouble("lost", (202, "bankUnknown"), "succeeded", {"transfers": 1}),
-    "loses two requests": Trouble("lost", (202, "bankUnknown"), "succeeded", {"transfers": 2}, impatient=True),
+    "loses the first request": Trouble("lost", (202, "bankUnknown"), "succeeded", {"transfers": 1, "delayMillis": 100}),
+    "loses two requests": Trouble(
+        "lost", (202, "bankUnknown"), "succeeded", {"transfers": 2, "delayMillis": 100}, impatient=True
+    ),
+    # Then Pay voids the id at the bank, so that nothing can come late (voidAfterSeconds, 30 in the tests' stack).
+    "loses every request": Trouble(
+        "lost", (202, "bankUnknown"), "failed", {"delayMillis": 100}, reason="bank_did_not_receive"
+    ),
     "does it twice at once": Trouble("answerTwice", (201, "succeeded"), "succeeded", {}),
     "is down for a while": Trouble("down", (202, "bankUnknown"), "succeeded", {}, heals=True),
     "declines": Trouble("decline", (422, "bank_declined"), "failed", {}, reason="declined_by_bank", impatient=True),
@@ -56,7 +62,7 @@ class Case:
     key: str
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def cases(world):
     """All troubles at once, because each takes the bank's time-outs to end."""
 
@@ -101,6 +107,7 @@ def test_asking_again_at_once_asks_for_the_same_thing(cases, name):
         assert case.again.headers["location"] == case.answer.headers["location"]
 
 
+@pytest.mark.late
 def test_it_converges_by_itself_to_one_credit_or_none(case, world):
     end = case.member.settled(money_request(case), 90)
     assert (end["state"], end.get("failureReason")) == (case.trouble.ends, case.trouble.reason)
@@ -125,6 +132,7 @@ def test_it_converges_by_itself_to_one_credit_or_none(case, world):
     assert (firmbanking["state"], firmbanking.get("failureReason")) == (case.trouble.ends, case.trouble.reason)
 
 
+@pytest.mark.late
 def test_the_key_then_gives_the_final_result(case):
     case.member.settled(money_request(case), 90)
     final = case.member.recharge(AMOUNT, key=case.key, by_event=case.trouble.by_event)
@@ -136,6 +144,7 @@ def test_the_key_then_gives_the_final_result(case):
     assert len(case.member.at_the_bank().moves) == (case.trouble.ends == "succeeded")
 
 
+@pytest.mark.late
 def test_a_declined_member_recharges_as_soon_as_the_bank_agrees(cases, world):
     case = cases["declines"]
     case.member.settled(money_request(case), 90)

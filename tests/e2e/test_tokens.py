@@ -146,18 +146,19 @@ def test_a_route_takes_the_scopes_that_it_lists_and_no_others(world, company, na
             assert answer.status_code == 403, (scope, answer.status_code, answer.text)
 
 
+@pytest.fixture(scope="module")
+def victim(world):
+    member = world.member()
+    request = member.recharge(10_000)
+    member.request_id = request.json()["moneyRequestId"]
+    query = {"bankAccountId": member.bank_account_id}
+    [firmbanking] = member.get("/v1/firmbankings", params=query).json()["items"]
+    member.firmbanking_id = firmbanking["firmbankingId"]
+    return member
+
+
 class TestOtherMembersThings:
     """What belongs to somebody else answers as if it were not there: 404, the same as an id that nobody has."""
-
-    @pytest.fixture(scope="class")
-    def victim(self, world):
-        member = world.member()
-        request = member.recharge(10_000)
-        member.request_id = request.json()["moneyRequestId"]
-        query = {"bankAccountId": member.bank_account_id}
-        [firmbanking] = member.get("/v1/firmbankings", params=query).json()["items"]
-        member.firmbanking_id = firmbanking["firmbankingId"]
-        return member
 
     CASES = [
         ("GET", "/v1/memberships/{0.id}", None),
@@ -209,16 +210,17 @@ class TestOtherMembersThings:
         assert victim.at_the_bank() == before
 
 
+@pytest.fixture(scope="module")
+def members(world):
+    members = world.members(2)
+    for member in members:
+        assert member.recharge(1_000).status_code == 201
+        member.link(member.open_account())
+    return members
+
+
 class TestCursors:
     """A cursor holds for the query and the caller that it was made for."""
-
-    @pytest.fixture(scope="class")
-    def members(self, world):
-        members = world.members(2)
-        for member in members:
-            assert member.recharge(1_000).status_code == 201
-            member.link(member.open_account())
-        return members
 
     LISTS = [
         "/v1/money/wallets/{0.id}/transactions?limit=1",
