@@ -92,7 +92,7 @@ async fn inquire_firmbanking(context: &Context, call: Call<Inquiry>) -> Result<R
 
 /// Sends a message for every record that is not final and not young.
 async fn scan(context: &Context, call: &Call<Inquiry>) -> Result<u32, Problem> {
-    let mut query = Query { after: call.body.after.as_ref().map(position), ..Query::everything() };
+    let mut query = Query { after: call.body.after.as_ref().map(KeyName::position), ..Query::everything() };
     let mut queued = 0_u32;
     for _ in 0..PAGES {
         let page = context.table.query(&query).await?;
@@ -110,7 +110,7 @@ async fn scan(context: &Context, call: &Call<Inquiry>) -> Result<u32, Problem> {
         }
     }
     if let Some(after) = &query.after {
-        let body = json!({ "after": { "partition": text(after, "pk"), "sort": text(after, "sk") } });
+        let body = json!({ "after": KeyName::of(after) });
         context.queues.send(NAME, &body, 0, &call.trace).await.map_err(Problem::unavailable)?;
     }
     Ok(queued)
@@ -125,13 +125,6 @@ fn requested_at(item: &Item) -> Result<Timestamp, Problem> {
 
 fn trace(item: &Item, call: &Call<Inquiry>) -> Trace {
     Trace::parse(text(item, "traceparent")).unwrap_or_else(|| call.trace.clone())
-}
-
-fn position(key: &KeyName) -> Item {
-    let mut position = Item::default();
-    position.insert("pk".to_owned(), AttributeValue::S(key.partition.clone()));
-    position.insert("sk".to_owned(), AttributeValue::S(key.sort.clone()));
-    position
 }
 
 fn text<'a>(item: &'a Item, name: &str) -> &'a str {

@@ -14,7 +14,7 @@ use kernel::id::MoneyRequestId;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use store::{AttributeValue, Item, Query, Record, kind_of};
+use store::{Query, Record, kind_of};
 
 /// The declaration.
 pub const OPERATION: Operation = Operation {
@@ -61,7 +61,7 @@ async fn sweep_money_requests(context: &Context, call: Call<Sweep>) -> Result<Re
         }
         return Ok(Reply::ok(Swept { advanced }));
     }
-    let mut query = Query { after: call.body.after.as_ref().map(position), ..Query::everything() };
+    let mut query = Query { after: call.body.after.as_ref().map(KeyName::position), ..Query::everything() };
     for _ in 0..PAGES {
         let page = context.table.query(&query).await?;
         for item in page.items.into_iter().filter(|item| kind_of(item) == MoneyRequest::KIND) {
@@ -76,7 +76,7 @@ async fn sweep_money_requests(context: &Context, call: Call<Sweep>) -> Result<Re
         }
     }
     if let Some(after) = query.after.as_ref() {
-        let body = json!({ "after": { "partition": text(after, "pk"), "sort": text(after, "sk") } });
+        let body = json!({ "after": KeyName::of(after) });
         context.queues.send(NAME, &body, 0, &call.trace).await.map_err(Problem::unavailable)?;
     }
     Ok(Reply::ok(Swept { advanced }))
@@ -84,18 +84,4 @@ async fn sweep_money_requests(context: &Context, call: Call<Sweep>) -> Result<Re
 
 fn is_overdue(record: &MoneyRequest, call: &Call<Sweep>) -> bool {
     !record.is_final() && record.leased_until < call.now
-}
-
-fn position(key: &KeyName) -> Item {
-    let mut position = Item::default();
-    position.insert("pk".to_owned(), AttributeValue::S(key.partition.clone()));
-    position.insert("sk".to_owned(), AttributeValue::S(key.sort.clone()));
-    position
-}
-
-fn text<'a>(item: &'a Item, name: &str) -> &'a str {
-    match item.get(name) {
-        Some(AttributeValue::S(text)) => text,
-        _ => "",
-    }
 }

@@ -177,6 +177,22 @@ pub struct KeyName {
     pub sort: String,
 }
 
+impl KeyName {
+    /// The key of an item.
+    pub fn of(item: &Item) -> KeyName {
+        let Key { partition, sort } = key_of(item);
+        KeyName { partition, sort }
+    }
+
+    /// Where a scan goes on after the item with this key.
+    pub fn position(&self) -> Item {
+        let mut position = Item::default();
+        position.insert("pk".to_owned(), AttributeValue::S(self.partition.clone()));
+        position.insert("sk".to_owned(), AttributeValue::S(self.sort.clone()));
+        position
+    }
+}
+
 /// What was published again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Republished {
@@ -210,7 +226,7 @@ pub async fn republish(
         }
         return Ok(Reply::ok(Republished { published, after: None }));
     }
-    let mut query = Query { after: after.map(|key| position_of(&key)), ..Query::everything() };
+    let mut query = Query { after: after.as_ref().map(KeyName::position), ..Query::everything() };
     let mut published = 0_usize;
     for _ in 0..PAGES {
         let page = context.table.query(&query).await?;
@@ -220,8 +236,7 @@ pub async fn republish(
             break;
         }
     }
-    let after =
-        query.after.as_ref().map(key_of).map(|key| KeyName { partition: key.partition, sort: key.sort });
+    let after = query.after.as_ref().map(KeyName::of);
     Ok(Reply::ok(Republished { published, after }))
 }
 
@@ -247,13 +262,6 @@ fn key_of(item: &Item) -> Key {
         _ => String::new(),
     };
     Key::new(text("pk"), text("sk"))
-}
-
-fn position_of(key: &KeyName) -> Item {
-    let mut position = Item::default();
-    position.insert("pk".to_owned(), AttributeValue::S(key.partition.clone()));
-    position.insert("sk".to_owned(), AttributeValue::S(key.sort.clone()));
-    position
 }
 
 fn trace_of(item: &Item) -> Option<Trace> {
