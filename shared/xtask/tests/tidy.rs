@@ -83,7 +83,7 @@ fn services_and_what_they_stand_on_know_no_aws() {
     let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
     for package in metadata["packages"].as_array().unwrap() {
         let name = package["name"].as_str().unwrap();
-        let pure = ["kernel", "store", "events", "contract"].contains(&name);
+        let pure = ["kernel", "store", "events", "contract", "simulation"].contains(&name);
         if !pure && !SERVICES.iter().any(|service| service.name == name) {
             continue;
         }

@@ -1,0 +1,182 @@
+//! A sequential reference model: it is told, in the ledger's order, what was asked, and says what must come of it.
+//!
+//! It knows limits and balances, but no chains, references, clocks or retries: what is left when all of that works.
+
+use super::{Evidence, number, text};
+use kernel::SeoulDay;
+use money::{
+    domain::{Entry, Kind, Limits},
+    refusals::Refusal,
+};
+use std::collections::BTreeMap;
+
+/// A wallet as the model knows it.
+#[derive(Default)]
+struct Wallet {
+    balance: u64,
+    expected: BTreeMap<String, (u64, SeoulDay)>,
+    recharged: BTreeMap<String, u64>,
+    sent: BTreeMap<String, u64>,
+}
+
+pub fn judge(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
+    let limits = limits(evidence);
+    let asked = asked(evidence);
+    for (name, chain) in &evidence.chains {
+        let mut wallet = Wallet::default();
+        for entry in chain {
+            let saga = entry.reference.split('/').next().unwrap_or_default();
+            let asked = asked.get(saga).copied().unwrap_or_default();
+            if let Err(why) = wallet.take(entry, asked, &limits) {
+                findings.push(format!("{name} entry {}: {why}", entry.sequence));
+            }
+            let (balance, expected) =
+                (wallet.balance, wallet.expected.values().map(|(amount, _)| amount).sum());
+            let standing = &entry.standing;
+            if (balance, expected) != (standing.balance.amount(), standing.expected.amount()) {
+                findings
+                    .push(format!("{name} entry {}: the model has {balance} and {expected}", entry.sequence));
+            }
+        }
+        if !wallet.expected.is_empty() {
+            findings.push(format!("{name} still expects {:?}", wallet.expected));
+        }
+    }
+}
+
+fn limits(evidence: &Evidence<'_>) -> Limits {
+    let config = evidence.ended.config.get("money").map(|config| config["limits"].clone());
+    config.map_or_else(Limits::default, |limits| serde_json::from_value(limits).expect("limits"))
+}
+
+/// The amount that each saga asked for.
+fn asked(evidence: &Evidence<'_>) -> BTreeMap<String, u64> {
+    let requests = evidence.items("money", "moneyRequest").iter();
+    let recharges =
+        requests.map(|record| (text(record, "moneyRequestId").to_owned(), number(record, "amount")));
+    let transfers = evidence.ended.seen.transfers.iter();
+    let transfers = transfers.map(|transfer| {
+        (transfer.reference.split('/').next().unwrap_or_default().to_owned(), transfer.amount)
+    });
+    recharges.chain(transfers).collect()
+}
+
+impl Wallet {
+    /// Takes the next entry, or says why there should be none such.
+    fn take(&mut self, entry: &Entry, asked: u64, limits: &Limits) -> Result<(), String> {
+        let amount = entry.amount.amount();
+        let day = entry.standing.day.clone();
+        let saga = entry.reference.split('/').next().unwrap_or_default().to_owned();
+        if !matches!(entry.purpose, Kind::Refused | Kind::Open) && amount != asked {
+            return Err(format!("it is about {amount} won, and {asked} were asked for"));
+        }
+        match entry.purpose {
+            Kind::Open => {}
+            Kind::Expect => {
+                self.hold_to_recharge(amount, &day, limits)?;
+                *self.recharged.entry(day.to_string()).or_default() += amount;
+                *self.recharged.entry(day.month().to_owned()).or_default() += amount;
+                self.expected.insert(saga, (amount, day));
+            }
+            Kind::Recharge => {
+                self.expected.remove(&saga).ok_or("it was not expected")?;
+                self.balance += amount;
+            }
+            Kind::Release => {
+                let (_, used) = self.expected.remove(&saga).ok_or("it was not expected")?;
+                for period in [used.to_string(), used.month().to_owned()] {
+                    if let Some(sum) = self.recharged.get_mut(&period) {
+                        *sum -= amount;
+                    }
+                }
+            }
+            Kind::Remittance if entry.debit == Some(entry.own_account()) => {
+                self.hold_to_sending(amount, &day, limits)?;
+                self.balance -= amount;
+                *self.sent.entry(day.to_string()).or_default() += amount;
+                *self.sent.entry(day.month().to_owned()).or_default() += amount;
+            }
+            Kind::Remittance => {
+                self.hold_to_cap(amount, limits)?;
+                self.balance += amount;
+            }
+            Kind::Refused => self.justify(entry.refusal, asked, &day, limits)?,
+        }
+        Ok(())
+    }
+
+    fn used(sums: &BTreeMap<String, u64>, period: &str) -> u128 {
+        u128::from(sums.get(period).copied().unwrap_or_default())
+    }
+
+    fn hold_to_cap(&self, amount: u64, limits: &Limits) -> Result<(), String> {
+        let expected: u128 = self.expected.values().map(|(amount, _)| u128::from(*amount)).sum();
+        let holding = u128::from(self.balance) + expected + u128::from(amount);
+        if holding > u128::from(limits.wallet_cap.amount()) {
+            Err("it passes the cap".to_owned())
+        } else {
+            Ok(())
+        }
+    }
+
+    fn hold_to_recharge(&self, amount: u64, day: &SeoulDay, limits: &Limits) -> Result<(), String> {
+        let over = |period: &str, limit: u64| {
+            Wallet::used(&self.recharged, period) + u128::from(amount) > u128::from(limit)
+        };
+        if amount > limits.recharge_each.amount()
+            || over(day.as_str(), limits.recharge_per_day.amount())
+            || over(day.month(), limits.recharge_per_month.amount())
+        {
+            return Err("it passes a recharge limit".to_owned());
+        }
+        self.hold_to_cap(amount, limits)
+    }
+
+    fn hold_to_sending(&self, amount: u64, day: &SeoulDay, limits: &Limits) -> Result<(), String> {
+        let over = |period: &str, limit: u64| {
+            Wallet::used(&self.sent, period) + u128::from(amount) > u128::from(limit)
+        };
+        if amount > self.balance {
+            return Err("there is not so much".to_owned());
+        }
+        if amount > limits.transfer_each.amount()
+            || over(day.as_str(), limits.transfer_per_day.amount())
+            || over(day.month(), limits.transfer_per_month.amount())
+        {
+            return Err("it passes a transfer limit".to_owned());
+        }
+        Ok(())
+    }
+
+    /// A refusal must have its reason. Those for the other wallet's sake are judged by its owner's chain alone.
+    fn justify(
+        &self,
+        why: Option<Refusal>,
+        asked: u64,
+        day: &SeoulDay,
+        limits: &Limits,
+    ) -> Result<(), String> {
+        let over = |sums: &BTreeMap<String, u64>, period: &str, limit: u64| {
+            Wallet::used(sums, period) + u128::from(asked) > u128::from(limit)
+        };
+        let (recharged, sent) = (&self.recharged, &self.sent);
+        let holds = match why {
+            None => false,
+            Some(Refusal::InsufficientBalance) => asked > self.balance,
+            Some(Refusal::EachLimitExceeded) => {
+                asked > limits.recharge_each.amount().min(limits.transfer_each.amount())
+            }
+            Some(Refusal::DayLimitExceeded) => {
+                over(recharged, day.as_str(), limits.recharge_per_day.amount())
+                    || over(sent, day.as_str(), limits.transfer_per_day.amount())
+            }
+            Some(Refusal::MonthLimitExceeded) => {
+                over(recharged, day.month(), limits.recharge_per_month.amount())
+                    || over(sent, day.month(), limits.transfer_per_month.amount())
+            }
+            Some(Refusal::WalletCapExceeded) => self.hold_to_cap(asked, limits).is_err(),
+            Some(_) => true,
+        };
+        if holds { Ok(()) } else { Err(format!("it was refused without reason: {why:?}")) }
+    }
+}
