@@ -144,6 +144,22 @@ async fn a_fee_from_today_holds_from_now_on() {
 }
 
 #[tokio::test]
+async fn a_clock_that_is_behind_changes_nothing_of_the_past() {
+    let bench = bench();
+    let path = registered(&bench).await;
+    bench.world.pass_seconds(600);
+    set_fee(&bench, &path, 300, "2026-11-22").await;
+    bench.world.pass_seconds(-300);
+    let answer = set_fee(&bench, &path, 320, "2026-11-22").await;
+    assert_eq!(answer.body["modifiedAt"], "2026-11-22T10:25:30.000Z", "not before the change before");
+    let terms = json!([
+        { "feeFrom": "2026-11-22", "since": "2026-11-22T10:15:30.000Z", "feeBps": 250 },
+        { "feeFrom": "2026-11-22", "since": "2026-11-22T10:25:30.000Z", "feeBps": 320 },
+    ]);
+    assert_eq!(answer.body["feeTerms"], terms);
+}
+
+#[tokio::test]
 async fn a_fee_is_an_operators_and_never_of_the_past() {
     let bench = bench();
     let path = registered(&bench).await;
