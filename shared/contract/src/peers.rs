@@ -34,6 +34,10 @@ pub const REQUEST_FIRMBANKING: Peer<FirmbankingOrder, Firmbanking> =
 /// Moves money between two wallets, atomically. Idempotent by the call's reference.
 pub const TRANSFER_MONEY: Peer<TransferOrder, Transferred> = Peer::new("money.transferMoney", 10_000);
 
+/// Asks whether a bank account is linked, and by a certain member. It changes nothing, so it needs no reference.
+pub const VERIFY_BANK_ACCOUNT_OWNER: Peer<BankAccountClaim, BankAccountOwnership> =
+    Peer::new("banking.verifyBankAccountOwner", 5_000);
+
 /// An account at the bank, as an order names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "camelCase", deny_unknown_fields)]
@@ -101,6 +105,24 @@ pub struct Firmbanking {
     /// When it became certain.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub completed_at: Option<Timestamp>,
+}
+
+/// A bank account, and who is said to have linked it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct BankAccountClaim {
+    /// Which account.
+    pub bank_account_id: BankAccountId,
+    /// Whose it is said to be. A call on behalf of a member may name no other.
+    pub membership_id: MembershipId,
+}
+
+/// What banking says of a [`BankAccountClaim`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BankAccountOwnership {
+    /// Whether the account is linked now, and the member's.
+    pub linked: bool,
 }
 
 /// Moves `amount` from one member's wallet to another's.

@@ -136,8 +136,11 @@ fn copy_tree(root: &Path, copy: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The tree that this is run in: the program itself may come from the copy, since both are built in one place.
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap_or(Path::new(".")).to_path_buf()
+    let here = std::env::current_dir().unwrap_or_default();
+    let tree = here.ancestors().find(|folder| folder.join("shared/simulation/bugs.toml").exists());
+    tree.unwrap_or(&here).to_path_buf()
 }
 
 /// Where this very program was built.
