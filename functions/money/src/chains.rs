@@ -175,17 +175,17 @@ pub async fn transfer(
     Err(Problem::unavailable("others are writing to these wallets").into())
 }
 
-/// Tries once to append to a chain that was read consistently. Losing to somebody else is no failure.
+/// Tries once to append to a chain that was read consistently; answers the entry if there is a new one. Losing to
+/// somebody else is no failure.
 pub async fn try_append(
     context: &Context,
-    chain: &mut Chain,
+    chain: &Chain,
     order: &Order,
     limits: &Limits,
-) -> Result<(), Problem> {
-    if let Decision::Append(entry) = decide(chain, order, limits, context.clock.now()).map_err(broken)? {
-        put(context, &[&entry]).await?;
-    }
-    Ok(())
+) -> Result<Option<Entry>, Problem> {
+    let decision = decide(chain, order, limits, context.clock.now()).map_err(broken)?;
+    let Decision::Append(entry) = decision else { return Ok(None) };
+    Ok(put(context, &[&entry]).await?.then_some(entry))
 }
 
 /// The first entry, or none if the wallet does not exist.

@@ -9,6 +9,7 @@
     reason = "a test that fails should fail loudly"
 )]
 
+use async_trait::async_trait;
 use contract::{
     Call, Caller, Problem, Reference,
     ports::{DirectAnswer, DirectCall, Unanswered},
@@ -17,7 +18,11 @@ use contract::{
 };
 use kernel::{Id, Timestamp, id::MembershipId};
 use serde_json::{Value, json};
-use std::sync::{Arc, Mutex};
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
+use store::{CommitError, Item, Key, Page, Query, Read, Table, Unavailable, Write};
 
 fn member() -> MembershipId {
     Id::derive(&["member"])
@@ -114,6 +119,43 @@ async fn create_member_money_opens_one_wallet() {
     assert_eq!(first.body, second.body);
     assert_eq!(second.header("idempotent-replayed"), Some("true"));
     assert_eq!(bench.twin.items().len(), 1);
+}
+
+/// Counts the calls of a table.
+struct Counted {
+    inner: Arc<store::twin::Twin>,
+    calls: Arc<AtomicUsize>,
+}
+
+#[async_trait]
+impl Table for Counted {
+    async fn get(&self, key: &Key, how: Read) -> Result<Option<Item>, Unavailable> {
+        self.calls.fetch_add(1, Ordering::SeqCst);
+        self.inner.get(key, how).await
+    }
+
+    async fn query(&self, query: &Query) -> Result<Page, Unavailable> {
+        self.calls.fetch_add(1, Ordering::SeqCst);
+        self.inner.query(query).await
+    }
+
+    async fn commit(&self, writes: &[Write]) -> Result<(), CommitError> {
+        self.calls.fetch_add(1, Ordering::SeqCst);
+        self.inner.commit(writes).await
+    }
+}
+
+#[tokio::test]
+async fn a_new_wallet_is_two_calls_and_a_known_one_is_one() {
+    let mut bench = bench();
+    let calls = Arc::new(AtomicUsize::new(0));
+    bench.context.table = Arc::new(Counted { inner: bench.twin.clone(), calls: calls.clone() });
+    for (status, cost) in [(201, 2), (200, 1)] {
+        let before = calls.load(Ordering::SeqCst);
+        let request = Request::new("POST", "/v1/money/wallets").caller(member(), "member").json(&json!({}));
+        assert_eq!(bench.send(request).await.status, status);
+        assert_eq!(calls.load(Ordering::SeqCst) - before, cost);
+    }
 }
 
 #[tokio::test]
