@@ -4,9 +4,7 @@
 //! has not answered by then, the answer is 202 and the same saga goes on behind it.
 
 use crate::recharge::{self, MoneyRequestView, RechargeOrder, Stored};
-use contract::{
-    Access, Call, Context, Grant, Method, Operation, Problem, Reply, Scope, Trigger, handled_by, peers,
-};
+use contract::{Access, Call, Context, Method, Operation, Problem, Reply, Scope, Trigger, handled_by};
 
 /// The declaration.
 pub const OPERATION: Operation = Operation {
@@ -14,14 +12,11 @@ pub const OPERATION: Operation = Operation {
     summary: "Recharges the wallet from a linked bank account",
     triggers: &[Trigger::Route(Method::Post, "/v1/money/increases")],
     access: Access::Scopes(&[Scope::Member]),
-    grants: &[Grant::ReadTable, Grant::WriteTable],
-    calls: &[peers::REQUEST_FIRMBANKING.operation],
-    emits: &["money.increased.v1"],
     answers: &[201, 202],
     refuses: crate::refusals::RECHARGE_CODES,
     idempotent: true,
     timeout_seconds: 15,
-    ..handled_by!(increase_money_request)
+    ..recharge::advances(handled_by!(increase_money_request))
 };
 
 async fn increase_money_request(

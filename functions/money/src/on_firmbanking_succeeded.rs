@@ -4,7 +4,7 @@
 //! that a repeated, late or reordered fact changes nothing.
 
 use crate::recharge;
-use contract::{Call, Context, Grant, Operation, Problem, Reply, Trigger, handled_by, peers};
+use contract::{Call, Context, Operation, Problem, Reply, Trigger, handled_by};
 use events::{Envelope, Fact, banking::FirmbankingSucceeded};
 
 /// The declaration.
@@ -12,11 +12,7 @@ pub const OPERATION: Operation = Operation {
     name: "onFirmbankingSucceeded",
     summary: "Goes on with the recharge whose firmbanking has succeeded",
     triggers: &[Trigger::Fact(FirmbankingSucceeded::TYPE)],
-    grants: &[Grant::ReadTable, Grant::WriteTable],
-    calls: &[peers::REQUEST_FIRMBANKING.operation],
-    emits: &["money.increased.v1"],
-    timeout_seconds: 20,
-    ..handled_by!(on_firmbanking_succeeded)
+    ..recharge::advances(handled_by!(on_firmbanking_succeeded))
 };
 
 async fn on_firmbanking_succeeded(

@@ -12,11 +12,12 @@ use crate::{
     settings::Settings,
 };
 use contract::{
-    Call, Context, Problem, Reply,
+    Call, Context, Grant, Operation, Problem, Reply,
     peers::{FirmbankingState, REQUEST_FIRMBANKING},
     ports::CallError,
     problem,
 };
+use events::{Fact, money::MoneyIncreased};
 use kernel::{
     Money, Timestamp,
     id::{BankAccountId, MembershipId, MoneyRequestId},
@@ -24,6 +25,17 @@ use kernel::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::{CommitError, Condition, Read, Write};
+
+/// The declaration of an operation that runs [`advance`]: what that needs, and what it brings about.
+pub const fn advances(operation: Operation) -> Operation {
+    Operation {
+        grants: &[Grant::ReadTable, Grant::WriteTable],
+        calls: &[REQUEST_FIRMBANKING.operation],
+        emits: &[MoneyIncreased::TYPE],
+        timeout_seconds: 20,
+        ..operation
+    }
+}
 
 /// How long the one who works on a record is left alone: longer than its function may run.
 const LEASE_SECONDS: i64 = 20;
