@@ -101,12 +101,20 @@ pub async fn append(
     limits: &Limits,
 ) -> Result<Entry, Failure> {
     check_birth(context, order)?;
+    let mut is_fresh = false;
     for _ in 0..ATTEMPTS {
         let now = context.clock.now();
         let (entry, outcome) = match decide(chain, order, limits, now).map_err(broken)? {
             Decision::Done(entry) => return Ok(entry),
             Decision::WasRefused(refusal) => return Err(Failure::Refused(refusal)),
             Decision::OtherTerms => return Err(Problem::from(&refusals::OTHER_TERMS).into()),
+            // No put of ours would notice that the chain was read before the hold was made.
+            Decision::NotHeld if is_fresh => return Err(Problem::from(&refusals::NOT_HELD).into()),
+            Decision::NotHeld => {
+                *chain = reload(context, chain.owner, order.reference.birth).await?;
+                is_fresh = true;
+                continue;
+            }
             Decision::Append(entry) => (entry, None),
             Decision::Refuse(refusal) => (refuse(chain, order, refusal, now).map_err(broken)?, Some(refusal)),
         };
@@ -118,6 +126,7 @@ pub async fn append(
             };
         }
         *chain = reload(context, chain.owner, order.reference.birth).await?;
+        is_fresh = true;
     }
     Err(Problem::unavailable("others are writing to this wallet").into())
 }

@@ -49,6 +49,11 @@ pub mod kinds {
     impl IdKind for Transfer {
         const PREFIX: &'static str = "txf";
     }
+    /// A franchise: a company that takes payments.
+    pub enum Franchise {}
+    impl IdKind for Franchise {
+        const PREFIX: &'static str = "frc";
+    }
 }
 
 /// `mbr_…`
@@ -63,6 +68,8 @@ pub type WalletId = Id<kinds::Wallet>;
 pub type MoneyRequestId = Id<kinds::MoneyRequest>;
 /// `txf_…`
 pub type TransferId = Id<kinds::Transfer>;
+/// `frc_…`
+pub type FranchiseId = Id<kinds::Franchise>;
 
 /// An identifier such as `mbr_01J…`: prefix, underscore, 26 characters of Crockford base 32.
 pub struct Id<K> {
