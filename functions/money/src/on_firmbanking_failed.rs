@@ -1,4 +1,4 @@
-//! On FirmbankingFailed: the bank did not move the money, so the recharge that asked for it goes on.
+//! On FirmbankingFailed: the bank did not move the money, so the request that asked for it goes on.
 //!
 //! The fact only says that it is worth asking: the saga reads the outcome from banking under its own reference, so
 //! that a repeated, late or reordered fact changes nothing.
@@ -10,7 +10,7 @@ use events::{Envelope, Fact, banking::FirmbankingFailed};
 /// The declaration.
 pub const OPERATION: Operation = Operation {
     name: "onFirmbankingFailed",
-    summary: "Goes on with the recharge whose firmbanking has failed",
+    summary: "Goes on with the recharge or withdrawal whose firmbanking has failed",
     triggers: &[Trigger::Fact(FirmbankingFailed::TYPE)],
     ..recharge::advances(handled_by!(on_firmbanking_failed))
 };

@@ -1,4 +1,4 @@
-//! On FirmbankingSucceeded: the bank moved the money, so the recharge that asked for it goes on.
+//! On FirmbankingSucceeded: the bank moved the money, so the request that asked for it goes on.
 //!
 //! The fact only says that it is worth asking: the saga reads the outcome from banking under its own reference, so
 //! that a repeated, late or reordered fact changes nothing.
@@ -10,7 +10,7 @@ use events::{Envelope, Fact, banking::FirmbankingSucceeded};
 /// The declaration.
 pub const OPERATION: Operation = Operation {
     name: "onFirmbankingSucceeded",
-    summary: "Goes on with the recharge whose firmbanking has succeeded",
+    summary: "Goes on with the recharge or withdrawal whose firmbanking has succeeded",
     triggers: &[Trigger::Fact(FirmbankingSucceeded::TYPE)],
     ..recharge::advances(handled_by!(on_firmbanking_succeeded))
 };

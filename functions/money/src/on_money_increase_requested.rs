@@ -18,9 +18,6 @@ async fn on_money_increase_requested(
     context: &Context,
     call: Call<Envelope<MoneyIncreaseRequested>>,
 ) -> Result<Reply<()>, Problem> {
-    let id = call.body.data.money_request_id;
-    let record = recharge::find(context, id).await?;
-    let record = record.ok_or_else(|| Problem::internal(format!("{id} was announced and is not stored")))?;
-    recharge::advance(context, &call, record).await?;
+    recharge::advance_announced(context, &call, call.body.data.money_request_id).await?;
     Ok(Reply::done())
 }

@@ -1,4 +1,4 @@
-//! Advances recharges that are not final: one by a delayed message, or, on a slow schedule, all that were forgotten.
+//! Advances money requests that are not final: one by a delayed message, or, on a slow schedule, all that were forgotten.
 //!
 //! The relay sends the message whenever it sees a record that is not final, so no index is needed on the hot path.
 //! The schedule's scan is for what even that has lost; it goes on by a message to this operation's own queue.
@@ -19,7 +19,7 @@ use store::{Record, kind_of};
 /// The declaration.
 pub const OPERATION: Operation = Operation {
     name: "sweepMoneyRequests",
-    summary: "Advances recharges that are overdue",
+    summary: "Advances recharges and withdrawals that are overdue",
     triggers: &[Trigger::Queue, Trigger::Schedule("rate(1 hour)")],
     grants: &[Grant::ReadTable, Grant::WriteTable, Grant::ScanTable, Grant::Enqueue(NAME)],
     timeout_seconds: 60,

@@ -106,6 +106,8 @@ pub const ALL: &[FactType] = &[
     FactType::of::<banking::FirmbankingFailed>(),
     FactType::of::<money::MoneyIncreaseRequested>(),
     FactType::of::<money::MoneyIncreased>(),
+    FactType::of::<money::MoneyDecreaseRequested>(),
+    FactType::of::<money::MoneyDecreased>(),
     FactType::of::<money::MoneyTransferred>(),
 ];
 
