@@ -14,7 +14,7 @@
 
 use async_trait::async_trait;
 use contract::{
-    Caller, Context,
+    Call, Caller, Context, Reference,
     ports::{Calls, DirectAnswer, DirectCall, Unanswered},
     testing::{Bench, Request},
 };
@@ -294,4 +294,41 @@ proptest! {
         prop_assert_eq!(i64::try_from(standing.balance.amount()).unwrap(), moved);
         prop_assert_eq!((standing.expected.amount(), standing.held.amount()), (0, 0));
     }
+}
+
+/// An answer that is no entry collides with nothing, so it must not come from a stale read.
+#[tokio::test]
+async fn a_hold_that_a_stale_read_does_not_show_is_posted_all_the_same() {
+    let mut bench = Bench::new(&money::SERVICE);
+    let banking = Banking {
+        plan: Arc::default(),
+        declines: false,
+        orders: Mutex::default(),
+        is_certain: Mutex::new(true),
+    };
+    bench.context.calls = Arc::new(banking);
+    assert_eq!(bench.send(request(Ask { path: "/v1/money/increases", key: 0 })).await.status, 201);
+    let now = bench.context.clock.now();
+    let call = |operation: &str, body: Value| Call {
+        operation: format!("money.{operation}"),
+        caller: Caller::Service("remittance.requestRemittance".to_owned()),
+        on_behalf_of: Some(member()),
+        idempotency_key: None,
+        reference: Some(Reference { id: "rmt_1/hold".to_owned(), birth: now }),
+        if_match: None,
+        trace: contract::Trace::parse(events::EXAMPLE_TRACEPARENT).unwrap(),
+        now,
+        fingerprint: String::new(),
+        body,
+    };
+    let amount = json!(kernel::Money::won(1_000));
+    let hold = json!({ "membershipId": member(), "amount": amount });
+    bench.call_with("holdMoney", call("holdMoney", hold)).await.unwrap();
+
+    let plan = Arc::new(Plan(Mutex::new(vec![Fault::Stale].into_iter())));
+    bench.context.table = Arc::new(FaultyTable { inner: bench.twin.clone(), plan });
+    let credit = json!({ "kind": "bankCorporate" });
+    let post = json!({ "membershipId": member(), "amount": amount, "credit": credit });
+    let posted = bench.call_with("postHold", call("postHold", post)).await.unwrap();
+    assert_eq!(posted.body["balance"]["amount"], 0);
 }
