@@ -153,6 +153,46 @@ def test_a_declined_member_recharges_as_soon_as_the_bank_agrees(cases, world):
     assert case.member.won() == AMOUNT
 
 
+# The account that is credited has the trouble here. What the first answer is, how it ends, and why it failed.
+WITHDRAWALS = {
+    "timeout": ({}, 202, "succeeded", None),
+    "lost": ({"delayMillis": 100}, 202, "failed", "bank_did_not_receive"),
+    "decline": ({}, 422, "failed", "declined_by_bank"),
+}
+
+
+@pytest.fixture(scope="module")
+def withdrawals(world):
+    def play(mode, told):
+        member = world.member(balance=AT_THE_BANK)
+        assert member.recharge(AMOUNT).status_code == 201
+        world.tell_bank(member.account, mode, **told)
+        answer = member.withdraw(AMOUNT // 2)
+        return member, answer, member.balance()
+
+    played = together(*[lambda mode=mode, told=case[0]: play(mode, told) for mode, case in WITHDRAWALS.items()])
+    return dict(zip(WITHDRAWALS, played, strict=True))
+
+
+@pytest.mark.late
+@pytest.mark.parametrize("mode", WITHDRAWALS)
+def test_a_withdrawal_is_held_while_the_bank_is_unknown_and_then_booked_or_released(withdrawals, mode):
+    _, status, ends, reason = WITHDRAWALS[mode]
+    member, answer, meanwhile = withdrawals[mode]
+    assert answer.status_code == status, answer.text
+    held = AMOUNT // 2 if status == 202 else 0
+    assert (meanwhile["balance"], meanwhile["held"]) == (won(AMOUNT), won(held))
+
+    end = member.settled(answer.headers["location"].rsplit("/", 1)[1], 90)
+    assert (end["state"], end.get("failureReason")) == (ends, reason)
+    left = AMOUNT - (AMOUNT // 2 if ends == "succeeded" else 0)
+    shown = member.balance()
+    assert (shown["balance"], shown["held"]) == (won(left), won(0))
+    assert member.at_the_bank().balance == AT_THE_BANK - left
+    kinds = [entry["kind"] for entry in member.history()]
+    assert kinds[-2:] == ["hold", "withdrawal" if ends == "succeeded" else "release"]
+
+
 def test_linking_while_the_bank_is_down_asks_to_come_again_and_leaves_nothing(world):
     member = world.stranger()
     number = member.open_account()

@@ -36,6 +36,8 @@ def lived(world, bus):
     for by_event in (True, False):
         request = member.recharge(20_000, by_event=by_event).json()
         member.settled(request["moneyRequestId"])
+        request = member.withdraw(5_000, by_event=by_event).json()
+        member.settled(request["moneyRequestId"])
     world.tell_bank(number, "decline", transfers=1)
     failed = member.recharge(1_000)
     assert failed.status_code == 422

@@ -76,6 +76,12 @@ GOOD = {
     "money.increaseMoneyRequestByEvent": lambda w: (
         w.hana, "/v1/money/increases/by-event", {"bankAccountId": w.hana.bank_account_id, "amount": won(1_000)}
     ),
+    "money.decreaseMoneyRequest": lambda w: (
+        w.hana, "/v1/money/decreases", {"bankAccountId": w.hana.bank_account_id, "amount": won(1_000)}
+    ),
+    "money.decreaseMoneyRequestByEvent": lambda w: (
+        w.hana, "/v1/money/decreases/by-event", {"bankAccountId": w.hana.bank_account_id, "amount": won(1_000)}
+    ),
 }
 # Operations that are only read: what is hostile there is in path and query.
 READ = {

@@ -1,4 +1,4 @@
-"""Money over HTTP and its internal operations: wallets, both kinds of recharge, balances, statements, transfers."""
+"""Money over HTTP and its internal operations: wallets, recharges, withdrawals, balances, statements, transfers, holds."""
 
 import json
 from datetime import datetime, timedelta, timezone
@@ -22,6 +22,21 @@ def transfer(world, debit, credit, amount, reference=None, birth=None):
         "body": {"debitMembershipId": debit.id, "creditMembershipId": credit.id, "amount": won(amount)},
     }
     answer, error = world.invoke("money.transferMoney", call)
+    assert error is None, answer
+    return answer
+
+
+def step(world, operation, member, hold, body):
+    """Calls holdMoney, postHold or releaseHold as another service would: the reference names the hold."""
+    call = {
+        "operation": operation,
+        "caller": "remittance.requestRemittance",
+        "onBehalfOf": member.id,
+        "reference": hold,
+        "traceparent": new_traceparent(),
+        "body": {"membershipId": member.id, **body},
+    }
+    answer, error = world.invoke(operation, call)
     assert error is None, answer
     return answer
 
@@ -177,6 +192,115 @@ def test_many_recharges_of_one_wallet_at_once_all_arrive_once(world):
     assert member.won() == 6_000
     assert member.at_the_bank().balance == 494_000
     assert [entry["sequence"] for entry in member.history()] == list(range(1, 14))
+
+
+class TestWithdrawals:
+    """The recharge's saga the other way."""
+
+    @pytest.fixture
+    def member(self, world):
+        member = world.member(balance=500_000)
+        assert member.recharge(100_000).status_code == 201
+        return member
+
+    def test_both_ways_to_withdraw_end_in_the_same_state(self, world):
+        direct, by_event = world.members(2)
+        for member in (direct, by_event):
+            assert member.recharge(100_000).status_code == 201
+        first = direct.withdraw(30_000)
+        assert (first.status_code, first.json()["direction"]) == (201, "withdrawal"), first.text
+        second = by_event.withdraw(30_000, by_event=True)
+        assert (second.status_code, second.json()["state"]) == (202, "requested"), second.text
+        by_event.settled(second.json()["moneyRequestId"])
+
+        def shape(member):
+            entries = [(entry["kind"], entry["amount"], entry["balance"]) for entry in member.history()]
+            return entries, member.won(), member.at_the_bank().balance
+
+        assert shape(direct) == shape(by_event)
+        assert shape(direct)[1:] == (70_000, 430_000)
+
+    def test_the_same_withdrawal_twice_at_once_moves_the_money_once(self, member):
+        key = new_key()
+        answers = together(*[lambda: member.withdraw(40_000, key=key)] * 3)
+        assert all(answer.status_code in (201, 202, 409) for answer in answers), [answer.text for answer in answers]
+        member.settled(next(answer.json()["moneyRequestId"] for answer in answers if answer.status_code != 409))
+        assert member.won() == 60_000
+        assert member.at_the_bank().balance == 440_000
+
+    def test_withdrawals_at_once_never_take_more_than_there_is(self, member):
+        answers = together(*[lambda: member.withdraw(40_000) for _ in range(4)])
+        for answer in answers:
+            if answer.status_code == 422:
+                assert_problem(answer, 422, "insufficient_balance")
+            else:
+                assert answer.status_code in (201, 202), answer.text
+        for answer in answers:
+            member.settled(answer.headers["location"].rsplit("/", 1)[1])
+        shown = member.balance()
+        assert shown["held"] == won(0)
+        assert shown["balance"]["amount"] + member.at_the_bank().balance == 500_000
+        assert shown["balance"]["amount"] >= 20_000
+
+    def test_what_is_not_there_is_refused_and_the_bank_not_asked(self, member):
+        refused = member.withdraw(100_001)
+        assert_problem(refused, 422, "insufficient_balance")
+        assert member.request(refused.headers["location"].rsplit("/", 1)[1])["state"] == "failed"
+        assert_problem(member.withdraw(2_000_001), 400, "validation_failed")
+        assert len(member.at_the_bank().moves) == 1
+        assert member.withdraw(100_000).status_code == 201
+        assert member.won() == 0
+
+
+class TestHolds:
+    """holdMoney, postHold and releaseHold have no route: remittance and payment will call them."""
+
+    @pytest.fixture
+    def member(self, world):
+        member = world.member()
+        assert member.recharge(100_000).status_code == 201
+        return member
+
+    @pytest.fixture
+    def hold(self):
+        return {"id": f"{new_key()}/hold", "birth": now()}
+
+    def test_a_hold_is_posted_in_part_and_the_rest_is_free(self, world, member, hold):
+        held = step(world, "money.holdMoney", member, hold, {"amount": won(60_000)})
+        assert held["done"]["held"] == won(60_000)
+        assert member.balance()["available"] == won(40_000)
+        assert_problem(member.withdraw(40_001), 422, "insufficient_balance")
+        order = {"amount": won(50_000), "credit": {"kind": "feeRevenue"}}
+        posted = step(world, "money.postHold", member, hold, order)
+        assert posted == step(world, "money.postHold", member, hold, order)
+        assert (posted["done"]["balance"], posted["done"]["held"]) == (won(50_000), won(0))
+        entry = member.history()[-1]
+        assert (entry["kind"], entry["creditAccount"]) == ("post", "fee:revenue")
+
+    def test_a_hold_is_closed_once_whoever_comes_first(self, world, member, hold):
+        assert "done" in step(world, "money.holdMoney", member, hold, {"amount": won(60_000)})
+        post = {"amount": won(60_000), "credit": {"kind": "vatPayable"}}
+        ways = [("money.postHold", post), ("money.releaseHold", {})] * 2
+        answers = together(*[lambda way=way: step(world, way[0], member, hold, way[1]) for way in ways])
+        done = {way[0] for way, answer in zip(ways, answers, strict=True) if "done" in answer}
+        assert len(done) == 1, answers
+        codes = {answer["refused"]["code"] for answer in answers if "refused" in answer}
+        assert codes <= {"other_terms", "temporarily_unavailable"}, answers
+        shown = member.balance()
+        assert shown["held"] == won(0)
+        assert shown["balance"] == won(40_000 if done == {"money.postHold"} else 100_000)
+
+    def test_a_hold_that_was_given_up_first_is_refused(self, world, member, hold):
+        assert step(world, "money.releaseHold", member, hold, {})["done"]["amount"] == won(0)
+        late = step(world, "money.holdMoney", member, hold, {"amount": won(1_000)})
+        assert late["refused"]["code"] == "hold_closed"
+        assert member.balance()["available"] == won(100_000)
+
+    def test_nothing_is_posted_to_a_wallet(self, world, member, hold):
+        assert "done" in step(world, "money.holdMoney", member, hold, {"amount": won(1_000)})
+        order = {"amount": won(1_000), "credit": {"kind": "wallet", "walletId": "wal_01J00000000000000000000000"}}
+        assert step(world, "money.postHold", member, hold, order)["refused"]["code"] == "validation_failed"
+        assert "done" in step(world, "money.releaseHold", member, hold, {})
 
 
 class TestTransfers:

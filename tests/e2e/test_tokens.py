@@ -200,6 +200,18 @@ class TestOtherMembersThings:
         assert end["state"] == "failed"
         assert thief.won() == 0 and victim.at_the_bank() == before
 
+    @pytest.mark.parametrize("path", ["/v1/money/decreases", "/v1/money/decreases/by-event"])
+    def test_nobody_withdraws_to_another_members_account(self, world, victim, path):
+        thief = world.member()
+        assert thief.recharge(10_000).status_code == 201
+        before = victim.at_the_bank()
+        order = {"bankAccountId": victim.bank_account_id, "amount": won(5_000)}
+        answer = thief.post(path, order, key=new_key())
+        assert answer.status_code in (202, 422), answer.text
+        end = thief.settled(answer.headers["location"].rsplit("/", 1)[1])
+        assert (end["state"], end["failureReason"]) == ("failed", "bank_account_not_found")
+        assert thief.balance()["available"] == won(10_000) and victim.at_the_bank() == before
+
     def test_an_operator_cannot_name_an_account_of_another_member_than_its_own(self, world, victim, operator, hana):
         source = {"kind": "linked", "bankAccountId": victim.bank_account_id, "membershipId": hana.id}
         order = {"source": source, "destination": {"kind": "corporate"}, "amount": won(5_000)}

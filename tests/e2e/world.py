@@ -128,6 +128,11 @@ class Member:
         order = {"bankAccountId": self.bank_account_id, "amount": won(amount)}
         return self.post(path, order, key=key or new_key(), **options)
 
+    def withdraw(self, amount, key=None, by_event=False, **options):
+        path = "/v1/money/decreases/by-event" if by_event else "/v1/money/decreases"
+        order = {"bankAccountId": self.bank_account_id, "amount": won(amount)}
+        return self.post(path, order, key=key or new_key(), **options)
+
     def request(self, money_request_id):
         answer = self.get(f"/v1/money/requests/{money_request_id}")
         assert answer.status_code == 200, answer.text

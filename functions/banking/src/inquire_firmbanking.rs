@@ -12,7 +12,9 @@ use crate::{
     on_register_bank_account_requested, outbox, vault,
 };
 use contract::{
-    Call, Context, Grant, Operation, Problem, Reply, Trace, Trigger, handled_by, outbox::KeyName, peers,
+    Call, Context, Grant, Operation, Problem, Reply, Trace, Trigger, handled_by,
+    outbox::{KeyName, Scan},
+    peers,
 };
 use events::{
     Fact,
@@ -21,8 +23,7 @@ use events::{
 use kernel::{Timestamp, id::BankAccountId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
-use store::{AttributeValue, Item, Query, Record, kind_of};
+use store::{AttributeValue, Item, Record, kind_of};
 
 /// The operation's full name.
 pub const NAME: &str = "banking.inquireFirmbanking";
@@ -46,8 +47,6 @@ pub const OPERATION: Operation = Operation {
     ..handled_by!(inquire_firmbanking)
 };
 
-/// How many pages of the table one run reads.
-const PAGES: usize = 5;
 /// How long the relay's own messages have before the scan counts a record as forgotten.
 const FORGOTTEN_AFTER_SECONDS: i64 = 120;
 
@@ -92,11 +91,10 @@ async fn inquire_firmbanking(context: &Context, call: Call<Inquiry>) -> Result<R
 
 /// Sends a message for every record that is not final and not young.
 async fn scan(context: &Context, call: &Call<Inquiry>) -> Result<u32, Problem> {
-    let mut query = Query { after: call.body.after.as_ref().map(KeyName::position), ..Query::everything() };
+    let mut scan = Scan::after(call.body.after.as_ref());
     let mut queued = 0_u32;
-    for _ in 0..PAGES {
-        let page = context.table.query(&query).await?;
-        for item in &page.items {
+    while let Some(items) = scan.page(context).await? {
+        for item in &items {
             let Some(later) = (outbox::OUTBOX.unfinished)(item)? else { continue };
             if requested_at(item)?.plus_seconds(FORGOTTEN_AFTER_SECONDS) < call.now {
                 let sent = context.queues.send(later.operation, &later.body, 0, &trace(item, call)).await;
@@ -104,15 +102,8 @@ async fn scan(context: &Context, call: &Call<Inquiry>) -> Result<u32, Problem> {
                 queued = queued.saturating_add(1);
             }
         }
-        query.after = page.next;
-        if query.after.is_none() {
-            return Ok(queued);
-        }
     }
-    if let Some(after) = &query.after {
-        let body = json!({ "after": KeyName::of(after) });
-        context.queues.send(NAME, &body, 0, &call.trace).await.map_err(Problem::unavailable)?;
-    }
+    scan.go_on(context, NAME, &call.trace).await?;
     Ok(queued)
 }
 

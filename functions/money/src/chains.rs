@@ -101,12 +101,20 @@ pub async fn append(
     limits: &Limits,
 ) -> Result<Entry, Failure> {
     check_birth(context, order)?;
+    let mut is_fresh = false;
     for _ in 0..ATTEMPTS {
         let now = context.clock.now();
         let (entry, outcome) = match decide(chain, order, limits, now).map_err(broken)? {
             Decision::Done(entry) => return Ok(entry),
             Decision::WasRefused(refusal) => return Err(Failure::Refused(refusal)),
             Decision::OtherTerms => return Err(Problem::from(&refusals::OTHER_TERMS).into()),
+            // No put of ours would notice that the chain was read before the hold was made.
+            Decision::NotHeld if is_fresh => return Err(Problem::from(&refusals::NOT_HELD).into()),
+            Decision::NotHeld => {
+                *chain = reload(context, chain.owner, order.reference.birth).await?;
+                is_fresh = true;
+                continue;
+            }
             Decision::Append(entry) => (entry, None),
             Decision::Refuse(refusal) => (refuse(chain, order, refusal, now).map_err(broken)?, Some(refusal)),
         };
@@ -118,6 +126,7 @@ pub async fn append(
             };
         }
         *chain = reload(context, chain.owner, order.reference.birth).await?;
+        is_fresh = true;
     }
     Err(Problem::unavailable("others are writing to this wallet").into())
 }
@@ -175,17 +184,17 @@ pub async fn transfer(
     Err(Problem::unavailable("others are writing to these wallets").into())
 }
 
-/// Tries once to append to a chain that was read consistently. Losing to somebody else is no failure.
+/// Tries once to append to a chain that was read consistently; answers the entry if there is a new one. Losing to
+/// somebody else is no failure.
 pub async fn try_append(
     context: &Context,
-    chain: &mut Chain,
+    chain: &Chain,
     order: &Order,
     limits: &Limits,
-) -> Result<(), Problem> {
-    if let Decision::Append(entry) = decide(chain, order, limits, context.clock.now()).map_err(broken)? {
-        put(context, &[&entry]).await?;
-    }
-    Ok(())
+) -> Result<Option<Entry>, Problem> {
+    let decision = decide(chain, order, limits, context.clock.now()).map_err(broken)?;
+    let Decision::Append(entry) = decision else { return Ok(None) };
+    Ok(put(context, &[&entry]).await?.then_some(entry))
 }
 
 /// The first entry, or none if the wallet does not exist.

@@ -4,7 +4,7 @@
 
 use crate::{
     chains,
-    domain::{Entry, Order, Step},
+    domain::{Chain, Entry, Order, Step},
     items::wallet_of,
     settings::Settings,
 };
@@ -48,29 +48,38 @@ pub struct WalletView {
 
 async fn create_member_money(context: &Context, call: Call<Nothing>) -> Result<Reply<WalletView>, Problem> {
     let owner = call.caller.member()?;
-    let known = chains::tip(context, owner).await?;
-    let first = open(context, &call, owner).await?;
-    let wallet_id = wallet_of(owner);
-    let view = WalletView { wallet_id, membership_id: owner, opened_at: first.time };
-    Ok(match known {
-        Some(_) => Reply::ok(view).replayed(),
-        None => Reply::created(format!("/v1/money/wallets/{owner}/balance"), view),
+    let opened = open(context, &call, owner).await?;
+    let (Opened::Now(first) | Opened::Before(first)) = &opened;
+    let view = WalletView { wallet_id: wallet_of(owner), membership_id: owner, opened_at: first.time };
+    Ok(match opened {
+        Opened::Before(_) => Reply::ok(view).replayed(),
+        Opened::Now(_) => Reply::created(format!("/v1/money/wallets/{owner}/balance"), view),
     })
 }
 
-/// Makes sure that a member's wallet has a first entry, and answers it.
-pub async fn open<I>(context: &Context, call: &Call<I>, owner: MembershipId) -> Result<Entry, Problem> {
+/// A wallet's first entry, and who made it.
+pub enum Opened {
+    /// This call.
+    Now(Entry),
+    /// Somebody before it.
+    Before(Entry),
+}
+
+/// Makes sure that a member's wallet has a first entry.
+pub async fn open<I>(context: &Context, call: &Call<I>, owner: MembershipId) -> Result<Opened, Problem> {
     if let Some(first) = chains::first(context, owner).await? {
-        return Ok(first);
+        return Ok(Opened::Before(first));
     }
     let limits = Settings::of(context)?.limits;
-    let reference = Reference { id: format!("{}/open", wallet_of(owner)), birth: call.now };
+    let wallet_id = wallet_of(owner);
+    let reference = Reference { id: format!("{wallet_id}/open"), birth: call.now };
     let order = Order { step: Step::Open, reference, traceparent: call.trace.traceparent().to_owned() };
-    let mut chain = chains::reload(context, owner, call.now).await?;
-    if chain.entries.is_empty() {
-        // Losing this race is as good as winning it: the wallet is open.
-        chains::try_append(context, &mut chain, &order, &limits).await?;
+    // The read was consistent, so a chain without a first entry is a chain without any.
+    let chain = Chain { wallet_id, owner, entries: Vec::new() };
+    if let Some(entry) = chains::try_append(context, &chain, &order, &limits).await? {
+        return Ok(Opened::Now(entry));
     }
+    // Losing this race is as good as winning it: the wallet is open.
     let first = chains::first(context, owner).await?;
-    first.ok_or_else(|| Problem::unavailable("the wallet's first entry is not there yet"))
+    first.map(Opened::Before).ok_or_else(|| Problem::unavailable("the wallet's first entry is not there yet"))
 }

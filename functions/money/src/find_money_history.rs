@@ -1,7 +1,7 @@
 //! `GET /v1/money/wallets/{membershipId}/transactions`: a wallet's entries, newest first, each with the balance after
 //! it (충전 내역 조회).
 //!
-//! The statement is the chain itself. Entries that move nothing (open, expect, release, refused) are part of it: they
+//! The statement is the chain itself. Entries that move nothing (open, expect, hold, release, refused) are part of it: they
 //! have no debit and credit account, and they explain why a balance did not change.
 
 use crate::{

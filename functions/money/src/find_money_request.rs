@@ -1,4 +1,4 @@
-//! `GET /v1/money/requests/{moneyRequestId}`: how far a recharge is.
+//! `GET /v1/money/requests/{moneyRequestId}`: how far a recharge or withdrawal is.
 
 use crate::recharge::{self, MoneyRequestView};
 use contract::{
@@ -11,7 +11,7 @@ use serde::Deserialize;
 /// The declaration.
 pub const OPERATION: Operation = Operation {
     name: "findMoneyRequest",
-    summary: "Shows how far a recharge is",
+    summary: "Shows how far a recharge or withdrawal is",
     triggers: &[Trigger::Route(Method::Get, "/v1/money/requests/{moneyRequestId}")],
     access: Access::Scopes(&[Scope::Member]),
     grants: &[Grant::ReadTable],
@@ -23,7 +23,7 @@ pub const OPERATION: Operation = Operation {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Question {
-    /// The recharge.
+    /// The recharge or withdrawal.
     pub money_request_id: MoneyRequestId,
 }
 

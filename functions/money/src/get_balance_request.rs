@@ -49,7 +49,7 @@ pub struct Balance {
     pub wallet_id: WalletId,
     /// What the member owns.
     pub balance: Money,
-    /// What of it is held for a withdrawal or remittance on its way.
+    /// What of it is held for something on its way.
     pub held: Money,
     /// What can be spent: balance less held.
     pub available: Money,

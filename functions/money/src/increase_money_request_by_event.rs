@@ -3,7 +3,10 @@
 //! The stored record is the command: the relay publishes MoneyIncreaseRequested from it, and the handler runs the
 //! same saga as the direct operation.
 
-use crate::recharge::{self, MoneyRequestView, RechargeOrder, Stored};
+use crate::{
+    items::Direction,
+    recharge::{self, MoneyOrder, MoneyRequestView},
+};
 use contract::{Access, Call, Context, Grant, Method, Operation, Problem, Reply, Scope, Trigger, handled_by};
 use events::{Fact, money::MoneyIncreaseRequested};
 
@@ -22,12 +25,7 @@ pub const OPERATION: Operation = Operation {
 
 async fn increase_money_request_by_event(
     context: &Context,
-    call: Call<RechargeOrder>,
+    call: Call<MoneyOrder>,
 ) -> Result<Reply<MoneyRequestView>, Problem> {
-    let (record, is_known) = match recharge::store_request(context, &call, true).await? {
-        Stored::New(record) => (record, false),
-        Stored::Known(record) => (record, true),
-    };
-    let reply = Reply::accepted(record.location(), MoneyRequestView::from(&record));
-    Ok(if is_known { reply.replayed() } else { reply })
+    recharge::request_by_event(context, call, Direction::Recharge).await
 }

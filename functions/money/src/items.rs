@@ -41,6 +41,8 @@ pub fn wallet_of(member: MembershipId) -> WalletId {
 pub enum Direction {
     /// From the bank into the wallet.
     Recharge,
+    /// From the wallet to the bank.
+    Withdrawal,
 }
 
 /// How far a money request is.
@@ -51,13 +53,13 @@ pub enum MoneyRequestState {
     Requested,
     /// The bank has not said yet whether it moved the money. Nobody need act: it is asked until it is certain.
     BankUnknown,
-    /// The money is in the wallet.
+    /// The money was moved.
     Succeeded,
     /// Nothing was moved.
     Failed,
 }
 
-/// A recharge: the saga's record.
+/// A recharge or a withdrawal: the saga's record.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MoneyRequest {
@@ -135,6 +137,9 @@ impl MoneyRequest {
         match self.direction {
             Direction::Recharge => {
                 FirmbankingOrder { source: linked, destination: BankParty::Corporate {}, amount: self.amount }
+            }
+            Direction::Withdrawal => {
+                FirmbankingOrder { source: BankParty::Corporate {}, destination: linked, amount: self.amount }
             }
         }
     }

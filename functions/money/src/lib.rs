@@ -1,25 +1,33 @@
-//! Wallets: recharges, transfers, balances, and the ledger behind them.
+//! Wallets: recharges, withdrawals, transfers, balances, and the ledger behind them.
 //!
 //! A wallet is an append-only chain of entries (domain/ledger.rs decides them, chains.rs reads and grows them). A
-//! recharge is a saga over the chain and the bank (recharge.rs). Everything else reads.
+//! recharge or withdrawal is a saga over the chain and the bank (recharge.rs). Other services transfer and hold money.
+//! Everything else reads.
 
 mod chains;
 mod create_member_money;
+mod decrease_money_request;
+mod decrease_money_request_by_event;
 pub mod domain;
 mod find_money_history;
 mod find_money_request;
 mod get_balance_request;
+mod hold_money;
+mod holds;
 mod increase_money_request;
 mod increase_money_request_by_event;
 pub mod items;
 mod on_firmbanking_failed;
 mod on_firmbanking_succeeded;
 mod on_membership_registered;
+mod on_money_decrease_requested;
 mod on_money_increase_requested;
 mod outbox;
+mod post_hold;
 mod recharge;
 pub mod refusals;
 mod relay_outbox;
+mod release_hold;
 mod republish;
 mod settings;
 mod sweep_money_requests;
@@ -33,7 +41,7 @@ const KEY: &str = "money-key";
 /// Money's operations.
 pub static SERVICE: Service = Service {
     name: "money",
-    summary: "Wallets: recharges, transfers, balances, and the ledger behind them",
+    summary: "Wallets: recharges, withdrawals, transfers, balances, and the ledger behind them",
     api: Api::Pay,
     indexes: &[],
     operations: &[
@@ -42,6 +50,9 @@ pub static SERVICE: Service = Service {
         increase_money_request::OPERATION,
         increase_money_request_by_event::OPERATION,
         on_money_increase_requested::OPERATION,
+        decrease_money_request::OPERATION,
+        decrease_money_request_by_event::OPERATION,
+        on_money_decrease_requested::OPERATION,
         on_firmbanking_succeeded::OPERATION,
         on_firmbanking_failed::OPERATION,
         sweep_money_requests::OPERATION,
@@ -49,6 +60,9 @@ pub static SERVICE: Service = Service {
         get_balance_request::OPERATION,
         find_money_history::OPERATION,
         transfer_money::OPERATION,
+        hold_money::OPERATION,
+        post_hold::OPERATION,
+        release_hold::OPERATION,
         relay_outbox::OPERATION,
         republish::OPERATION,
     ],

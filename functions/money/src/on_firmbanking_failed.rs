@@ -1,22 +1,18 @@
-//! On FirmbankingFailed: the bank did not move the money, so the recharge that asked for it goes on.
+//! On FirmbankingFailed: the bank did not move the money, so the request that asked for it goes on.
 //!
 //! The fact only says that it is worth asking: the saga reads the outcome from banking under its own reference, so
 //! that a repeated, late or reordered fact changes nothing.
 
 use crate::recharge;
-use contract::{Call, Context, Grant, Operation, Problem, Reply, Trigger, handled_by, peers};
+use contract::{Call, Context, Operation, Problem, Reply, Trigger, handled_by};
 use events::{Envelope, Fact, banking::FirmbankingFailed};
 
 /// The declaration.
 pub const OPERATION: Operation = Operation {
     name: "onFirmbankingFailed",
-    summary: "Goes on with the recharge whose firmbanking has failed",
+    summary: "Goes on with the recharge or withdrawal whose firmbanking has failed",
     triggers: &[Trigger::Fact(FirmbankingFailed::TYPE)],
-    grants: &[Grant::ReadTable, Grant::WriteTable],
-    calls: &[peers::REQUEST_FIRMBANKING.operation],
-    emits: &["money.increased.v1"],
-    timeout_seconds: 20,
-    ..handled_by!(on_firmbanking_failed)
+    ..recharge::advances(handled_by!(on_firmbanking_failed))
 };
 
 async fn on_firmbanking_failed(

@@ -1,22 +1,18 @@
-//! On FirmbankingSucceeded: the bank moved the money, so the recharge that asked for it goes on.
+//! On FirmbankingSucceeded: the bank moved the money, so the request that asked for it goes on.
 //!
 //! The fact only says that it is worth asking: the saga reads the outcome from banking under its own reference, so
 //! that a repeated, late or reordered fact changes nothing.
 
 use crate::recharge;
-use contract::{Call, Context, Grant, Operation, Problem, Reply, Trigger, handled_by, peers};
+use contract::{Call, Context, Operation, Problem, Reply, Trigger, handled_by};
 use events::{Envelope, Fact, banking::FirmbankingSucceeded};
 
 /// The declaration.
 pub const OPERATION: Operation = Operation {
     name: "onFirmbankingSucceeded",
-    summary: "Goes on with the recharge whose firmbanking has succeeded",
+    summary: "Goes on with the recharge or withdrawal whose firmbanking has succeeded",
     triggers: &[Trigger::Fact(FirmbankingSucceeded::TYPE)],
-    grants: &[Grant::ReadTable, Grant::WriteTable],
-    calls: &[peers::REQUEST_FIRMBANKING.operation],
-    emits: &["money.increased.v1"],
-    timeout_seconds: 20,
-    ..handled_by!(on_firmbanking_succeeded)
+    ..recharge::advances(handled_by!(on_firmbanking_succeeded))
 };
 
 async fn on_firmbanking_succeeded(

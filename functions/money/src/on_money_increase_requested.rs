@@ -3,7 +3,7 @@
 //! Delivery is at least once and in any order: a recharge that is done already is left as it is.
 
 use crate::recharge;
-use contract::{Call, Context, Grant, Operation, Problem, Reply, Trigger, handled_by, peers};
+use contract::{Call, Context, Operation, Problem, Reply, Trigger, handled_by};
 use events::{Envelope, Fact, money::MoneyIncreaseRequested};
 
 /// The declaration.
@@ -11,20 +11,13 @@ pub const OPERATION: Operation = Operation {
     name: "onMoneyIncreaseRequested",
     summary: "Carries out a recharge that was stored for an event",
     triggers: &[Trigger::Fact(MoneyIncreaseRequested::TYPE)],
-    grants: &[Grant::ReadTable, Grant::WriteTable],
-    calls: &[peers::REQUEST_FIRMBANKING.operation],
-    emits: &["money.increased.v1"],
-    timeout_seconds: 20,
-    ..handled_by!(on_money_increase_requested)
+    ..recharge::advances(handled_by!(on_money_increase_requested))
 };
 
 async fn on_money_increase_requested(
     context: &Context,
     call: Call<Envelope<MoneyIncreaseRequested>>,
 ) -> Result<Reply<()>, Problem> {
-    let id = call.body.data.money_request_id;
-    let record = recharge::find(context, id).await?;
-    let record = record.ok_or_else(|| Problem::internal(format!("{id} was announced and is not stored")))?;
-    recharge::advance(context, &call, record).await?;
+    recharge::advance_announced(context, &call, call.body.data.money_request_id).await?;
     Ok(Reply::done())
 }

@@ -2,13 +2,15 @@
 
 use crate::{
     domain::{Entry, Kind},
-    items::MoneyRequest,
+    items::{Direction, MoneyRequest},
     sweep_money_requests,
 };
 use contract::outbox::{Later, Outbox};
 use events::{
     Envelope,
-    money::{MoneyIncreaseRequested, MoneyIncreased, MoneyTransferred},
+    money::{
+        MoneyDecreaseRequested, MoneyDecreased, MoneyIncreaseRequested, MoneyIncreased, MoneyTransferred,
+    },
 };
 use serde_json::json;
 use store::{Item, Record, Unreadable, kind_of, read};
@@ -33,7 +35,7 @@ fn entry_fact(entry: &Entry) -> Option<Envelope> {
     match entry.purpose {
         Kind::Recharge if entry.credit == own => {
             let fact = MoneyIncreased {
-                money_request_id: entry.reference.split('/').next().unwrap_or_default().to_owned(),
+                money_request_id: saga(entry),
                 membership_id: entry.owner,
                 wallet_id: entry.wallet_id,
                 sequence: entry.sequence,
@@ -44,7 +46,19 @@ fn entry_fact(entry: &Entry) -> Option<Envelope> {
             };
             Some(Envelope::of(&fact, "", entry.time, &entry.traceparent))
         }
-        Kind::Remittance if entry.debit == own => {
+        Kind::Withdrawal => {
+            let fact = MoneyDecreased {
+                money_request_id: saga(entry),
+                membership_id: entry.owner,
+                wallet_id: entry.wallet_id,
+                sequence: entry.sequence,
+                amount: entry.amount,
+                balance: entry.standing.balance,
+                decreased_at: entry.time,
+            };
+            Some(Envelope::of(&fact, "", entry.time, &entry.traceparent))
+        }
+        Kind::Remittance | Kind::Post if entry.debit == own => {
             let fact = MoneyTransferred {
                 reference: entry.reference.clone(),
                 debit_wallet_id: entry.wallet_id,
@@ -60,9 +74,22 @@ fn entry_fact(entry: &Entry) -> Option<Envelope> {
     }
 }
 
+/// The saga whose step an entry is: what its reference begins with.
+fn saga(entry: &Entry) -> String {
+    entry.reference.split('/').next().unwrap_or_default().to_owned()
+}
+
 fn request_fact(record: &MoneyRequest) -> Option<Envelope> {
-    let fact = MoneyIncreaseRequested { money_request_id: record.money_request_id };
-    record.by_event.then(|| Envelope::of(&fact, "", record.requested_at, &record.traceparent))
+    let MoneyRequest { money_request_id, requested_at, traceparent, .. } = record;
+    let money_request_id = *money_request_id;
+    record.by_event.then(|| match record.direction {
+        Direction::Recharge => {
+            Envelope::of(&MoneyIncreaseRequested { money_request_id }, "", *requested_at, traceparent)
+        }
+        Direction::Withdrawal => {
+            Envelope::of(&MoneyDecreaseRequested { money_request_id }, "", *requested_at, traceparent)
+        }
+    })
 }
 
 fn unfinished(item: &Item) -> Result<Option<Later>, Unreadable> {

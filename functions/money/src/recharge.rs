@@ -1,21 +1,26 @@
-//! The recharge saga: expect → bank → credit or release → record.
+//! The saga of recharges and withdrawals: keep the way free → bank → book or release → record.
 //!
-//! The record is put first. Every step is idempotent under a reference that derives from the record's id, so
+//! A recharge announces itself, so that the wallet has room for what the bank moves; a withdrawal holds the money, so
+//! that it is there when the bank has moved it. All else is the same. The record is put first. Every step is idempotent under a reference that derives from the record's id, so
 //! [`advance`] may be run again, by anybody, from the start, at any time: the API call, a repetition of its key, the
 //! event handler, the bank's facts and the sweeper all run the same function, at once if it happens so. The wallet is
-//! credited only when the bank is certain, and nothing is given up while it is not.
+//! credited or debited only when the bank is certain, and nothing is given up while it is not.
 
 use crate::{
     chains::{self, Failure},
     domain::{Chain, Entry, Limits, Order, Step},
-    items::{MoneyRequest, MoneyRequestState},
+    items::{Direction, MoneyRequest, MoneyRequestState},
     settings::Settings,
 };
 use contract::{
-    Call, Context, Problem, Reply,
+    Call, Context, Grant, Operation, Problem, Reply,
     peers::{FirmbankingState, REQUEST_FIRMBANKING},
     ports::CallError,
     problem,
+};
+use events::{
+    Fact,
+    money::{MoneyDecreased, MoneyIncreased},
 };
 use kernel::{
     Money, Timestamp,
@@ -25,16 +30,27 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::{CommitError, Condition, Read, Write};
 
+/// The declaration of an operation that runs [`advance`]: what that needs, and what it brings about.
+pub const fn advances(operation: Operation) -> Operation {
+    Operation {
+        grants: &[Grant::ReadTable, Grant::WriteTable],
+        calls: &[REQUEST_FIRMBANKING.operation],
+        emits: &[MoneyIncreased::TYPE, MoneyDecreased::TYPE],
+        timeout_seconds: 20,
+        ..operation
+    }
+}
+
 /// How long the one who works on a record is left alone: longer than its function may run.
 const LEASE_SECONDS: i64 = 20;
 
 /// What a member asks for.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct RechargeOrder {
+pub struct MoneyOrder {
     /// One of the member's linked bank accounts.
     pub bank_account_id: BankAccountId,
-    /// How much to bring into the wallet; at least 1 won.
+    /// How much to move between it and the wallet; at least 1 won.
     pub amount: Money,
 }
 
@@ -47,7 +63,7 @@ pub struct MoneyRequestView {
     /// Whose.
     pub membership_id: MembershipId,
     /// Which way it goes.
-    pub direction: crate::items::Direction,
+    pub direction: Direction,
     /// The linked account.
     pub bank_account_id: BankAccountId,
     /// How much.
@@ -85,33 +101,80 @@ impl From<&MoneyRequest> for MoneyRequestView {
 }
 
 /// Where a request's record came from.
-pub enum Stored {
+enum Stored {
     /// This call put it.
     New(MoneyRequest),
     /// An earlier call with the same key put it.
     Known(MoneyRequest),
 }
 
-/// Stores a recharge under the id of its key, or finds the one that is there.
-pub async fn store_request(
+/// What the direct operations do: stores a request, and carries it out as far as it will go now.
+pub async fn request(
     context: &Context,
-    call: &Call<RechargeOrder>,
+    call: Call<MoneyOrder>,
+    direction: Direction,
+) -> Result<Reply<MoneyRequestView>, Problem> {
+    match store_request(context, &call, direction, false).await? {
+        Stored::New(record) => reply(&advance(context, &call, record).await?),
+        Stored::Known(record) => {
+            let record = take_over(context, record, call.now).await?;
+            let outcome = reply(&advance(context, &call, record).await?);
+            outcome.map(Reply::replayed).map_err(|problem| Problem { replayed: true, ..problem })
+        }
+    }
+}
+
+/// What the operations by event do: stores a request, whose record is the command to the event's handler.
+pub async fn request_by_event(
+    context: &Context,
+    call: Call<MoneyOrder>,
+    direction: Direction,
+) -> Result<Reply<MoneyRequestView>, Problem> {
+    let (record, is_known) = match store_request(context, &call, direction, true).await? {
+        Stored::New(record) => (record, false),
+        Stored::Known(record) => (record, true),
+    };
+    let reply = Reply::accepted(record.location(), MoneyRequestView::from(&record));
+    Ok(if is_known { reply.replayed() } else { reply })
+}
+
+/// What the events' handlers do: advances the request that was announced.
+pub async fn advance_announced<I>(
+    context: &Context,
+    call: &Call<I>,
+    id: MoneyRequestId,
+) -> Result<(), Problem> {
+    let record = find(context, id).await?;
+    let record = record.ok_or_else(|| Problem::internal(format!("{id} was announced and is not stored")))?;
+    advance(context, call, record).await?;
+    Ok(())
+}
+
+/// Stores a request under the id of its key, or finds the one that is there.
+async fn store_request(
+    context: &Context,
+    call: &Call<MoneyOrder>,
+    direction: Direction,
     by_event: bool,
 ) -> Result<Stored, Problem> {
     let membership_id = call.caller.member()?;
-    let RechargeOrder { bank_account_id, amount } = call.body;
+    let MoneyOrder { bank_account_id, amount } = call.body;
     let money_request_id = call.derived_id()?;
     if amount.is_zero() {
         return Err(Problem::field("/amount/amount", "must be at least 1"));
     }
-    let limit = Settings::of(context)?.limits.recharge_each;
+    let limits = Settings::of(context)?.limits;
+    let limit = match direction {
+        Direction::Recharge => limits.recharge_each,
+        Direction::Withdrawal => limits.transfer_each,
+    };
     if amount > limit {
         return Err(Problem::field("/amount/amount", format!("must be at most {}", limit.amount())));
     }
     let record = MoneyRequest {
         money_request_id,
         membership_id,
-        direction: crate::items::Direction::Recharge,
+        direction,
         bank_account_id,
         amount,
         requested_at: call.now,
@@ -146,11 +209,7 @@ pub async fn find(context: &Context, id: MoneyRequestId) -> Result<Option<MoneyR
 }
 
 /// Takes over the work on a record whose first worker may have died, or says that it is still at work.
-pub async fn take_over(
-    context: &Context,
-    record: MoneyRequest,
-    now: Timestamp,
-) -> Result<MoneyRequest, Problem> {
+async fn take_over(context: &Context, record: MoneyRequest, now: Timestamp) -> Result<MoneyRequest, Problem> {
     if record.is_final() {
         return Ok(record);
     }
@@ -162,7 +221,7 @@ pub async fn take_over(
     save(context, MoneyRequest { leased_until: now.plus_seconds(LEASE_SECONDS), ..record }).await
 }
 
-/// Brings a recharge as far as it will go now. Safe to run again and at once with others.
+/// Brings a request as far as it will go now. Safe to run again and at once with others.
 pub async fn advance<I>(
     context: &Context,
     call: &Call<I>,
@@ -174,9 +233,8 @@ pub async fn advance<I>(
     let limits = Settings::of(context)?.limits;
     let mut chain = chains::load(context, record.membership_id, record.requested_at).await?;
 
-    // The announcement comes first: it keeps room in the wallet, so that certain money always fits.
-    let expect = order(&record, "expect", Step::Expect(record.amount));
-    match chains::append(context, &mut chain, &expect, &limits).await {
+    // This comes first, so that what is certain at the bank can always be booked.
+    match chains::append(context, &mut chain, &steps(&record).before, &limits).await {
         Ok(_) => {}
         Err(Failure::Refused(refusal)) => return fail(context, record, refusal.code().code).await,
         Err(Failure::Problem(problem)) => return Err(problem),
@@ -188,7 +246,7 @@ pub async fn advance<I>(
         .await;
     match asked {
         Ok(answer) => match answer.state {
-            FirmbankingState::Succeeded => credit(context, &mut chain, record, &limits).await,
+            FirmbankingState::Succeeded => book(context, &mut chain, record, &limits).await,
             FirmbankingState::Failed => {
                 let reason = answer.failure_reason.unwrap_or_else(|| "bank_declined".to_owned());
                 release(context, &mut chain, record, &limits, &reason).await
@@ -210,14 +268,13 @@ pub async fn advance<I>(
     }
 }
 
-async fn credit(
+async fn book(
     context: &Context,
     chain: &mut Chain,
     record: MoneyRequest,
     limits: &Limits,
 ) -> Result<MoneyRequest, Problem> {
-    let close = order(&record, "close", Step::Recharge(record.amount));
-    let entry = chains::append(context, chain, &close, limits).await?;
+    let entry = chains::append(context, chain, &steps(&record).moved, limits).await?;
     succeed(context, record, &entry).await
 }
 
@@ -228,13 +285,38 @@ async fn release(
     limits: &Limits,
     reason: &str,
 ) -> Result<MoneyRequest, Problem> {
-    let close = order(&record, "close", Step::Release(record.amount));
-    chains::append(context, chain, &close, limits).await?;
+    chains::append(context, chain, &steps(&record).not_moved, limits).await?;
     fail(context, record, reason).await
 }
 
-fn order(record: &MoneyRequest, step: &str, what: Step) -> Order {
-    Order { step: what, reference: record.reference(step), traceparent: record.traceparent.clone() }
+/// What a request asks of the wallet's chain.
+struct Steps {
+    /// Before the bank is asked.
+    before: Order,
+    /// When the bank has certainly moved the money.
+    moved: Order,
+    /// When it certainly has not, and never will. It closes the same thing as the one before, and one of them only.
+    not_moved: Order,
+}
+
+fn steps(record: &MoneyRequest) -> Steps {
+    let amount = record.amount;
+    let order = |name: &str, step| {
+        let traceparent = record.traceparent.clone();
+        Order { step, reference: record.reference(name), traceparent }
+    };
+    match record.direction {
+        Direction::Recharge => Steps {
+            before: order("expect", Step::Expect(amount)),
+            moved: order("close", Step::Recharge(amount)),
+            not_moved: order("close", Step::Release(amount)),
+        },
+        Direction::Withdrawal => Steps {
+            before: order("hold", Step::Hold(amount)),
+            moved: order("hold/close", Step::Withdraw(amount)),
+            not_moved: order("hold/close", Step::ReleaseHold),
+        },
+    }
 }
 
 async fn succeed(context: &Context, record: MoneyRequest, entry: &Entry) -> Result<MoneyRequest, Problem> {
@@ -288,7 +370,7 @@ async fn save(context: &Context, changed: MoneyRequest) -> Result<MoneyRequest, 
 }
 
 /// The answer to the one who asked: done, refused, or to be continued.
-pub fn reply(record: &MoneyRequest) -> Result<Reply<MoneyRequestView>, Problem> {
+fn reply(record: &MoneyRequest) -> Result<Reply<MoneyRequestView>, Problem> {
     let view = MoneyRequestView::from(record);
     match record.state {
         MoneyRequestState::Succeeded => Ok(Reply::created(record.location(), view)),
@@ -302,7 +384,7 @@ pub fn reply(record: &MoneyRequest) -> Result<Reply<MoneyRequestView>, Problem> 
     }
 }
 
-/// Advances the recharge whose bank step has this reference. Other sagas' references are none of money's business.
+/// Advances the request whose bank step has this reference. Other sagas' references are none of money's business.
 pub async fn advance_by_reference<I>(
     context: &Context,
     call: &Call<I>,

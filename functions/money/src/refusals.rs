@@ -31,6 +31,10 @@ pub static WALLET_CAP_EXCEEDED: Code =
 /// The receiver's wallet would hold too much.
 pub static RECEIVER_CAP_EXCEEDED: Code =
     code(422, "receiver_cap_exceeded", "The receiving wallet would hold more than it may.");
+/// The hold was given up before it was made.
+pub static HOLD_CLOSED: Code = code(409, "hold_closed", "This hold was released before it was made.");
+/// There is nothing to post.
+pub static NOT_HELD: Code = code(422, "not_held", "No hold of this amount stands under this reference.");
 /// There is no wallet.
 pub static WALLET_NOT_FOUND: Code = code(404, "wallet_not_found", "There is no such wallet.");
 /// The bank declined.
@@ -67,6 +71,9 @@ pub enum Refusal {
     /// The receiver's wallet would hold too much.
     #[error("above the receiving wallet's cap")]
     ReceiverCapExceeded,
+    /// The hold was given up before it was made.
+    #[error("released before it was made")]
+    HoldClosed,
 }
 
 impl Refusal {
@@ -81,6 +88,7 @@ impl Refusal {
             Refusal::MonthLimitExceeded => &MONTH_LIMIT_EXCEEDED,
             Refusal::WalletCapExceeded => &WALLET_CAP_EXCEEDED,
             Refusal::ReceiverCapExceeded => &RECEIVER_CAP_EXCEEDED,
+            Refusal::HoldClosed => &HOLD_CLOSED,
         }
     }
 }
@@ -91,7 +99,7 @@ impl From<Refusal> for Problem {
     }
 }
 
-/// The problem that a failed recharge is answered with: the ledger's own code, or the bank's reason in words.
+/// The problem that a failed money request is answered with: the ledger's own code, or the bank's reason in words.
 pub fn of_reason(reason: &str) -> Problem {
     let own: Result<Refusal, _> = serde_json::from_value(serde_json::Value::String(reason.to_owned()));
     match own {
@@ -108,6 +116,18 @@ pub static RECHARGE_CODES: &[&Code] = &[
     &DAY_LIMIT_EXCEEDED,
     &MONTH_LIMIT_EXCEEDED,
     &WALLET_CAP_EXCEEDED,
+    &BANK_ACCOUNT_NOT_FOUND,
+    &BANK_DECLINED,
+    &BORN_LATER,
+];
+
+/// The codes that a withdrawal may end with.
+pub static WITHDRAWAL_CODES: &[&Code] = &[
+    &WALLET_CLOSED,
+    &EACH_LIMIT_EXCEEDED,
+    &INSUFFICIENT_BALANCE,
+    &DAY_LIMIT_EXCEEDED,
+    &MONTH_LIMIT_EXCEEDED,
     &BANK_ACCOUNT_NOT_FOUND,
     &BANK_DECLINED,
     &BORN_LATER,

@@ -1,4 +1,4 @@
-//! The table's stream: publishes what money's items state, and sends unfinished recharges to the sweeper.
+//! The table's stream: publishes what money's items state, and sends unfinished requests to the sweeper.
 
 use crate::{outbox::OUTBOX, sweep_money_requests};
 use contract::{

@@ -1,4 +1,4 @@
-//! Advances recharges that are not final: one by a delayed message, or, on a slow schedule, all that were forgotten.
+//! Advances money requests that are not final: one by a delayed message, or, on a slow schedule, all that were forgotten.
 //!
 //! The relay sends the message whenever it sees a record that is not final, so no index is needed on the hot path.
 //! The schedule's scan is for what even that has lost; it goes on by a message to this operation's own queue.
@@ -8,31 +8,26 @@ use crate::{
     recharge::{self, MoneyRequestView},
 };
 use contract::{
-    Call, Context, Grant, Operation, Problem, Reply, Trigger, handled_by, outbox::KeyName, peers,
+    Call, Context, Grant, Operation, Problem, Reply, Trigger, handled_by,
+    outbox::{KeyName, Scan},
 };
 use kernel::id::MoneyRequestId;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
-use store::{Query, Record, kind_of};
+use store::{Record, kind_of};
 
 /// The declaration.
 pub const OPERATION: Operation = Operation {
     name: "sweepMoneyRequests",
-    summary: "Advances recharges that are overdue",
+    summary: "Advances recharges and withdrawals that are overdue",
     triggers: &[Trigger::Queue, Trigger::Schedule("rate(1 hour)")],
     grants: &[Grant::ReadTable, Grant::WriteTable, Grant::ScanTable, Grant::Enqueue(NAME)],
-    calls: &[peers::REQUEST_FIRMBANKING.operation],
-    emits: &["money.increased.v1"],
     timeout_seconds: 60,
-    ..handled_by!(sweep_money_requests)
+    ..recharge::advances(handled_by!(sweep_money_requests))
 };
 
 /// The operation's full name.
 pub const NAME: &str = "money.sweepMoneyRequests";
-
-/// How many pages of the table one run reads.
-const PAGES: usize = 5;
 
 /// What to sweep: one record, or the table from a place on.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -61,24 +56,16 @@ async fn sweep_money_requests(context: &Context, call: Call<Sweep>) -> Result<Re
         }
         return Ok(Reply::ok(Swept { advanced }));
     }
-    let mut query = Query { after: call.body.after.as_ref().map(KeyName::position), ..Query::everything() };
-    for _ in 0..PAGES {
-        let page = context.table.query(&query).await?;
-        for item in page.items.into_iter().filter(|item| kind_of(item) == MoneyRequest::KIND) {
+    let mut scan = Scan::after(call.body.after.as_ref());
+    while let Some(items) = scan.page(context).await? {
+        for item in items.into_iter().filter(|item| kind_of(item) == MoneyRequest::KIND) {
             let record: MoneyRequest = store::read(item)?;
             if is_overdue(&record, &call) {
                 advanced.push(MoneyRequestView::from(&recharge::advance(context, &call, record).await?));
             }
         }
-        query.after = page.next;
-        if query.after.is_none() {
-            return Ok(Reply::ok(Swept { advanced }));
-        }
     }
-    if let Some(after) = query.after.as_ref() {
-        let body = json!({ "after": KeyName::of(after) });
-        context.queues.send(NAME, &body, 0, &call.trace).await.map_err(Problem::unavailable)?;
-    }
+    scan.go_on(context, NAME, &call.trace).await?;
     Ok(Reply::ok(Swept { advanced }))
 }
 

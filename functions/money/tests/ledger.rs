@@ -9,11 +9,12 @@
     reason = "a test that fails should fail loudly"
 )]
 
-use contract::Reference;
+use contract::{Reference, peers::ImplicitAccount};
 use kernel::{Id, Money, Timestamp, id::MembershipId};
 use money::{
-    domain::{Account, Chain, Decision, Entry, Kind, Limits, Order, Step, decide, refuse},
+    domain::{Account, Chain, Decision, Entry, Kind, Limits, Order, Step, close_reference, decide, refuse},
     items::wallet_of,
+    refusals::Refusal,
 };
 use proptest::prelude::*;
 use store::Record;
@@ -38,13 +39,17 @@ fn limits() -> Limits {
     }
 }
 
-/// What a random history does: a saga's recharge, its end, or a transfer; at a clock that may go back.
+/// What a random history does: a saga's recharge or hold, its end, or a transfer; at a clock that may go back.
 #[derive(Clone, Debug)]
 enum Move {
     Expect(u8, u32),
     Close(u8, bool),
     Send(u32),
     Receive(u32),
+    Hold(u8, u32),
+    Post(u8, u32),
+    Withdraw(u8, u32),
+    Release(u8),
 }
 
 fn moves() -> impl Strategy<Value = Vec<(Move, i64)>> {
@@ -53,12 +58,20 @@ fn moves() -> impl Strategy<Value = Vec<(Move, i64)>> {
         (0..6_u8, any::<bool>()).prop_map(|(saga, succeeded)| Move::Close(saga, succeeded)),
         (1..700_u32).prop_map(Move::Send),
         (1..700_u32).prop_map(Move::Receive),
+        (0..9_u8, 1..700_u32).prop_map(|(hold, amount)| Move::Hold(hold, amount)),
+        (0..9_u8, 1..400_u32).prop_map(|(hold, amount)| Move::Post(hold, amount)),
+        (0..9_u8, 1..400_u32).prop_map(|(hold, amount)| Move::Withdraw(hold, amount)),
+        (0..9_u8).prop_map(Move::Release),
     ];
-    prop::collection::vec((one, -40_000..90_000_i64), 1..60)
+    prop::collection::vec((one, -40_000..90_000_i64), 1..80)
 }
 
 fn order(id: String, birth: Timestamp, step: Step) -> Order {
-    Order { step, reference: Reference { id, birth }, traceparent: events::EXAMPLE_TRACEPARENT.to_owned() }
+    asked(Reference { id, birth }, step)
+}
+
+fn asked(reference: Reference, step: Step) -> Order {
+    Order { step, reference, traceparent: events::EXAMPLE_TRACEPARENT.to_owned() }
 }
 
 /// Runs a step as chains::append does, on a chain that nobody else writes to.
@@ -85,8 +98,62 @@ fn effect(entry: &Entry) -> i128 {
     }
 }
 
+/// The hold that an entry closes.
+fn closes(entry: &Entry) -> Option<&str> {
+    entry.reference.strip_suffix("/close").filter(|reference| reference.starts_with("hold"))
+}
+
+/// What all entries up to one, oldest first, say about holds and about what has gone out: told again from the start,
+/// without a look at any standing but the day labels of entries.
+#[derive(Debug, PartialEq)]
+struct Told {
+    held: u64,
+    today: u64,
+    this_month: u64,
+}
+
+fn tell(entries: &[&Entry]) -> Told {
+    let newest = &entries.last().unwrap().standing.day;
+    let mut told = Told { held: 0, today: 0, this_month: 0 };
+    for entry in entries {
+        let amount = entry.amount.amount();
+        let gone = match entry.purpose {
+            Kind::Remittance if entry.debit == Some(entry.own_account()) => amount,
+            // What is held has gone out, until it is closed; then what was posted has.
+            Kind::Hold => match entries.iter().find(|other| closes(other) == Some(&entry.reference)) {
+                None => {
+                    told.held += amount;
+                    amount
+                }
+                Some(close) if close.purpose == Kind::Release => {
+                    assert_eq!(close.amount, entry.amount, "a release frees the whole hold");
+                    0
+                }
+                Some(close) => {
+                    assert!(close.amount <= entry.amount, "more was posted than was held");
+                    close.amount.amount()
+                }
+            },
+            _ => 0,
+        };
+        told.today += if entry.standing.day == *newest { gone } else { 0 };
+        told.this_month += if entry.standing.day.month() == newest.month() { gone } else { 0 };
+    }
+    told
+}
+
 fn judge(chain: &Chain) {
     assert!(chain.is_contiguous());
+    let oldest_first: Vec<&Entry> = chain.entries.iter().rev().collect();
+    for length in 1..=oldest_first.len() {
+        let standing = &oldest_first[length - 1].standing;
+        let shown = Told {
+            held: standing.held.amount(),
+            today: standing.transferred_today.amount(),
+            this_month: standing.transferred_this_month.amount(),
+        };
+        assert_eq!(tell(&oldest_first[..length]), shown, "at entry {length}");
+    }
     let mut references = std::collections::BTreeSet::new();
     let mut balance = 0_i128;
     for entry in chain.entries.iter().rev() {
@@ -101,6 +168,7 @@ fn judge(chain: &Chain) {
         let holding = entry.standing.balance.plus(entry.standing.expected).unwrap();
         assert!(holding <= limits().wallet_cap, "the cap holds, what is expected included");
         assert!(entry.standing.transferred_today <= limits().transfer_per_day);
+        assert!(entry.standing.transferred_this_month <= limits().transfer_per_month);
         assert!(entry.standing.recharged_today <= limits().recharge_per_day);
         assert!(entry.standing.recharged_this_month <= limits().recharge_per_month);
     }
@@ -113,8 +181,14 @@ proptest! {
         let mut clock = events::example_time();
         let mut births = std::collections::BTreeMap::new();
         let mut expected = std::collections::BTreeMap::new();
+        let mut hold_births = std::collections::BTreeMap::new();
         for (number, (what, jump)) in history.into_iter().enumerate() {
             clock = clock.plus_seconds(jump);
+            let mut of_hold = |hold: u8| {
+                // One may be given up before it is asked for, under the birth that it was going to have.
+                let birth = *hold_births.entry(hold).or_insert(clock);
+                Reference { id: format!("hold {hold}"), birth }
+            };
             let order = match what {
                 Move::Expect(saga, amount) => {
                     let birth = *births.entry(saga).or_insert(clock);
@@ -130,6 +204,12 @@ proptest! {
                 }
                 Move::Send(amount) => order(format!("send {number}"), clock, Step::Send(Money::won(amount), wallet_of(other()))),
                 Move::Receive(amount) => order(format!("receive {number}"), clock, Step::Receive(Money::won(amount), wallet_of(other()))),
+                Move::Hold(hold, amount) => asked(of_hold(hold), Step::Hold(Money::won(amount))),
+                Move::Post(hold, amount) => {
+                    asked(close_reference(&of_hold(hold)), Step::Post(Money::won(amount), ImplicitAccount::FeeRevenue {}))
+                }
+                Move::Withdraw(hold, amount) => asked(close_reference(&of_hold(hold)), Step::Withdraw(Money::won(amount))),
+                Move::Release(hold) => asked(close_reference(&of_hold(hold)), Step::ReleaseHold),
             };
             let before = chain.entries.len();
             run(&mut chain, &order, clock);
@@ -137,7 +217,10 @@ proptest! {
             if repeat_each {
                 let length = chain.entries.len();
                 let again = run(&mut chain, &order, clock.plus_seconds(100_000));
-                prop_assert!(matches!(again, Decision::Done(_) | Decision::WasRefused(_) | Decision::OtherTerms));
+                prop_assert!(matches!(
+                    again,
+                    Decision::Done(_) | Decision::WasRefused(_) | Decision::OtherTerms | Decision::NotHeld
+                ));
                 prop_assert_eq!(chain.entries.len(), length, "a repeated step appends nothing");
             }
         }
@@ -145,20 +228,35 @@ proptest! {
     }
 
     #[test]
-    fn an_entry_is_one_write_unit(amount in 0..=Money::MAX.amount()) {
+    fn every_entry_is_one_write_unit(amount in (1 << 40)..=Money::MAX.amount() / 4) {
         let money = Money::try_won(amount).unwrap();
         let mut chain = Chain { wallet_id: wallet_of(owner()), owner: owner(), entries: Vec::new() };
         let largest = Limits {
             wallet_cap: Money::MAX, recharge_each: Money::MAX, recharge_per_day: Money::MAX, recharge_per_month: Money::MAX,
             transfer_each: Money::MAX, transfer_per_day: Money::MAX, transfer_per_month: Money::MAX,
         };
-        let id = format!("{}/expect", kernel::id::MoneyRequestId::derive(&["a"]));
-        let order = order(id, events::example_time(), Step::Receive(money, wallet_of(other())));
-        if let Decision::Append(entry) = decide(&chain, &order, &largest, events::example_time()).unwrap() {
+        let id = |step: &str| format!("{}/{step}", kernel::id::MoneyRequestId::derive(&["a"]));
+        let franchise = ImplicitAccount::Franchise { franchise_id: Id::derive(&["franchise"]) };
+        let steps = [
+            (id("move"), Step::Receive(money, wallet_of(other()))),
+            (id("expect"), Step::Expect(money)),
+            (id("close"), Step::Recharge(money)),
+            (id("hold"), Step::Hold(money)),
+            (id("hold/close"), Step::Post(money, franchise)),
+            (id("refused"), Step::Send(Money::MAX, wallet_of(other()))),
+        ];
+        for (id, step) in steps {
+            let order = order(id, events::example_time(), step);
+            let decision = decide(&chain, &order, &largest, events::example_time()).unwrap();
+            let entry = match decision {
+                Decision::Append(entry) => entry,
+                Decision::Refuse(refusal) => refuse(&chain, &order, refusal, events::example_time()).unwrap(),
+                other => panic!("{other:?}"),
+            };
+            let item = entry.to_item().unwrap();
+            prop_assert!(size(&item) <= 1024, "{step:?}: {} bytes", size(&item));
             chain.push(entry);
         }
-        let item = chain.tip().unwrap().to_item().unwrap();
-        prop_assert!(size(&item) <= 1024, "{} bytes", size(&item));
     }
 }
 
@@ -242,4 +340,153 @@ fn a_release_gives_back_only_what_its_own_day_used() {
         assert_eq!(standing.recharged_today, Money::won(left_today), "{later_seconds} s later");
         assert_eq!(standing.recharged_this_month, Money::won(left_this_month), "{later_seconds} s later");
     }
+}
+
+fn hold(amount: u32, birth: Timestamp) -> Order {
+    order("hold".to_owned(), birth, Step::Hold(Money::won(amount)))
+}
+
+fn close(step: Step, birth: Timestamp) -> Order {
+    order("hold/close".to_owned(), birth, step)
+}
+
+fn post(amount: u32) -> Step {
+    Step::Post(Money::won(amount), ImplicitAccount::BankCorporate {})
+}
+
+#[test]
+fn what_is_held_cannot_be_spent_and_can_always_be_posted() {
+    let now = events::example_time();
+    let mut chain = wallet_with(500);
+    run(&mut chain, &hold(300, now), now);
+    let spend =
+        |amount, name: &str| order(name.to_owned(), now, Step::Send(Money::won(amount), wallet_of(other())));
+    assert!(matches!(run(&mut chain, &spend(201, "too much"), now), Decision::Refuse(_)));
+    assert!(matches!(run(&mut chain, &spend(200, "the rest"), now), Decision::Append(_)));
+    // Not even a wallet that was closed in between keeps certain money back.
+    chain.entries[0].standing.closed = true;
+    let Decision::Append(entry) = run(&mut chain, &close(post(300), now), now) else {
+        panic!("held money was not posted");
+    };
+    assert_eq!((entry.debit, entry.credit), (Some(entry.own_account()), Some(Account::BankCorporate)));
+    assert_eq!((entry.standing.balance, entry.standing.held), (Money::ZERO, Money::ZERO));
+}
+
+#[test]
+fn a_partial_post_frees_the_rest_in_the_same_entry() {
+    let now = events::example_time();
+    let mut chain = wallet_with(500);
+    run(&mut chain, &hold(300, now), now);
+    assert_eq!(chain.tip().unwrap().standing.transferred_today, Money::won(300));
+    run(&mut chain, &close(post(100), now), now);
+    let standing = chain.tip().unwrap().standing.clone();
+    assert_eq!((standing.balance, standing.held), (Money::won(400), Money::ZERO));
+    assert_eq!(
+        (standing.transferred_today, standing.transferred_this_month),
+        (Money::won(100), Money::won(100))
+    );
+}
+
+#[test]
+fn a_hold_is_closed_once_and_by_its_first_terms_only() {
+    let now = events::example_time();
+    let ways = [post(300), post(200), Step::Withdraw(Money::won(300)), Step::ReleaseHold];
+    for first in ways {
+        for second in ways {
+            let mut chain = wallet_with(500);
+            run(&mut chain, &hold(300, now), now);
+            assert!(matches!(run(&mut chain, &close(first, now), now), Decision::Append(_)));
+            let length = chain.entries.len();
+            let again = run(&mut chain, &close(second, now), now);
+            if first == second {
+                assert!(matches!(again, Decision::Done(_)), "{first:?} twice: {again:?}");
+            } else {
+                assert_eq!(again, Decision::OtherTerms, "{first:?}, then {second:?}");
+            }
+            assert_eq!(chain.entries.len(), length);
+        }
+    }
+}
+
+#[test]
+fn nothing_is_posted_that_is_not_held() {
+    let now = events::example_time();
+    let mut chain = wallet_with(500);
+    assert_eq!(run(&mut chain, &close(post(1), now), now), Decision::NotHeld, "before the hold");
+    run(&mut chain, &hold(300, now), now);
+    assert_eq!(run(&mut chain, &close(post(301), now), now), Decision::NotHeld, "more than the hold");
+    let born_otherwise = close(post(300), now.plus_seconds(-1));
+    assert_eq!(run(&mut chain, &born_otherwise, now), Decision::OtherTerms, "with another birth");
+    assert!(matches!(run(&mut chain, &close(post(300), now), now), Decision::Append(_)));
+
+    let mut poor = wallet_with(5);
+    assert!(matches!(run(&mut poor, &hold(300, now), now), Decision::Refuse(_)));
+    assert_eq!(run(&mut poor, &close(post(5), now), now), Decision::NotHeld, "a refused hold");
+}
+
+#[test]
+fn a_hold_that_was_given_up_before_it_came_is_refused_for_ever() {
+    let now = events::example_time();
+    let mut chain = wallet_with(500);
+    let Decision::Append(release) = run(&mut chain, &close(Step::ReleaseHold, now), now) else {
+        panic!("nobody can give up");
+    };
+    assert_eq!((release.purpose, release.amount), (Kind::Release, Money::ZERO));
+    assert_eq!(run(&mut chain, &hold(300, now), now), Decision::Refuse(Refusal::HoldClosed));
+    assert_eq!(run(&mut chain, &hold(300, now), now), Decision::WasRefused(Refusal::HoldClosed));
+    assert_eq!(chain.tip().unwrap().standing.held, Money::ZERO);
+}
+
+#[test]
+fn a_release_of_a_hold_gives_back_only_what_its_own_day_used() {
+    // An hour before midnight in Seoul, eight days before the month's end.
+    let begin = "2026-11-22T14:00:00Z".parse::<Timestamp>().unwrap();
+    for (later_seconds, left_today, left_this_month) in
+        [(60, 0, 0), (7_200, 100, 100), (9 * 86_400, 100, 100)]
+    {
+        let mut chain = wallet_with(0);
+        chain.entries.clear();
+        let receive = Step::Receive(Money::won(500), wallet_of(other()));
+        run(&mut chain, &order("first".to_owned(), begin, receive), begin);
+        run(&mut chain, &hold(50, begin), begin);
+        let later = begin.plus_seconds(later_seconds);
+        if left_today > 0 {
+            let send = Step::Send(Money::won(100), wallet_of(other()));
+            run(&mut chain, &order("later".to_owned(), later, send), later);
+        }
+        run(&mut chain, &close(Step::ReleaseHold, begin), later);
+        let standing = &chain.tip().unwrap().standing;
+        assert_eq!(standing.transferred_today, Money::won(left_today), "{later_seconds} s later");
+        assert_eq!(standing.transferred_this_month, Money::won(left_this_month), "{later_seconds} s later");
+    }
+}
+
+#[test]
+fn every_account_has_one_spelling() {
+    let franchise = kernel::id::FranchiseId::derive(&["a"]);
+    let accounts = [
+        Account::Wallet(wallet_of(owner())),
+        Account::BankCorporate,
+        Account::Franchise(franchise),
+        Account::FeeRevenue,
+        Account::VatPayable,
+        Account::Suspense,
+    ];
+    for account in accounts {
+        assert_eq!(account.to_string().parse(), Ok(account));
+    }
+    for odd in
+        ["", "bank", "bank:", "bank:corporate:", "suspense:", "franchise:", &format!("wallet:{franchise}")]
+    {
+        assert!(odd.parse::<Account>().is_err(), "{odd}");
+    }
+}
+
+#[test]
+fn entries_from_before_holds_keep_their_hash() {
+    // An entry as the first version wrote it; its hash stands in the chains.
+    let text = r#"{"walletId":"WALLET","owner":"OWNER","sequence":1,"purpose":"open","amount":0,"reference":"WALLET/open","birth":"2026-11-22T10:15:30.000Z","terms":"t","time":"2026-11-22T10:15:30.000Z","standing":{"balance":0,"held":0,"expected":0,"rechargedTotal":0,"day":"2026-11-22","rechargedToday":0,"rechargedThisMonth":0,"transferredToday":0,"transferredThisMonth":0},"previous":"","traceparent":"p"}"#;
+    let text = text.replace("WALLET", &wallet_of(owner()).to_string()).replace("OWNER", &owner().to_string());
+    let entry: Entry = serde_json::from_str(&text).unwrap();
+    assert_eq!(entry.hash(), store::seal::digest(&["entry", &text]));
 }

@@ -9,6 +9,7 @@
     reason = "a test that fails should fail loudly"
 )]
 
+use async_trait::async_trait;
 use contract::{
     Call, Caller, Problem, Reference,
     ports::{DirectAnswer, DirectCall, Unanswered},
@@ -17,7 +18,11 @@ use contract::{
 };
 use kernel::{Id, Timestamp, id::MembershipId};
 use serde_json::{Value, json};
-use std::sync::{Arc, Mutex};
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
+use store::{CommitError, Item, Key, Page, Query, Read, Table, Unavailable, Write};
 
 fn member() -> MembershipId {
     Id::derive(&["member"])
@@ -65,11 +70,28 @@ fn banking(bench: &Bench, state: &'static str) -> Arc<Mutex<Vec<DirectCall>>> {
     calls
 }
 
-fn increase(key: &str, amount: Value) -> Request {
-    Request::new("POST", "/v1/money/increases").caller(member(), "member").key(key).json(&json!({
+const INCREASES: &str = "/v1/money/increases";
+const DECREASES: &str = "/v1/money/decreases";
+
+fn request(path: &str, key: &str, amount: Value) -> Request {
+    Request::new("POST", path).caller(member(), "member").key(key).json(&json!({
         "bankAccountId": bank_account(),
         "amount": { "amount": amount, "currency": "KRW" },
     }))
+}
+
+fn increase(key: &str, amount: Value) -> Request {
+    request(INCREASES, key, amount)
+}
+
+fn decrease(key: &str, amount: Value) -> Request {
+    request(DECREASES, key, amount)
+}
+
+async fn kinds(bench: &Bench) -> Vec<String> {
+    let history = get(bench, member(), &format!("/v1/money/wallets/{}/transactions", member())).await;
+    let kind = |entry: &Value| entry["kind"].as_str().unwrap().to_owned();
+    history.body["items"].as_array().unwrap().iter().map(kind).collect()
 }
 
 async fn get(bench: &Bench, caller: MembershipId, path: &str) -> Answer {
@@ -86,8 +108,18 @@ async fn recharge(bench: &Bench, key: &str, amount: u32) {
 }
 
 fn transfer(amount: u32, reference: &str, birth: Timestamp) -> Call<Value> {
+    let body = json!({
+        "debitMembershipId": member(),
+        "creditMembershipId": stranger(),
+        "amount": { "amount": amount, "currency": "KRW" },
+    });
+    by_service("transferMoney", reference, birth, body)
+}
+
+/// A call of another service's saga.
+fn by_service(operation: &str, reference: &str, birth: Timestamp, body: Value) -> Call<Value> {
     Call {
-        operation: "money.transferMoney".to_owned(),
+        operation: format!("money.{operation}"),
         caller: Caller::Service("remittance.requestRemittance".to_owned()),
         on_behalf_of: Some(member()),
         idempotency_key: None,
@@ -96,11 +128,7 @@ fn transfer(amount: u32, reference: &str, birth: Timestamp) -> Call<Value> {
         trace: contract::Trace::parse(events::EXAMPLE_TRACEPARENT).unwrap(),
         now: birth,
         fingerprint: String::new(),
-        body: json!({
-            "debitMembershipId": member(),
-            "creditMembershipId": stranger(),
-            "amount": { "amount": amount, "currency": "KRW" },
-        }),
+        body,
     }
 }
 
@@ -114,6 +142,43 @@ async fn create_member_money_opens_one_wallet() {
     assert_eq!(first.body, second.body);
     assert_eq!(second.header("idempotent-replayed"), Some("true"));
     assert_eq!(bench.twin.items().len(), 1);
+}
+
+/// Counts the calls of a table.
+struct Counted {
+    inner: Arc<store::twin::Twin>,
+    calls: Arc<AtomicUsize>,
+}
+
+#[async_trait]
+impl Table for Counted {
+    async fn get(&self, key: &Key, how: Read) -> Result<Option<Item>, Unavailable> {
+        self.calls.fetch_add(1, Ordering::SeqCst);
+        self.inner.get(key, how).await
+    }
+
+    async fn query(&self, query: &Query) -> Result<Page, Unavailable> {
+        self.calls.fetch_add(1, Ordering::SeqCst);
+        self.inner.query(query).await
+    }
+
+    async fn commit(&self, writes: &[Write]) -> Result<(), CommitError> {
+        self.calls.fetch_add(1, Ordering::SeqCst);
+        self.inner.commit(writes).await
+    }
+}
+
+#[tokio::test]
+async fn a_new_wallet_is_two_calls_and_a_known_one_is_one() {
+    let mut bench = bench();
+    let calls = Arc::new(AtomicUsize::new(0));
+    bench.context.table = Arc::new(Counted { inner: bench.twin.clone(), calls: calls.clone() });
+    for (status, cost) in [(201, 2), (200, 1)] {
+        let before = calls.load(Ordering::SeqCst);
+        let request = Request::new("POST", "/v1/money/wallets").caller(member(), "member").json(&json!({}));
+        assert_eq!(bench.send(request).await.status, status);
+        assert_eq!(calls.load(Ordering::SeqCst) - before, cost);
+    }
 }
 
 #[tokio::test]
@@ -219,18 +284,10 @@ async fn an_unknown_bank_answers_202_and_its_fact_completes_the_recharge() {
         assert!(bench.world.take_queued()[0].delay_seconds > queued[0].delay_seconds);
 
         banking(&bench, "succeeded");
-        let fact = events::banking::FirmbankingSucceeded {
-            firmbanking_id: Id::derive(&["f"]),
-            reference: format!("{}/bank", accepted.body["moneyRequestId"].as_str().unwrap()),
-            amount: kernel::Money::won(15_000),
-            succeeded_at: events::example_time(),
-        };
-        let event = events::Envelope::of(&fact, "", events::example_time(), events::EXAMPLE_TRACEPARENT);
+        let reference = format!("{}/bank", accepted.body["moneyRequestId"].as_str().unwrap());
+        let (handler, event) = bank_fact("succeeded", reference, 15_000);
         for _ in 0..2 {
-            bench
-                .call("onFirmbankingSucceeded", Caller::Platform, serde_json::to_value(&event).unwrap())
-                .await
-                .unwrap();
+            bench.call(handler, Caller::Platform, event.clone()).await.unwrap();
         }
         assert_eq!(balance(&bench).await["balance"]["amount"], 15_000);
         let facts = bench.relay().await.unwrap();
@@ -244,15 +301,9 @@ async fn a_failed_firmbanking_completes_the_recharge_as_failed() {
     banking(&bench, "unknown");
     let accepted = bench.send(increase("k1", json!(15_000))).await;
     banking(&bench, "failed");
-    let fact = events::banking::FirmbankingFailed {
-        firmbanking_id: Id::derive(&["f"]),
-        reference: format!("{}/bank", accepted.body["moneyRequestId"].as_str().unwrap()),
-        amount: kernel::Money::won(15_000),
-        reason: "account_closed".to_owned(),
-        failed_at: events::example_time(),
-    };
-    let event = events::Envelope::of(&fact, "", events::example_time(), events::EXAMPLE_TRACEPARENT);
-    bench.call("onFirmbankingFailed", Caller::Platform, serde_json::to_value(&event).unwrap()).await.unwrap();
+    let reference = format!("{}/bank", accepted.body["moneyRequestId"].as_str().unwrap());
+    let (handler, event) = bank_fact("failed", reference, 15_000);
+    bench.call(handler, Caller::Platform, event).await.unwrap();
     assert_eq!(get(&bench, member(), accepted.header("location").unwrap()).await.body["state"], "failed");
     assert_eq!(balance(&bench).await["expected"]["amount"], 0);
 }
@@ -263,39 +314,40 @@ async fn facts_of_other_sagas_are_none_of_moneys_business() {
     for reference in
         ["stl_1/bank", "", "mcr_/bank", &format!("{}/bank", kernel::id::MoneyRequestId::derive(&["nobody"]))]
     {
-        let fact = events::banking::FirmbankingSucceeded {
-            firmbanking_id: Id::derive(&["f"]),
-            reference: reference.to_owned(),
-            amount: kernel::Money::won(1),
-            succeeded_at: events::example_time(),
-        };
-        let event = events::Envelope::of(&fact, "", events::example_time(), events::EXAMPLE_TRACEPARENT);
-        bench
-            .call("onFirmbankingSucceeded", Caller::Platform, serde_json::to_value(&event).unwrap())
-            .await
-            .unwrap();
+        let (handler, event) = bank_fact("succeeded", reference.to_owned(), 1);
+        bench.call(handler, Caller::Platform, event).await.unwrap();
     }
     assert_eq!(bench.twin.items(), vec![]);
 }
 
 #[tokio::test]
 async fn by_event_and_direct_end_in_the_same_state() {
-    for state in ["succeeded", "failed"] {
+    let ways = [
+        (INCREASES, "money.increaseRequested.v1", "onMoneyIncreaseRequested"),
+        (DECREASES, "money.decreaseRequested.v1", "onMoneyDecreaseRequested"),
+    ];
+    // The last is more than the wallet has, or may hold.
+    let cases = [("succeeded", 15_000), ("failed", 15_000), ("unlinked", 15_000), ("succeeded", 1_980_001)];
+    for ((path, fact, handler), (state, amount)) in
+        ways.into_iter().flat_map(|way| cases.map(|case| (way, case)))
+    {
         let (direct, by_event) = (bench(), bench());
-        banking(&direct, state);
-        banking(&by_event, state);
-        let answered = direct.send(increase("k1", json!(15_000))).await;
-        let mut request = increase("k1", json!(15_000));
-        request.0.path = "/v1/money/increases/by-event".to_owned();
-        let accepted = by_event.send(request.clone()).await;
+        for bench in [&direct, &by_event] {
+            recharge(bench, "before", 20_000).await;
+            bench.relay().await.unwrap();
+            banking(bench, state);
+        }
+        let answered = direct.send(request(path, "k1", json!(amount))).await;
+        let stored = request(&format!("{path}/by-event"), "k1", json!(amount));
+        let accepted = by_event.send(stored.clone()).await;
         assert_eq!((accepted.status, &accepted.body["state"]), (202, &json!("requested")));
-        assert_eq!(by_event.send(request).await.header("idempotent-replayed"), Some("true"));
+        assert_eq!(by_event.send(stored).await.header("idempotent-replayed"), Some("true"));
 
         let facts = by_event.relay().await.unwrap();
-        assert_eq!(facts[0].kind, "money.increaseRequested.v1");
+        assert_eq!(facts[0].kind, fact);
         for _ in 0..2 {
             let event = serde_json::to_value(&facts[0]).unwrap();
-            by_event.call("onMoneyIncreaseRequested", Caller::Platform, event).await.unwrap();
+            by_event.call(handler, Caller::Platform, event).await.unwrap();
         }
         let path = |answer: &Answer| answer.header("location").unwrap().to_owned();
         let mut direct_state = get(&direct, member(), &path(&answered)).await.body;
@@ -303,6 +355,7 @@ async fn by_event_and_direct_end_in_the_same_state() {
         direct_state["moneyRequestId"] = by_event_state["moneyRequestId"].clone();
         assert_eq!(direct_state, by_event_state);
         assert_eq!(balance(&direct).await, balance(&by_event).await);
+        assert_eq!(kinds(&direct).await, kinds(&by_event).await);
     }
 }
 
@@ -377,9 +430,15 @@ async fn limits_refuse_with_their_code_and_leave_an_explanation_only() {
 #[tokio::test]
 async fn hostile_input_is_refused_and_nothing_is_written() {
     let bench = bench();
-    let post = |body: Value| {
-        Request::new("POST", "/v1/money/increases").caller(member(), "member").key("k").json(&body)
-    };
+    for path in [INCREASES, "/v1/money/increases/by-event", DECREASES, "/v1/money/decreases/by-event"] {
+        refuses_hostile_input(&bench, path).await;
+    }
+    assert_eq!(bench.twin.items(), vec![]);
+}
+
+async fn refuses_hostile_input(bench: &Bench, path: &str) {
+    let post = |body: Value| Request::new("POST", path).caller(member(), "member").key("k").json(&body);
+    let increase = |key, amount| request(path, key, amount);
     let amount = json!({ "amount": 1, "currency": "KRW" });
     let account = json!(bank_account());
     let cases = [
@@ -408,7 +467,6 @@ async fn hostile_input_is_refused_and_nothing_is_written() {
     let mut keyless = increase("k", json!(1));
     keyless.0.headers.retain(|(name, _)| name != "idempotency-key");
     assert_eq!(bench.send(keyless).await.code(), "idempotency_key_required");
-    assert_eq!(bench.twin.items(), vec![]);
 }
 
 #[tokio::test]
@@ -577,4 +635,253 @@ async fn republish_rebuilds_the_same_facts_under_the_same_ids() {
     let later =
         bench.call("republish", Caller::Platform, json!({ "from": now.plus_seconds(1) })).await.unwrap();
     assert_eq!(later.body["published"], 0);
+}
+
+#[tokio::test]
+async fn a_withdrawal_debits_the_wallet_and_credits_the_bank_account_once() {
+    let bench = bench();
+    recharge(&bench, "k0", 50_000).await;
+    bench.relay().await.unwrap();
+    let calls = banking(&bench, "succeeded");
+    let first = bench.send(decrease("k1", json!(15_000))).await;
+    assert_eq!((first.status, &first.body["state"]), (201, &json!("succeeded")), "{}", first.body);
+    assert_eq!(first.body["direction"], "withdrawal");
+    assert_eq!(first.body["balanceAfter"]["amount"], 35_000);
+    let order = calls.lock().unwrap()[0].clone();
+    assert_eq!(order.body["source"], json!({ "kind": "corporate" }));
+    assert_eq!(order.body["destination"]["bankAccountId"], json!(bank_account()));
+    assert_eq!(order.on_behalf_of, Some(member()));
+
+    let again = bench.send(decrease("k1", json!(15_000))).await;
+    assert_eq!((again.status, again.header("idempotent-replayed")), (201, Some("true")));
+    assert_eq!(again.body, first.body);
+    assert_eq!(calls.lock().unwrap().len(), 1, "a finished withdrawal asks nobody");
+    assert_eq!(bench.send(decrease("k1", json!(15_001))).await.code(), "idempotency_key_reused");
+
+    assert_eq!(kinds(&bench).await, ["withdrawal", "hold", "recharge", "expect"]);
+    let history = get(&bench, member(), &format!("/v1/money/wallets/{}/transactions", member())).await;
+    assert_eq!(history.body["items"][0]["creditAccount"], "bank:corporate");
+    assert_eq!(history.body["items"][1]["debitAccount"], Value::Null);
+
+    let facts = bench.relay().await.unwrap();
+    assert_eq!(facts.iter().map(|fact| fact.kind.as_str()).collect::<Vec<_>>(), ["money.decreased.v1"]);
+    assert_eq!(facts[0].data["moneyRequestId"], first.body["moneyRequestId"]);
+    assert_eq!(facts[0].data["balance"]["amount"], 35_000);
+}
+
+#[tokio::test]
+async fn an_unknown_bank_keeps_the_money_held_until_its_fact_comes() {
+    for (silence, end) in [("unknown", "succeeded"), ("silent", "failed"), ("sent", "failed")] {
+        let bench = bench();
+        recharge(&bench, "k0", 20_000).await;
+        banking(&bench, silence);
+        let accepted = bench.send(decrease("k1", json!(15_000))).await;
+        assert_eq!((accepted.status, &accepted.body["state"]), (202, &json!("bankUnknown")));
+        // However often it is swept, and however long that takes.
+        for _ in 0..3 {
+            bench.world.pass_seconds(86_400);
+            bench.call("sweepMoneyRequests", Caller::Platform, json!({})).await.unwrap();
+        }
+        let shown = balance(&bench).await;
+        let amounts = ["balance", "held", "available"].map(|name| shown[name]["amount"].clone());
+        assert_eq!(amounts, [json!(20_000), json!(15_000), json!(5_000)]);
+        assert_eq!(bench.send(decrease("k2", json!(5_001))).await.code(), "insufficient_balance");
+
+        banking(&bench, end);
+        let reference = format!("{}/bank", accepted.body["moneyRequestId"].as_str().unwrap());
+        let (handler, event) = bank_fact(end, reference, 15_000);
+        for _ in 0..2 {
+            bench.call(handler, Caller::Platform, event.clone()).await.unwrap();
+        }
+        let found = get(&bench, member(), accepted.header("location").unwrap()).await.body;
+        assert_eq!(found["state"], end);
+        let left = if end == "succeeded" { 5_000 } else { 20_000 };
+        let shown = balance(&bench).await;
+        assert_eq!((&shown["balance"]["amount"], &shown["held"]["amount"]), (&json!(left), &json!(0)));
+    }
+}
+
+/// The fact that a firmbanking has ended, and who listens to it.
+fn bank_fact(state: &str, reference: String, amount: u32) -> (&'static str, Value) {
+    let firmbanking_id = Id::derive(&["f"]);
+    let (amount, at) = (kernel::Money::won(amount), events::example_time());
+    if state == "succeeded" {
+        let fact =
+            events::banking::FirmbankingSucceeded { firmbanking_id, reference, amount, succeeded_at: at };
+        let event = events::Envelope::of(&fact, "", at, events::EXAMPLE_TRACEPARENT);
+        return ("onFirmbankingSucceeded", serde_json::to_value(event).unwrap());
+    }
+    let reason = "account_closed".to_owned();
+    let fact =
+        events::banking::FirmbankingFailed { firmbanking_id, reference, amount, reason, failed_at: at };
+    let event = events::Envelope::of(&fact, "", at, events::EXAMPLE_TRACEPARENT);
+    ("onFirmbankingFailed", serde_json::to_value(event).unwrap())
+}
+
+#[tokio::test]
+async fn a_withdrawal_that_the_bank_declines_is_released() {
+    for (state, code) in [("failed", "bank_declined"), ("unlinked", "bank_account_not_found")] {
+        let bench = bench();
+        recharge(&bench, "k0", 20_000).await;
+        bench.relay().await.unwrap();
+        banking(&bench, state);
+        let refused = bench.send(decrease("k1", json!(15_000))).await;
+        assert_eq!((refused.status, refused.code()), (422, code));
+        let found = get(&bench, member(), refused.header("location").unwrap()).await.body;
+        assert_eq!(found["state"], "failed");
+        let shown = balance(&bench).await;
+        assert_eq!((&shown["available"]["amount"], &shown["held"]["amount"]), (&json!(20_000), &json!(0)));
+        assert_eq!(kinds(&bench).await, ["release", "hold", "recharge", "expect"]);
+        assert_eq!(bench.relay().await.unwrap(), vec![], "nothing has decreased");
+    }
+}
+
+#[tokio::test]
+async fn what_the_wallet_refuses_never_reaches_the_bank() {
+    let bench = bench();
+    recharge(&bench, "k0", 20_000).await;
+    let calls = banking(&bench, "succeeded");
+    let refused = bench.send(decrease("k1", json!(20_001))).await;
+    assert_eq!((refused.status, refused.code()), (422, "insufficient_balance"));
+    // The refusal stands, even if there is enough by now.
+    recharge(&bench, "k2", 20_000).await;
+    let again = bench.send(decrease("k1", json!(20_001))).await;
+    assert_eq!((again.code(), again.header("idempotent-replayed")), ("insufficient_balance", Some("true")));
+    let too_much = bench.send(decrease("k3", json!(2_000_001))).await;
+    assert_eq!((too_much.status, &too_much.body["errors"][0]["pointer"]), (400, &json!("/amount/amount")));
+    assert_eq!(calls.lock().unwrap().len(), 0);
+}
+
+#[tokio::test]
+async fn withdrawals_are_limited_by_day_and_month_and_a_declined_one_gives_its_limit_back() {
+    let mut bench = bench();
+    bench.context.settings.config =
+        json!({ "limits": { "transferPerDay": 10_000, "transferPerMonth": 15_000 } });
+    recharge(&bench, "k0", 100_000).await;
+    banking(&bench, "failed");
+    assert_eq!(bench.send(decrease("declined", json!(10_000))).await.code(), "bank_declined");
+    banking(&bench, "succeeded");
+    assert_eq!(bench.send(decrease("k1", json!(8_000))).await.status, 201);
+    assert_eq!(bench.send(decrease("k2", json!(2_001))).await.code(), "day_limit_exceeded");
+    let now = bench.context.clock.now();
+    let sent = bench.call_with("transferMoney", transfer(2_001, "rmt_1/move", now)).await;
+    assert_eq!(sent.unwrap_err().code, "day_limit_exceeded", "transfers and withdrawals share the limit");
+    bench.world.pass_seconds(86_400);
+    assert_eq!(bench.send(decrease("k3", json!(7_001))).await.code(), "month_limit_exceeded");
+    assert_eq!(bench.send(decrease("k4", json!(7_000))).await.status, 201);
+    assert_eq!(balance(&bench).await["balance"]["amount"], 85_000);
+}
+
+fn hold(bench: &Bench, reference: &str, amount: u32) -> Call<Value> {
+    let body = json!({ "membershipId": member(), "amount": kernel::Money::won(amount) });
+    by_service("holdMoney", reference, bench.context.clock.now(), body)
+}
+
+fn post(of: &Call<Value>, amount: u32, credit: Value) -> Call<Value> {
+    let reference = of.reference.clone().unwrap();
+    let body = json!({ "membershipId": member(), "amount": kernel::Money::won(amount), "credit": credit });
+    by_service("postHold", &reference.id, reference.birth, body)
+}
+
+fn release(of: &Call<Value>) -> Call<Value> {
+    let reference = of.reference.clone().unwrap();
+    by_service("releaseHold", &reference.id, reference.birth, json!({ "membershipId": member() }))
+}
+
+fn code(outcome: Result<contract::Reply<Value>, Problem>) -> String {
+    outcome.unwrap_err().code.into_owned()
+}
+
+#[tokio::test]
+async fn a_hold_is_posted_once_and_its_rest_is_free() {
+    let franchise = kernel::id::FranchiseId::derive(&["bakery"]);
+    let credits = [
+        (json!({ "kind": "franchise", "franchiseId": franchise }), format!("franchise:{franchise}")),
+        (json!({ "kind": "bankCorporate" }), "bank:corporate".to_owned()),
+        (json!({ "kind": "feeRevenue" }), "fee:revenue".to_owned()),
+        (json!({ "kind": "vatPayable" }), "vat:payable".to_owned()),
+    ];
+    for (credit, account) in credits {
+        let bench = bench();
+        recharge(&bench, "k0", 20_000).await;
+        bench.relay().await.unwrap();
+        let hold = hold(&bench, "rmt_1/hold", 15_000);
+        let held = bench.call_with("holdMoney", hold.clone()).await.unwrap();
+        assert_eq!((&held.body["held"]["amount"], &held.body["sequence"]), (&json!(15_000), &json!(3)));
+        assert_eq!(bench.call_with("holdMoney", hold.clone()).await.unwrap(), held, "asked twice");
+        assert_eq!(balance(&bench).await["available"]["amount"], 5_000);
+        assert_eq!(code(bench.call_with("postHold", post(&hold, 15_001, credit.clone())).await), "not_held");
+
+        bench.world.pass_seconds(3_600);
+        let posted = bench.call_with("postHold", post(&hold, 9_000, credit.clone())).await.unwrap();
+        let amounts = ["amount", "balance", "held"].map(|name| posted.body[name]["amount"].clone());
+        assert_eq!(amounts, [json!(9_000), json!(11_000), json!(0)]);
+        assert_eq!(bench.call_with("postHold", post(&hold, 9_000, credit.clone())).await.unwrap(), posted);
+        assert_eq!(code(bench.call_with("postHold", post(&hold, 8_000, credit)).await), "other_terms");
+        assert_eq!(code(bench.call_with("releaseHold", release(&hold)).await), "other_terms");
+
+        let history = get(&bench, member(), &format!("/v1/money/wallets/{}/transactions", member())).await;
+        assert_eq!(history.body["items"][0]["creditAccount"], account);
+        let facts = bench.relay().await.unwrap();
+        assert_eq!(facts.iter().map(|fact| fact.kind.as_str()).collect::<Vec<_>>(), ["money.transferred.v1"]);
+        assert_eq!(facts[0].data["creditAccount"], account);
+    }
+}
+
+#[tokio::test]
+async fn a_released_hold_is_free_and_cannot_be_posted() {
+    let bench = bench();
+    recharge(&bench, "k0", 20_000).await;
+    let hold = hold(&bench, "rmt_1/hold", 15_000);
+    bench.call_with("holdMoney", hold.clone()).await.unwrap();
+    let released = bench.call_with("releaseHold", release(&hold)).await.unwrap();
+    assert_eq!(
+        (&released.body["amount"]["amount"], &released.body["held"]["amount"]),
+        (&json!(15_000), &json!(0))
+    );
+    assert_eq!(bench.call_with("releaseHold", release(&hold)).await.unwrap(), released);
+    let bank = json!({ "kind": "bankCorporate" });
+    assert_eq!(code(bench.call_with("postHold", post(&hold, 15_000, bank)).await), "other_terms");
+    assert_eq!(balance(&bench).await["available"]["amount"], 20_000);
+}
+
+#[tokio::test]
+async fn a_hold_that_comes_after_its_release_is_refused() {
+    let bench = bench();
+    recharge(&bench, "k0", 20_000).await;
+    let hold = hold(&bench, "rmt_1/hold", 15_000);
+    let released = bench.call_with("releaseHold", release(&hold)).await.unwrap();
+    assert_eq!(released.body["amount"]["amount"], 0);
+    for _ in 0..2 {
+        assert_eq!(code(bench.call_with("holdMoney", hold.clone()).await), "hold_closed");
+    }
+    assert_eq!(balance(&bench).await["available"]["amount"], 20_000);
+}
+
+#[tokio::test]
+async fn holds_take_no_odd_orders() {
+    let bench = bench();
+    let hold = hold(&bench, "rmt_1/hold", 15_000);
+    assert_eq!(
+        code(bench.call_with("holdMoney", self::hold(&bench, "rmt_2/hold", 0)).await),
+        "validation_failed"
+    );
+    assert_eq!(code(bench.call_with("holdMoney", hold.clone()).await), "insufficient_balance");
+    let bank = json!({ "kind": "bankCorporate" });
+    assert_eq!(code(bench.call_with("postHold", post(&hold, 0, bank.clone())).await), "validation_failed");
+    let wallets = [
+        json!({ "kind": "wallet", "walletId": money::items::wallet_of(stranger()) }),
+        json!({ "kind": "suspense" }),
+        json!("wallet:x"),
+    ];
+    for credit in wallets {
+        assert_eq!(code(bench.call_with("postHold", post(&hold, 1, credit)).await), "validation_failed");
+    }
+    assert_eq!(code(bench.call_with("postHold", post(&hold, 15_000, bank.clone())).await), "not_held");
+    for call in [hold.clone(), post(&hold, 1, bank), release(&hold)] {
+        let unnamed = Call { reference: None, ..call };
+        let operation = unnamed.operation.trim_start_matches("money.").to_owned();
+        let outcome = bench.call_with(&operation, unnamed).await;
+        assert_eq!(code(outcome), problem::IDEMPOTENCY_KEY_REQUIRED.code);
+    }
 }

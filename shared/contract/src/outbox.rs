@@ -202,8 +202,45 @@ pub struct Republished {
     pub after: Option<KeyName>,
 }
 
-/// How many pages of the table one call of [`republish`] reads, so that it ends before its function's time does.
-const PAGES: usize = 10;
+/// A walk through the whole table. One run reads a few pages, so that it ends before its function's time does; the
+/// next run goes on where it ended.
+pub struct Scan {
+    query: Query,
+    pages_left: u32,
+}
+
+impl Scan {
+    /// How many pages of the table one run reads.
+    const PAGES: u32 = 5;
+
+    /// A run that begins after this place, or at the beginning.
+    pub fn after(place: Option<&KeyName>) -> Scan {
+        let after = place.map(KeyName::position);
+        Scan { query: Query { after, ..Query::everything() }, pages_left: Scan::PAGES }
+    }
+
+    /// The next page; none when the table or the run is at its end.
+    pub async fn page(&mut self, context: &Context) -> Result<Option<Vec<Item>>, Problem> {
+        let Some(pages_left) = self.pages_left.checked_sub(1) else { return Ok(None) };
+        let page = context.table.query(&self.query).await?;
+        // Behind the table's last page there is no further one.
+        self.pages_left = if page.next.is_some() { pages_left } else { 0 };
+        self.query.after = page.next;
+        Ok(Some(page.items))
+    }
+
+    /// Where the next run begins; none if there is nothing left.
+    pub fn rest(&self) -> Option<KeyName> {
+        self.query.after.as_ref().map(KeyName::of)
+    }
+
+    /// Lets the next run begin by a message `{"after": …}` to the operation's own queue, if there is something left.
+    pub async fn go_on(self, context: &Context, operation: &str, trace: &Trace) -> Result<(), Problem> {
+        let Some(after) = self.rest() else { return Ok(()) };
+        let body = json!({ "after": after });
+        context.queues.send(operation, &body, 0, trace).await.map_err(Problem::unavailable)
+    }
+}
 
 /// Rebuilds facts from the stored items and publishes them under their old ids.
 pub async fn republish(
@@ -226,18 +263,12 @@ pub async fn republish(
         }
         return Ok(Reply::ok(Republished { published, after: None }));
     }
-    let mut query = Query { after: after.as_ref().map(KeyName::position), ..Query::everything() };
+    let mut scan = Scan::after(after.as_ref());
     let mut published = 0_usize;
-    for _ in 0..PAGES {
-        let page = context.table.query(&query).await?;
-        published = published.saturating_add(republish_items(context, outbox, &page.items, wanted).await?);
-        query.after = page.next;
-        if query.after.is_none() {
-            break;
-        }
+    while let Some(items) = scan.page(context).await? {
+        published = published.saturating_add(republish_items(context, outbox, &items, wanted).await?);
     }
-    let after = query.after.as_ref().map(KeyName::of);
-    Ok(Reply::ok(Republished { published, after }))
+    Ok(Reply::ok(Republished { published, after: scan.rest() }))
 }
 
 async fn republish_items(

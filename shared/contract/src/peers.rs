@@ -5,7 +5,7 @@
 
 use kernel::{
     Money, Timestamp,
-    id::{BankAccountId, FirmbankingId, MembershipId, WalletId},
+    id::{BankAccountId, FirmbankingId, FranchiseId, MembershipId, WalletId},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -37,6 +37,18 @@ pub const TRANSFER_MONEY: Peer<TransferOrder, Transferred> = Peer::new("money.tr
 /// Asks whether a bank account is linked, and by a certain member. It changes nothing, so it needs no reference.
 pub const VERIFY_BANK_ACCOUNT_OWNER: Peer<BankAccountClaim, BankAccountOwnership> =
     Peer::new("banking.verifyBankAccountOwner", 5_000);
+
+/// Keeps money of a wallet for something on its way. The call's reference names the hold from then on; asking twice
+/// is asking once.
+pub const HOLD_MONEY: Peer<HoldOrder, HoldEntry> = Peer::new("money.holdMoney", 10_000);
+
+/// Closes the hold that the call's reference names: moves the money, or a part of it, and frees the rest. Money that
+/// is held can always be posted.
+pub const POST_HOLD: Peer<PostOrder, HoldEntry> = Peer::new("money.postHold", 10_000);
+
+/// Closes the hold that the call's reference names: all of it is free again. If that hold was never made, it never
+/// will be, so that a saga which gives up needs not know how far it came.
+pub const RELEASE_HOLD: Peer<ReleaseOrder, HoldEntry> = Peer::new("money.releaseHold", 10_000);
 
 /// An account at the bank, as an order names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -155,6 +167,73 @@ pub struct Transferred {
     pub amount: Money,
     /// The entries' time.
     pub transferred_at: Timestamp,
+}
+
+/// Keeps `amount` in a member's wallet, until it is posted or released. A hold never expires by itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HoldOrder {
+    /// Whose wallet.
+    pub membership_id: MembershipId,
+    /// How much; at least 1 won. Limits are counted now.
+    pub amount: Money,
+}
+
+/// Moves `amount` of what is held to an account that is no wallet, and frees the rest.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PostOrder {
+    /// Whose wallet.
+    pub membership_id: MembershipId,
+    /// How much; at least 1 won, at most what is held.
+    pub amount: Money,
+    /// Where it goes.
+    pub credit: ImplicitAccount,
+}
+
+/// Frees what is held.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ReleaseOrder {
+    /// Whose wallet.
+    pub membership_id: MembershipId,
+}
+
+/// An account of the ledger that is no wallet. A wallet may refuse money, and a hold must always be closable, so none
+/// can be named here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "camelCase", deny_unknown_fields)]
+pub enum ImplicitAccount {
+    /// Pay's account at the bank: the money has left Pay.
+    BankCorporate {},
+    /// What Pay owes a franchise.
+    #[serde(rename_all = "camelCase")]
+    Franchise {
+        /// Which.
+        franchise_id: FranchiseId,
+    },
+    /// What Pay has earned.
+    FeeRevenue {},
+    /// What Pay owes the tax office.
+    VatPayable {},
+}
+
+/// The ledger entry that a step of a hold has made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HoldEntry {
+    /// The wallet.
+    pub wallet_id: WalletId,
+    /// The entry's place in the wallet's chain.
+    pub sequence: u64,
+    /// What was held, posted or released.
+    pub amount: Money,
+    /// The wallet's balance after it.
+    pub balance: Money,
+    /// What of the balance is held after it, for whatever reason.
+    pub held: Money,
+    /// The entry's time.
+    pub entered_at: Timestamp,
 }
 
 #[cfg(test)]

@@ -110,6 +110,8 @@ pub const ALL: &[FactType] = &[
     FactType::of::<franchise::FranchiseClosed>(),
     FactType::of::<money::MoneyIncreaseRequested>(),
     FactType::of::<money::MoneyIncreased>(),
+    FactType::of::<money::MoneyDecreaseRequested>(),
+    FactType::of::<money::MoneyDecreased>(),
     FactType::of::<money::MoneyTransferred>(),
 ];
 

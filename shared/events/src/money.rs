@@ -28,6 +28,26 @@ impl Fact for MoneyIncreaseRequested {
     }
 }
 
+/// Command: advance the withdrawal that is stored under this id.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MoneyDecreaseRequested {
+    /// The withdrawal.
+    pub money_request_id: MoneyRequestId,
+}
+
+impl Fact for MoneyDecreaseRequested {
+    const TYPE: &'static str = "money.decreaseRequested.v1";
+
+    fn subject(&self) -> String {
+        self.money_request_id.to_string()
+    }
+
+    fn example() -> Self {
+        MoneyDecreaseRequested { money_request_id: Id::derive(&["example"]) }
+    }
+}
+
 /// A wallet was recharged.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -71,7 +91,48 @@ impl Fact for MoneyIncreased {
     }
 }
 
-/// Money went from one wallet to another. Published from the debit entry only.
+/// Money went from a wallet to its owner's bank account.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MoneyDecreased {
+    /// The withdrawal that did it: what the ledger entry's reference begins with.
+    pub money_request_id: String,
+    /// Whose wallet.
+    pub membership_id: MembershipId,
+    /// Which wallet.
+    pub wallet_id: WalletId,
+    /// The entry's place in the wallet's chain. Consumers order by it; the highest wins.
+    pub sequence: u64,
+    /// What was taken.
+    pub amount: Money,
+    /// The wallet's balance after it.
+    pub balance: Money,
+    /// The entry's time.
+    pub decreased_at: Timestamp,
+}
+
+impl Fact for MoneyDecreased {
+    const TYPE: &'static str = "money.decreased.v1";
+
+    fn subject(&self) -> String {
+        self.money_request_id.clone()
+    }
+
+    fn example() -> Self {
+        MoneyDecreased {
+            money_request_id: MoneyRequestId::derive(&["example"]).to_string(),
+            membership_id: Id::derive(&["example"]),
+            wallet_id: Id::derive(&["example"]),
+            sequence: 5,
+            amount: Money::won(10_000),
+            balance: Money::won(10_000),
+            decreased_at: crate::example_time(),
+        }
+    }
+}
+
+/// Money went from a wallet to another account of the ledger: another wallet, or where a hold was posted. Published
+/// from the debit entry only.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MoneyTransferred {

@@ -3,7 +3,8 @@
 //! A wallet is a chain of entries. The others are implicit: an entry names them, and their balances are projections
 //! of the entries, so that no hot item stands on any path.
 
-use kernel::id::WalletId;
+use contract::peers::ImplicitAccount;
+use kernel::id::{FranchiseId, WalletId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use std::{borrow::Cow, fmt, str::FromStr};
@@ -15,6 +16,12 @@ pub enum Account {
     Wallet(WalletId),
     /// Pay's account at the bank, where the members' money lies.
     BankCorporate,
+    /// What Pay owes a franchise.
+    Franchise(FranchiseId),
+    /// What Pay has earned in fees.
+    FeeRevenue,
+    /// What Pay owes the tax office.
+    VatPayable,
     /// Money that is certain but that no wallet could take. A person looks at it.
     Suspense,
 }
@@ -24,11 +31,25 @@ pub enum Account {
 #[error("not an account of the ledger")]
 pub struct NotAnAccount;
 
+impl From<ImplicitAccount> for Account {
+    fn from(account: ImplicitAccount) -> Account {
+        match account {
+            ImplicitAccount::BankCorporate {} => Account::BankCorporate,
+            ImplicitAccount::Franchise { franchise_id } => Account::Franchise(franchise_id),
+            ImplicitAccount::FeeRevenue {} => Account::FeeRevenue,
+            ImplicitAccount::VatPayable {} => Account::VatPayable,
+        }
+    }
+}
+
 impl fmt::Display for Account {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Account::Wallet(id) => write!(formatter, "wallet:{id}"),
             Account::BankCorporate => formatter.write_str("bank:corporate"),
+            Account::Franchise(id) => write!(formatter, "franchise:{id}"),
+            Account::FeeRevenue => formatter.write_str("fee:revenue"),
+            Account::VatPayable => formatter.write_str("vat:payable"),
             Account::Suspense => formatter.write_str("suspense"),
         }
     }
@@ -38,15 +59,16 @@ impl FromStr for Account {
     type Err = NotAnAccount;
 
     fn from_str(text: &str) -> Result<Account, NotAnAccount> {
-        match text {
-            "bank:corporate" => Ok(Account::BankCorporate),
-            "suspense" => Ok(Account::Suspense),
-            _ => text
-                .strip_prefix("wallet:")
-                .and_then(|id| id.parse().ok())
-                .map(Account::Wallet)
-                .ok_or(NotAnAccount),
-        }
+        let account = match text.split_once(':') {
+            None if text == "suspense" => Some(Account::Suspense),
+            Some(("bank", "corporate")) => Some(Account::BankCorporate),
+            Some(("fee", "revenue")) => Some(Account::FeeRevenue),
+            Some(("vat", "payable")) => Some(Account::VatPayable),
+            Some(("wallet", id)) => id.parse().ok().map(Account::Wallet),
+            Some(("franchise", id)) => id.parse().ok().map(Account::Franchise),
+            _ => None,
+        };
+        account.ok_or(NotAnAccount)
     }
 }
 

@@ -23,7 +23,13 @@ pub enum Kind {
     Expect,
     /// Money came from a linked bank account.
     Recharge,
-    /// What was expected will not come. Moves nothing.
+    /// Money is kept for something on its way: it cannot be spent. Moves nothing.
+    Hold,
+    /// What was held went to an account that is no wallet, or a part of it did and the rest is free again.
+    Post,
+    /// What was held went to a linked bank account.
+    Withdrawal,
+    /// What was expected will not come, or what was held is free again. Moves nothing.
     Release,
     /// Money went to, or came from, another member's wallet.
     Remittance,
@@ -38,7 +44,7 @@ pub struct Standing {
     /// What the member owns.
     #[serde(with = "kernel::money::won")]
     pub balance: Money,
-    /// What of it is held for a withdrawal or remittance on its way; never more than the balance.
+    /// What of it is held for something on its way; never more than the balance.
     #[serde(with = "kernel::money::won")]
     pub held: Money,
     /// What recharges on their way will bring.
@@ -55,10 +61,10 @@ pub struct Standing {
     /// Recharged this month, what is expected included.
     #[serde(with = "kernel::money::won")]
     pub recharged_this_month: Money,
-    /// Transferred out today.
+    /// Gone out today, what is held included.
     #[serde(with = "kernel::money::won")]
     pub transferred_today: Money,
-    /// Transferred out this month.
+    /// Gone out this month, what is held included.
     #[serde(with = "kernel::money::won")]
     pub transferred_this_month: Money,
     /// Whether the wallet is closed: it takes nothing any more.

@@ -6,9 +6,9 @@
 
 use crate::domain::{Account, Entry, Kind, Limits, Standing};
 use crate::refusals::Refusal;
-use contract::Reference;
+use contract::{Reference, peers::ImplicitAccount};
 use kernel::{
-    Money, OutOfRange, Timestamp,
+    Money, OutOfRange, SeoulDay, Timestamp,
     id::{MembershipId, WalletId},
 };
 use store::seal;
@@ -28,18 +28,29 @@ pub enum Step {
     Send(Money, WalletId),
     /// Receive money from another wallet.
     Receive(Money, WalletId),
+    /// Keep money for something on its way. Limits are counted now.
+    Hold(Money),
+    /// Close a hold whose money is certainly at the bank of its owner. Never refused.
+    Withdraw(Money),
+    /// Close a hold: this much of it goes to an account, and the rest is free again. Never refused.
+    Post(Money, ImplicitAccount),
+    /// Close a hold: all of it is free again. Never refused; if there is no such hold, there never will be.
+    ReleaseHold,
 }
 
 impl Step {
-    /// What it is about, in won.
+    /// What it is about, in won, as far as it says itself: a hold is released as a whole.
     pub fn amount(self) -> Money {
         match self {
-            Step::Open => Money::ZERO,
+            Step::Open | Step::ReleaseHold => Money::ZERO,
             Step::Expect(amount)
             | Step::Recharge(amount)
             | Step::Release(amount)
             | Step::Send(amount, _)
-            | Step::Receive(amount, _) => amount,
+            | Step::Receive(amount, _)
+            | Step::Hold(amount)
+            | Step::Withdraw(amount)
+            | Step::Post(amount, _) => amount,
         }
     }
 
@@ -48,9 +59,17 @@ impl Step {
             Step::Open => Kind::Open,
             Step::Expect(_) => Kind::Expect,
             Step::Recharge(_) => Kind::Recharge,
-            Step::Release(_) => Kind::Release,
+            Step::Release(_) | Step::ReleaseHold => Kind::Release,
             Step::Send(_, _) | Step::Receive(_, _) => Kind::Remittance,
+            Step::Hold(_) => Kind::Hold,
+            Step::Withdraw(_) => Kind::Withdrawal,
+            Step::Post(_, _) => Kind::Post,
         }
+    }
+
+    /// Whether it moves money out of a hold.
+    fn posts(self) -> bool {
+        matches!(self, Step::Withdraw(_) | Step::Post(_, _))
     }
 }
 
@@ -71,6 +90,7 @@ impl Order {
         let counterpart = match self.step {
             Step::Send(_, wallet) => format!("to {wallet}"),
             Step::Receive(_, wallet) => format!("from {wallet}"),
+            Step::Post(_, account) => format!("to {}", Account::from(account)),
             _ => String::new(),
         };
         let kind = format!("{:?}", self.step.kind());
@@ -128,6 +148,9 @@ pub enum Decision {
     Refuse(Refusal),
     /// The reference stands for something else.
     OtherTerms,
+    /// There is no hold that could be posted so. No entry says it: a hold is never changed, so asking again can only
+    /// end otherwise if the chain was read before the hold was made.
+    NotHeld,
 }
 
 /// Decides a step.
@@ -141,7 +164,14 @@ pub fn decide(chain: &Chain, order: &Order, limits: &Limits, now: Timestamp) -> 
     }
     let time = entry_time(chain, order, now);
     let before = standing_at(chain, time);
-    if let Err(refusal) = check(&before, order.step, limits)? {
+    let hold = hold_to_close(chain, order);
+    if hold.is_some_and(|hold| hold.birth != order.reference.birth) {
+        return Ok(Decision::OtherTerms);
+    }
+    if order.step.posts() && hold.is_none_or(|hold| hold.amount < order.step.amount()) {
+        return Ok(Decision::NotHeld);
+    }
+    if let Err(refusal) = check(chain, &before, order, limits)? {
         return Ok(Decision::Refuse(refusal));
     }
     let legs = legs(chain.wallet_id, &before, order.step)?;
@@ -150,13 +180,11 @@ pub fn decide(chain: &Chain, order: &Order, limits: &Limits, now: Timestamp) -> 
     standing.available()?;
     let (debit, credit) = legs.unzip();
     let entry = new_entry(chain, order, time, standing)?;
-    Ok(Decision::Append(Entry {
-        purpose: order.step.kind(),
-        amount: order.step.amount(),
-        debit,
-        credit,
-        ..entry
-    }))
+    let amount = match order.step {
+        Step::ReleaseHold => hold.map_or(Money::ZERO, |hold| hold.amount),
+        step => step.amount(),
+    };
+    Ok(Decision::Append(Entry { purpose: order.step.kind(), amount, debit, credit, ..entry }))
 }
 
 /// The entry that fences a refused step: every later attempt finds it.
@@ -202,13 +230,23 @@ fn new_entry(chain: &Chain, order: &Order, time: Timestamp, standing: Standing) 
 }
 
 /// The rules, in the order in which they are documented.
-fn check(before: &Standing, step: Step, limits: &Limits) -> Result<Result<(), Refusal>, OutOfRange> {
-    let amount = step.amount();
+fn check(
+    chain: &Chain,
+    before: &Standing,
+    order: &Order,
+    limits: &Limits,
+) -> Result<Result<(), Refusal>, OutOfRange> {
+    let amount = order.step.amount();
     let exceeds = |used: Money, limit: Money| used.plus(amount).map_or(true, |total| total > limit);
     let holding = before.balance.plus(before.expected)?;
-    let rules: Vec<(bool, Refusal)> = match step {
-        // What is certain at the bank is never refused, and the rest moves nothing.
-        Step::Open | Step::Recharge(_) | Step::Release(_) => vec![],
+    let rules: Vec<(bool, Refusal)> = match order.step {
+        // What is certain at the bank is never refused, what is held can be posted, and the rest moves nothing.
+        Step::Open
+        | Step::Recharge(_)
+        | Step::Release(_)
+        | Step::Withdraw(_)
+        | Step::Post(_, _)
+        | Step::ReleaseHold => vec![],
         Step::Expect(_) => vec![
             (before.closed, Refusal::WalletClosed),
             (amount > limits.recharge_each, Refusal::EachLimitExceeded),
@@ -216,7 +254,8 @@ fn check(before: &Standing, step: Step, limits: &Limits) -> Result<Result<(), Re
             (exceeds(before.recharged_this_month, limits.recharge_per_month), Refusal::MonthLimitExceeded),
             (exceeds(holding, limits.wallet_cap), Refusal::WalletCapExceeded),
         ],
-        Step::Send(_, _) => vec![
+        Step::Send(_, _) | Step::Hold(_) => vec![
+            (is_released(chain, order), Refusal::HoldClosed),
             (before.closed, Refusal::WalletClosed),
             (amount > limits.transfer_each, Refusal::EachLimitExceeded),
             (amount > before.available()?, Refusal::InsufficientBalance),
@@ -235,13 +274,15 @@ fn check(before: &Standing, step: Step, limits: &Limits) -> Result<Result<(), Re
 fn legs(wallet: WalletId, before: &Standing, step: Step) -> Result<Option<(Account, Account)>, OutOfRange> {
     let own = Account::Wallet(wallet);
     Ok(match step {
-        Step::Open | Step::Expect(_) | Step::Release(_) => None,
+        Step::Open | Step::Expect(_) | Step::Release(_) | Step::Hold(_) | Step::ReleaseHold => None,
         Step::Recharge(amount) if before.closed || before.balance.plus(amount).is_err() => {
             Some((Account::BankCorporate, Account::Suspense))
         }
         Step::Recharge(_) => Some((Account::BankCorporate, own)),
         Step::Send(_, to) => Some((own, Account::Wallet(to))),
         Step::Receive(_, from) => Some((Account::Wallet(from), own)),
+        Step::Withdraw(_) => Some((own, Account::BankCorporate)),
+        Step::Post(_, account) => Some((own, account.into())),
     })
 }
 
@@ -272,7 +313,22 @@ fn apply(
         }
         Step::Release(_) => {
             after.expected = after.expected.minus(amount)?;
-            give_back(chain, order, &mut after, amount)?;
+            if let Some(used) = chain.find(&expect_reference(&order.reference.id)) {
+                let totals = [&mut after.recharged_today, &mut after.recharged_this_month];
+                give_back(used, &after.day, totals, amount)?;
+            }
+        }
+        Step::Hold(_) => {
+            after.held = after.held.plus(amount)?;
+            after.transferred_today = after.transferred_today.plus(amount)?;
+            after.transferred_this_month = after.transferred_this_month.plus(amount)?;
+        }
+        Step::Withdraw(_) | Step::Post(_, _) | Step::ReleaseHold => {
+            if let Some(hold) = hold_to_close(chain, order) {
+                after.held = after.held.minus(hold.amount)?;
+                let totals = [&mut after.transferred_today, &mut after.transferred_this_month];
+                give_back(hold, &after.day, totals, hold.amount.minus(amount)?)?;
+            }
         }
         Step::Send(_, _) => {
             after.transferred_today = after.transferred_today.plus(amount)?;
@@ -282,15 +338,18 @@ fn apply(
     Ok(after)
 }
 
-/// A release gives limits back to the day and month that its announcement used, if they are not over.
-fn give_back(chain: &Chain, order: &Order, after: &mut Standing, amount: Money) -> Result<(), OutOfRange> {
-    let announcement = expect_reference(&order.reference.id);
-    let Some(used) = chain.find(&announcement).map(|entry| entry.standing.day.clone()) else { return Ok(()) };
-    if used == after.day {
-        after.recharged_today = after.recharged_today.minus(amount)?;
+/// A release gives limits back to the day and month that its announcement or its hold used, if they are not over.
+fn give_back(
+    used: &Entry,
+    day: &SeoulDay,
+    [today, this_month]: [&mut Money; 2],
+    amount: Money,
+) -> Result<(), OutOfRange> {
+    if used.standing.day == *day {
+        *today = today.minus(amount)?;
     }
-    if used.month() == after.day.month() {
-        after.recharged_this_month = after.recharged_this_month.minus(amount)?;
+    if used.standing.day.month() == day.month() {
+        *this_month = this_month.minus(amount)?;
     }
     Ok(())
 }
@@ -298,4 +357,20 @@ fn give_back(chain: &Chain, order: &Order, after: &mut Standing, amount: Money) 
 /// The reference under which a recharge is announced, from the one under which it is closed.
 fn expect_reference(close: &str) -> String {
     format!("{}/expect", close.strip_suffix("/close").unwrap_or(close))
+}
+
+/// The reference under which a hold is closed, whichever way: so it is closed once.
+pub fn close_reference(hold: &Reference) -> Reference {
+    Reference { id: format!("{}/close", hold.id), birth: hold.birth }
+}
+
+/// The hold that a step closes, if it was made. Both have one birth, so the chain reaches back to it.
+fn hold_to_close<'a>(chain: &'a Chain, order: &Order) -> Option<&'a Entry> {
+    let hold = chain.find(order.reference.id.strip_suffix("/close")?)?;
+    (hold.purpose == Kind::Hold).then_some(hold)
+}
+
+/// Whether a step is a hold that was given up before it was made.
+fn is_released(chain: &Chain, order: &Order) -> bool {
+    matches!(order.step, Step::Hold(_)) && chain.find(&close_reference(&order.reference).id).is_some()
 }

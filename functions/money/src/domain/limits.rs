@@ -22,13 +22,13 @@ pub struct Limits {
     /// The most that a month's recharges may bring.
     #[serde(with = "kernel::money::won")]
     pub recharge_per_month: Money,
-    /// The most that one transfer may move.
+    /// The most that one transfer, withdrawal or hold may move out of a wallet.
     #[serde(with = "kernel::money::won")]
     pub transfer_each: Money,
-    /// The most that a day's transfers may move out of a wallet.
+    /// The most that may move out of a wallet in a day. What is held counts, on the day of its hold.
     #[serde(with = "kernel::money::won")]
     pub transfer_per_day: Money,
-    /// The most that a month's transfers may move out of a wallet.
+    /// The most that may move out of a wallet in a month, likewise.
     #[serde(with = "kernel::money::won")]
     pub transfer_per_month: Money,
 }

@@ -7,5 +7,5 @@ pub mod limits;
 
 pub use account::Account;
 pub use entry::{Entry, Kind, Standing};
-pub use ledger::{Chain, Decision, Order, Step, decide, refuse};
+pub use ledger::{Chain, Decision, Order, Step, close_reference, decide, refuse};
 pub use limits::Limits;

@@ -1,0 +1,24 @@
+//! Frees what is held. Called by other services; it has no route.
+//!
+//! Who gives up may not know whether the hold was made: its answer may be lost, or it may still be on its way. So a
+//! hold that is not there is released, too, by an entry of no amount, and is refused when it comes.
+
+use crate::{domain::Step, holds, refusals};
+use contract::{
+    Call, Context, Grant, Operation, Problem, Reply, Trigger, handled_by,
+    peers::{HoldEntry, ReleaseOrder},
+};
+
+/// The declaration.
+pub const OPERATION: Operation = Operation {
+    name: "releaseHold",
+    summary: "Frees held money",
+    triggers: &[Trigger::Call],
+    grants: &[Grant::ReadTable, Grant::WriteTable],
+    refuses: &[&refusals::OTHER_TERMS, &refusals::BORN_LATER],
+    ..handled_by!(release_hold)
+};
+
+async fn release_hold(context: &Context, call: Call<ReleaseOrder>) -> Result<Reply<HoldEntry>, Problem> {
+    holds::take(context, &call, call.body.membership_id, Step::ReleaseHold).await
+}
