@@ -1,13 +1,13 @@
 //! What people do. A new operation enters the histories as one line of [`ACTIONS`] and a function that asks for it.
 
 use crate::{
-    people::{Account, Ask, Person, Player, Transfer},
+    people::{Account, Ask, Hold, Person, Player, Transfer},
     platform::{self, Around},
     world::find,
 };
 use contract::{
     Reference,
-    peers::{TRANSFER_MONEY, TransferOrder},
+    peers::{HOLD_MONEY, POST_HOLD, RELEASE_HOLD, TRANSFER_MONEY, TransferOrder},
     ports::{DirectAnswer, DirectCall},
 };
 use kernel::{Money, Timestamp};
@@ -33,11 +33,16 @@ macro_rules! action {
     };
 }
 
+/// The member who is a company.
+pub const MERCHANT: usize = 1;
+
 /// Everything that people do.
 pub const ACTIONS: &[Action] = &[
     // Money.
     action!(260, recharge),
     action!(90, recharge_by_event),
+    action!(110, withdraw),
+    action!(40, withdraw_by_event),
     action!(130, ask_again),
     action!(40, reuse_a_key),
     action!(30, open_a_wallet),
@@ -46,6 +51,7 @@ pub const ACTIONS: &[Action] = &[
     action!(40, read_the_history),
     action!(40, look_where_it_was),
     action!(150, transfer),
+    action!(80, hold),
     // Banking.
     action!(60, link_an_account),
     action!(30, link_an_account_by_event),
@@ -54,6 +60,11 @@ pub const ACTIONS: &[Action] = &[
     action!(40, move_money_at_the_bank),
     action!(25, move_money_at_the_bank_by_event),
     action!(25, list_firmbankings),
+    // Franchise.
+    action!(25, open_a_franchise),
+    action!(40, change_a_franchise),
+    action!(8, close_a_franchise),
+    action!(15, read_franchises),
     // The bank's own troubles.
     action!(140, trouble_at_the_bank),
     action!(30, no_more_trouble_at_the_bank),
@@ -132,6 +143,14 @@ async fn recharge(player: Player) {
 
 async fn recharge_by_event(player: Player) {
     ask_for_money(player, "/v1/money/increases/by-event").await;
+}
+
+async fn withdraw(player: Player) {
+    ask_for_money(player, "/v1/money/decreases").await;
+}
+
+async fn withdraw_by_event(player: Player) {
+    ask_for_money(player, "/v1/money/decreases/by-event").await;
 }
 
 async fn ask_for_money(player: Player, path: &str) {
@@ -232,19 +251,152 @@ async fn transfer(player: Player) {
 }
 
 async fn carry_out(player: &Player, call: &DirectCall, place: usize) {
-    for _ in 0..6 {
+    if let Some(answer) = persist(player, call).await {
+        player.crowd.seen().transfers[place].answers.push(answer);
+    }
+}
+
+/// Asks again until there is an answer; now and then the one who asks is gone before.
+async fn persist(player: &Player, call: &DirectCall) -> Option<Result<(), String>> {
+    for _ in 0..8 {
         let answer = match platform::direct(&player.world, call.clone()).await {
             Ok(DirectAnswer::Done(_)) => Ok(()),
             Ok(DirectAnswer::Refused(problem)) if problem.status < 500 => Err(problem.code.to_string()),
-            _ if player.dice().chance(1_000) => return,
+            _ if player.dice().chance(1_000) => return None,
             _ => {
                 player.wait(10, 20_000).await;
                 continue;
             }
         };
-        player.world.tell(|| format!("#{} the saga hears: {answer:?}", player.action));
-        player.crowd.seen().transfers[place].answers.push(answer);
-        return;
+        player.world.tell(|| format!("#{} {} is answered: {answer:?}", player.action, call.operation));
+        return Some(answer);
+    }
+    None
+}
+
+/// A saga of another service holds money and then posts a part of it or gives it up; now and then it gives up before
+/// its hold has arrived.
+async fn hold(player: Player) {
+    let membership_id = player.person().membership_id;
+    let held = amount(&player);
+    let posted = {
+        let mut dice = player.dice();
+        dice.chance(6_000).then(|| 1 + dice.below(held))
+    };
+    let reference = Reference {
+        id: format!("sim_{}/hold", player.action),
+        birth: Timestamp::from_millis(player.world.agenda.now_ms()),
+    };
+    let call = |operation: &str, body: Value| DirectCall {
+        operation: operation.to_owned(),
+        caller: "payment.requestPayment".to_owned(),
+        on_behalf_of: Some(membership_id),
+        reference: Some(reference.clone()),
+        traceparent: events::EXAMPLE_TRACEPARENT.to_owned(),
+        body,
+    };
+    let member = membership_id.to_string();
+    let hold = call(HOLD_MONEY.operation, json!({ "membershipId": member, "amount": won(held) }));
+    let close = match posted {
+        Some(posted) => {
+            let credit = json!({ "kind": "feeRevenue" });
+            call(
+                POST_HOLD.operation,
+                json!({ "membershipId": member, "amount": won(posted), "credit": credit }),
+            )
+        }
+        None => call(RELEASE_HOLD.operation, json!({ "membershipId": member })),
+    };
+    let place = {
+        let mut seen = player.crowd.seen();
+        let reference = reference.id.clone();
+        seen.holds.push(Hold { reference, membership_id, held, posted, made: None, closed: Vec::new() });
+        seen.holds.len() - 1
+    };
+    player.world.tell(|| format!("#{} a saga holds {held} won and then posts {posted:?}", player.action));
+    if posted.is_none() && player.dice().chance(3_000) {
+        let closed = persist(&player, &close).await;
+        player.crowd.seen().holds[place].closed.extend(closed);
+    }
+    let made = persist(&player, &hold).await;
+    player.crowd.seen().holds[place].made.clone_from(&made);
+    // What was not made, or may not have been, is given up and not posted.
+    let close = if made == Some(Ok(())) {
+        close
+    } else {
+        call(RELEASE_HOLD.operation, json!({ "membershipId": member }))
+    };
+    let closed = persist(&player, &close).await;
+    player.crowd.seen().holds[place].closed.extend(closed);
+}
+
+/// The place of somebody's franchise: one's own, or anybody's for the operator.
+fn franchise(player: &Player) -> Option<String> {
+    let all: Vec<String> = player
+        .crowd
+        .seen()
+        .people
+        .iter()
+        .flat_map(|person| person.locations.clone())
+        .filter(|location| location.starts_with("/v1/franchises/"))
+        .collect();
+    player.dice().pick(&all).cloned()
+}
+
+fn contact(player: &Player) -> Value {
+    let number = 8_000 + player.action;
+    let (name, email) = (format!("Contact Marker{number}"), format!("contact{number}@mail.example"));
+    player.crowd.seen().private.extend([name.clone(), email.clone()]);
+    json!({ "name": name, "email": email, "phone": "02-1234-5678" })
+}
+
+/// A merchant opens a shop, or the operator opens one for a member.
+async fn open_a_franchise(player: Player) {
+    let Some(account) = linked(&player) else { return };
+    let is_merchant = player.who == MERCHANT;
+    let owner = player.person().membership_id.to_string();
+    let name = format!("Shop Marker{}", player.action);
+    player.crowd.seen().private.push(name.clone());
+    let mut body = json!({
+        "name": name, "contact": contact(&player), "bankAccountId": account.linked,
+        "settlementCycle": { "kind": "daily" },
+    });
+    if !is_merchant {
+        body["membershipId"] = json!(owner);
+        body["feeBps"] = json!(player.dice().below(1_001));
+    }
+    let who = if is_merchant { player.who } else { 0 };
+    let key = player.new_key();
+    player.as_person(who).ask(Ask::new("POST", "/v1/franchises").key(key).json(body)).await;
+}
+
+async fn change_a_franchise(player: Player) {
+    let Some(place) = franchise(&player) else { return };
+    let day = player.dice().between(0, 40) * 86_400;
+    let day = Timestamp::from_millis(player.world.agenda.now_ms()).plus_seconds(day).seoul_day();
+    let (what, fee) = {
+        let mut dice = player.dice();
+        (dice.below(3), dice.below(1_001))
+    };
+    let body = match what {
+        0 => json!({ "contact": contact(&player) }),
+        1 => json!({ "settlementCycle": { "kind": "weekly", "weekday": "friday" } }),
+        _ => json!({ "feeBps": fee, "feeFrom": day }),
+    };
+    player.as_person(0).ask(Ask::new("PATCH", place).json(body)).await;
+}
+
+async fn close_a_franchise(player: Player) {
+    let Some(place) = franchise(&player) else { return };
+    player.as_person(0).ask(Ask::new("DELETE", place)).await;
+}
+
+async fn read_franchises(player: Player) {
+    let who = if player.who == MERCHANT { player.who } else { 0 };
+    let reader = player.as_person(who);
+    read_pages(&reader, "/v1/franchises").await;
+    if let Some(place) = franchise(&reader) {
+        reader.ask(Ask::new("GET", place)).await;
     }
 }
 
@@ -555,7 +707,8 @@ async fn ask_at_an_unknown_path(player: Player) {
 
 /// Publishes a service's facts of the last hours again, as one does after a disaster.
 async fn publish_again(player: Player) {
-    let service = *player.dice().pick(&["membership", "banking", "money"]).expect("there are some");
+    let service =
+        *player.dice().pick(&["membership", "banking", "money", "franchise"]).expect("there are some");
     let from = Timestamp::from_millis(player.world.agenda.now_ms() - 7_200_000);
     republish(&player, service, json!({ "from": from })).await;
 }

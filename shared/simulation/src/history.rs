@@ -1,7 +1,7 @@
 //! A history: people act while faults strike; then the faults stop, the system comes to rest, and judges look.
 
 use crate::{
-    actions::{ACTIONS, end_troubles, named, newcomer, register_at, republish},
+    actions::{ACTIONS, MERCHANT, end_troubles, named, newcomer, register_at, republish},
     agenda::Executor,
     faults::{Coverage, Plan, Site},
     judges,
@@ -263,7 +263,8 @@ async fn set_up(player: &Player, number: u64) {
         let account = newcomer(number + 100 * more).accounts.remove(0);
         person.accounts.push(account);
     }
-    let kind = if number == 1 { "corporate" } else { "personal" };
+    let is_merchant = number == u64::try_from(MERCHANT).expect("few");
+    let kind = if is_merchant { "corporate" } else { "personal" };
     let who = register_at(player, "/v1/memberships", person, kind).await.expect("nothing is in the way");
     let player = Player::new(&player.world, &player.crowd, number, who);
     if number == 0 {

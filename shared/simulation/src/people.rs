@@ -160,6 +160,23 @@ pub struct Transfer {
     pub answers: Vec<Result<(), String>>,
 }
 
+/// What a saga of another service held.
+#[derive(Clone, Debug)]
+pub struct Hold {
+    /// The hold's reference.
+    pub reference: String,
+    /// Whose money.
+    pub membership_id: MembershipId,
+    /// How much, in won.
+    pub held: u64,
+    /// How much of it was to be posted; none if it was to be given up.
+    pub posted: Option<u64>,
+    /// What was answered to the hold, if anything.
+    pub made: Option<Result<(), String>>,
+    /// What was answered to its closing.
+    pub closed: Vec<Result<(), String>>,
+}
+
 /// Everybody, and everything that they saw.
 #[derive(Default)]
 pub struct Crowd(Mutex<Seen>);
@@ -173,6 +190,8 @@ pub struct Seen {
     pub observations: Vec<Observation>,
     /// What was transferred directly.
     pub transfers: Vec<Transfer>,
+    /// What was held directly.
+    pub holds: Vec<Hold>,
     /// Texts that must never be in a log or an event.
     pub private: Vec<String>,
 }

@@ -16,6 +16,34 @@ pub const SCRIPTS: &[Script] = &[
     ("recharge", &[("recharge", 0, 1)]),
     ("two recharges at once", &[("recharge", 0, 1), ("recharge", 5, 1)]),
     ("recharge by event", &[("recharge_by_event", 0, 1), ("look_where_it_was", 5_000, 1)]),
+    ("withdraw", &[("recharge", 0, 1), ("withdraw", 10_000, 1), ("withdraw", 2, 1)]),
+    ("withdraw by event", &[("recharge", 0, 1), ("withdraw_by_event", 10_000, 1)]),
+    (
+        "the bank declines a withdrawal",
+        &[("recharge", 0, 1), ("the_bank_declines", 9_000, 1), ("withdraw", 900, 1)],
+    ),
+    (
+        "the bank falls silent in a withdrawal",
+        &[("recharge", 0, 1), ("the_bank_does_it_and_falls_silent", 9_000, 1), ("withdraw", 900, 1)],
+    ),
+    (
+        "the bank loses a withdrawal",
+        &[("recharge", 0, 1), ("the_bank_loses_it", 9_000, 1), ("withdraw", 900, 1)],
+    ),
+    (
+        "holds",
+        &[("recharge", 0, 1), ("hold", 10_000, 1), ("hold", 5, 1), ("hold", 10_000, 1), ("hold", 5, 1)],
+    ),
+    (
+        "franchises",
+        &[
+            ("open_a_franchise", 0, 1),
+            ("change_a_franchise", 5_000, 1),
+            ("change_a_franchise", 3, 1),
+            ("read_franchises", 2_000, 1),
+            ("close_a_franchise", 2_000, 1),
+        ],
+    ),
     ("recharge, asked again", &[("recharge", 0, 2), ("ask_again", 3_000, 2), ("reuse_a_key", 3_000, 2)]),
     ("the bank declines", &[("the_bank_declines", 0, 1), ("recharge", 50, 1)]),
     ("the bank is slow", &[("the_bank_is_slow", 0, 1), ("recharge", 50, 1)]),

@@ -26,8 +26,13 @@ use store::{
 };
 
 /// The services of the simulation. A new service is added here and nowhere else.
-pub static SERVICES: &[&Service] =
-    &[&membership::SERVICE, &banking::SERVICE, &money::SERVICE, &bank_simulator::SERVICE];
+pub static SERVICES: &[&Service] = &[
+    &membership::SERVICE,
+    &banking::SERVICE,
+    &money::SERVICE,
+    &franchise::SERVICE,
+    &bank_simulator::SERVICE,
+];
 
 /// How many shards a table's stream has.
 const SHARDS: usize = 2;

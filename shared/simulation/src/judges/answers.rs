@@ -16,9 +16,10 @@ use std::collections::BTreeMap;
 const CLOCKS_APART_MS: i64 = 300_000;
 
 pub fn judge(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
-    recharges(evidence, findings);
+    requests(evidence, findings);
     firmbankings(evidence, findings);
     transfers(evidence, findings);
+    holds(evidence, findings);
     balances(evidence, findings);
     histories(evidence, findings);
     made(evidence, findings);
@@ -42,12 +43,14 @@ fn by_id<'a>(items: &'a [Value], field: &str) -> BTreeMap<&'a str, &'a Value> {
     items.iter().map(|item| (text(item, field), item)).collect()
 }
 
-fn recharges(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
+fn requests(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
     let records = by_id(evidence.items("money", "moneyRequest"), "moneyRequestId");
     for (seen, answer) in certain(evidence) {
         let operation = match seen.ask.path.as_str() {
             "/v1/money/increases" => "money.increaseMoneyRequest",
             "/v1/money/increases/by-event" => "money.increaseMoneyRequestByEvent",
+            "/v1/money/decreases" => "money.decreaseMoneyRequest",
+            "/v1/money/decreases/by-event" => "money.decreaseMoneyRequestByEvent",
             _ => continue,
         };
         let (Some(person), Some(key)) = (seen.person, &seen.ask.key) else { continue };
@@ -123,6 +126,34 @@ fn transfers(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
                     credit.as_ref().map(|entry| entry.purpose),
                 ));
             }
+        }
+    }
+}
+
+/// A hold is closed in one way, and what its saga heard is so.
+fn holds(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
+    for hold in &evidence.ended.seen.holds {
+        let wallet = wallet_of(hold.membership_id).to_string();
+        let chain = evidence.chains.get(&wallet).map_or(&[][..], Vec::as_slice);
+        let find = |reference: &str| chain.iter().find(|entry| entry.reference == reference);
+        let made = find(&hold.reference).map(|entry| entry.purpose);
+        let close = find(&format!("{}/close", hold.reference));
+        let closed = close.map(|entry| (entry.purpose, entry.amount.amount()));
+        let is_made = match &hold.made {
+            Some(Ok(())) => made == Some(Kind::Hold),
+            Some(Err(_)) => made == Some(Kind::Refused),
+            None => true,
+        };
+        let is_closed = hold.closed.iter().all(|answer| match (answer, hold.posted) {
+            (Ok(()), Some(posted)) if made == Some(Kind::Hold) => {
+                closed == Some((Kind::Post, posted)) || closed == Some((Kind::Release, hold.held))
+            }
+            (Ok(()), None) if made == Some(Kind::Hold) => closed == Some((Kind::Release, hold.held)),
+            (Ok(()), _) => closed == Some((Kind::Release, 0)),
+            (Err(_), _) => false,
+        });
+        if !is_made || !is_closed {
+            findings.push(format!("{hold:?} is {made:?} and {closed:?}"));
         }
     }
 }

@@ -16,7 +16,7 @@ pub fn judge(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
         .collect();
     let mut net = 0_i128;
     let mut known = 0_usize;
-    let mut recharged: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut moved: BTreeMap<&str, i128> = BTreeMap::new();
     for firmbanking in evidence.items("banking", "firmbanking") {
         let state = text(firmbanking, "state");
         let told = transfers.get(text(firmbanking, "transferId")).copied();
@@ -24,35 +24,46 @@ pub fn judge(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
         if (state == "succeeded") != (told == Some("done")) {
             findings.push(format!("{id} is {state}, and the bank says {told:?}"));
         }
+        let amount = i128::from(number(firmbanking, "amount"));
+        let amount = if text(firmbanking, "direction") == "toCorporate" { amount } else { -amount };
         if told == Some("done") {
             known += 1;
-            let amount = i128::from(number(firmbanking, "amount"));
-            net += if text(firmbanking, "direction") == "toCorporate" { amount } else { -amount };
+            net += amount;
         }
         if let (true, Some(request)) =
             (state == "succeeded", text(firmbanking, "reference").strip_suffix("/bank"))
         {
-            recharged.insert(request, number(firmbanking, "amount"));
+            moved.insert(request, amount);
         }
     }
     let done = transfers.values().filter(|state| **state == "done").count();
     if done != known {
         findings.push(format!("the bank did {done} transfers, and banking knows of {known}"));
     }
-    recharges(evidence, &recharged, findings);
+    requests(evidence, &moved, findings);
     balances(evidence, net, findings);
 }
 
-/// A wallet was credited exactly for what the bank moved for it.
-fn recharges(evidence: &Evidence<'_>, moved: &BTreeMap<&str, u64>, findings: &mut Vec<String>) {
-    let entries = evidence.chains.values().flatten().filter(|entry| entry.purpose == Kind::Recharge);
-    let credited: BTreeMap<&str, u64> = entries
-        .filter(|entry| entry.debit == Some(Account::BankCorporate))
-        .map(|entry| (entry.reference.split('/').next().unwrap_or_default(), entry.amount.amount()))
-        .collect();
-    if credited != *moved {
-        findings
-            .push(format!("the bank moved {moved:?} for recharges, and wallets were credited {credited:?}"));
+/// A wallet was credited and debited exactly for what the bank moved for it.
+fn requests(evidence: &Evidence<'_>, moved: &BTreeMap<&str, i128>, findings: &mut Vec<String>) {
+    let corporate = Some(Account::BankCorporate);
+    let mut booked: BTreeMap<&str, i128> = BTreeMap::new();
+    for entry in evidence.chains.values().flatten() {
+        let amount = i128::from(entry.amount.amount());
+        let effect = match entry.purpose {
+            Kind::Recharge if entry.debit == corporate => amount,
+            Kind::Withdrawal if entry.credit == corporate => -amount,
+            _ => continue,
+        };
+        *booked.entry(entry.reference.split('/').next().unwrap_or_default()).or_default() += effect;
+    }
+    let without = |ours: &BTreeMap<&str, i128>, theirs: &BTreeMap<&str, i128>| -> Vec<String> {
+        let differs = ours.iter().filter(|(id, amount)| theirs.get(**id) != Some(*amount));
+        differs.map(|(id, amount)| format!("{amount} for {id}")).collect()
+    };
+    let (missing, surplus) = (without(moved, &booked), without(&booked, moved));
+    if !missing.is_empty() || !surplus.is_empty() {
+        findings.push(format!("the bank moved {missing:?}, and the wallets' books say {surplus:?}"));
     }
 }
 

@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 struct Wallet {
     balance: u64,
     expected: BTreeMap<String, (u64, SeoulDay)>,
+    held: BTreeMap<String, (u64, SeoulDay)>,
     recharged: BTreeMap<String, u64>,
     sent: BTreeMap<String, u64>,
 }
@@ -30,18 +31,28 @@ pub fn judge(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
             if let Err(why) = wallet.take(entry, asked, &limits) {
                 findings.push(format!("{name} entry {}: {why}", entry.sequence));
             }
-            let (balance, expected) =
-                (wallet.balance, wallet.expected.values().map(|(amount, _)| amount).sum());
             let standing = &entry.standing;
-            if (balance, expected) != (standing.balance.amount(), standing.expected.amount()) {
-                findings
-                    .push(format!("{name} entry {}: the model has {balance} and {expected}", entry.sequence));
+            let told = [standing.balance, standing.expected, standing.held].map(|amount| amount.amount());
+            let own = [wallet.balance, sum(&wallet.expected), sum(&wallet.held)];
+            if own != told {
+                findings.push(format!(
+                    "{name} entry {}: the model has {own:?}, it says {told:?}",
+                    entry.sequence
+                ));
             }
         }
         if !wallet.expected.is_empty() {
             findings.push(format!("{name} still expects {:?}", wallet.expected));
         }
+        // What another service holds is that service's to close.
+        if let Some(saga) = wallet.held.keys().find(|saga| saga.starts_with("mcr_")) {
+            findings.push(format!("{name} still holds money for {saga}"));
+        }
     }
+}
+
+fn sum(open: &BTreeMap<String, (u64, SeoulDay)>) -> u64 {
+    open.values().map(|(amount, _)| amount).sum()
 }
 
 fn limits(evidence: &Evidence<'_>) -> Limits {
@@ -58,7 +69,24 @@ fn asked(evidence: &Evidence<'_>) -> BTreeMap<String, u64> {
     let transfers = transfers.map(|transfer| {
         (transfer.reference.split('/').next().unwrap_or_default().to_owned(), transfer.amount)
     });
-    recharges.chain(transfers).collect()
+    let holds = evidence.ended.seen.holds.iter();
+    let holds =
+        holds.map(|hold| (hold.reference.split('/').next().unwrap_or_default().to_owned(), hold.held));
+    recharges.chain(transfers).chain(holds).collect()
+}
+
+fn count(sums: &mut BTreeMap<String, u64>, day: &SeoulDay, amount: u64) {
+    for period in [day.to_string(), day.month().to_owned()] {
+        *sums.entry(period).or_default() += amount;
+    }
+}
+
+fn give_back(sums: &mut BTreeMap<String, u64>, day: &SeoulDay, amount: u64) {
+    for period in [day.to_string(), day.month().to_owned()] {
+        if let Some(sum) = sums.get_mut(&period) {
+            *sum -= amount;
+        }
+    }
 }
 
 impl Wallet {
@@ -67,34 +95,37 @@ impl Wallet {
         let amount = entry.amount.amount();
         let day = entry.standing.day.clone();
         let saga = entry.reference.split('/').next().unwrap_or_default().to_owned();
-        if !matches!(entry.purpose, Kind::Refused | Kind::Open) && amount != asked {
+        let is_whole = !matches!(entry.purpose, Kind::Refused | Kind::Open | Kind::Post | Kind::Release);
+        if is_whole && amount != asked {
             return Err(format!("it is about {amount} won, and {asked} were asked for"));
         }
         match entry.purpose {
             Kind::Open => {}
             Kind::Expect => {
                 self.hold_to_recharge(amount, &day, limits)?;
-                *self.recharged.entry(day.to_string()).or_default() += amount;
-                *self.recharged.entry(day.month().to_owned()).or_default() += amount;
+                count(&mut self.recharged, &day, amount);
                 self.expected.insert(saga, (amount, day));
             }
             Kind::Recharge => {
                 self.expected.remove(&saga).ok_or("it was not expected")?;
                 self.balance += amount;
             }
-            Kind::Release => {
-                let (_, used) = self.expected.remove(&saga).ok_or("it was not expected")?;
-                for period in [used.to_string(), used.month().to_owned()] {
-                    if let Some(sum) = self.recharged.get_mut(&period) {
-                        *sum -= amount;
-                    }
-                }
+            Kind::Hold => {
+                self.hold_to_sending(amount, &day, limits)?;
+                count(&mut self.sent, &day, amount);
+                self.held.insert(saga, (amount, day));
             }
+            Kind::Withdrawal | Kind::Post => {
+                let (held, used) = self.held.remove(&saga).ok_or("it was not held")?;
+                let rest = held.checked_sub(amount).ok_or("more than was held")?;
+                give_back(&mut self.sent, &used, rest);
+                self.balance -= amount;
+            }
+            Kind::Release => self.release(&saga, amount)?,
             Kind::Remittance if entry.debit == Some(entry.own_account()) => {
                 self.hold_to_sending(amount, &day, limits)?;
                 self.balance -= amount;
-                *self.sent.entry(day.to_string()).or_default() += amount;
-                *self.sent.entry(day.month().to_owned()).or_default() += amount;
+                count(&mut self.sent, &day, amount);
             }
             Kind::Remittance => {
                 self.hold_to_cap(amount, limits)?;
@@ -103,6 +134,25 @@ impl Wallet {
             Kind::Refused => self.justify(entry.refusal, asked, &day, limits)?,
         }
         Ok(())
+    }
+
+    /// What was expected will not come, or what was held is free; a hold that was never made releases nothing.
+    fn release(&mut self, saga: &str, amount: u64) -> Result<(), String> {
+        let (open, sums) = if self.expected.contains_key(saga) {
+            (self.expected.remove(saga), &mut self.recharged)
+        } else {
+            (self.held.remove(saga), &mut self.sent)
+        };
+        match open {
+            Some((kept, used)) if kept == amount => give_back(sums, &used, amount),
+            None if amount == 0 => {}
+            other => return Err(format!("it releases {amount} of {other:?}")),
+        }
+        Ok(())
+    }
+
+    fn available(&self) -> u64 {
+        self.balance.saturating_sub(sum(&self.held))
     }
 
     fn used(sums: &BTreeMap<String, u64>, period: &str) -> u128 {
@@ -136,7 +186,7 @@ impl Wallet {
         let over = |period: &str, limit: u64| {
             Wallet::used(&self.sent, period) + u128::from(amount) > u128::from(limit)
         };
-        if amount > self.balance {
+        if amount > self.available() {
             return Err("there is not so much".to_owned());
         }
         if amount > limits.transfer_each.amount()
@@ -162,7 +212,7 @@ impl Wallet {
         let (recharged, sent) = (&self.recharged, &self.sent);
         let holds = match why {
             None => false,
-            Some(Refusal::InsufficientBalance) => asked > self.balance,
+            Some(Refusal::InsufficientBalance) => asked > self.available(),
             Some(Refusal::EachLimitExceeded) => {
                 asked > limits.recharge_each.amount().min(limits.transfer_each.amount())
             }

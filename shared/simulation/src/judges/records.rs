@@ -2,6 +2,7 @@
 
 use super::{Evidence, Items, number, text};
 use money::domain::{Entry, Kind};
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 pub fn judge(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
@@ -9,7 +10,8 @@ pub fn judge(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
     for letter in &evidence.ended.lost {
         findings.push(format!("given up for good: {letter:?}"));
     }
-    recharges(evidence, findings);
+    requests(evidence, findings);
+    franchises(evidence, findings);
     members(evidence, findings);
     accounts(evidence, findings);
 }
@@ -33,8 +35,8 @@ pub fn open(all: &Items) -> Vec<String> {
     open
 }
 
-/// What a recharge's record says is what the ledger holds: one credit or none.
-fn recharges(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
+/// What a request's record says is what the ledger holds: announced and closed once, each in the way that it says.
+fn requests(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
     let mut effects: BTreeMap<&str, Vec<&Entry>> = BTreeMap::new();
     for entry in evidence.chains.values().flatten() {
         effects.entry(&entry.reference).or_default().push(entry);
@@ -42,31 +44,72 @@ fn recharges(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
     let mut known = 0;
     for record in evidence.items("money", "moneyRequest") {
         let id = text(record, "moneyRequestId");
+        let (before, close, announced, moved) = match text(record, "direction") {
+            "recharge" => ("expect", "close", Kind::Expect, Kind::Recharge),
+            _ => ("hold", "hold/close", Kind::Hold, Kind::Withdrawal),
+        };
         let effect = |step: &str| effects.get(format!("{id}/{step}").as_str()).map_or(&[][..], Vec::as_slice);
         let purpose = |step: &str| effect(step).first().map(|entry| entry.purpose);
         let expected = match text(record, "state") {
-            "succeeded" => (Some(Kind::Expect), Some(Kind::Recharge)),
-            "failed" if purpose("expect") == Some(Kind::Refused) => (Some(Kind::Refused), None),
-            "failed" => (Some(Kind::Expect), Some(Kind::Release)),
+            "succeeded" => (Some(announced), Some(moved)),
+            "failed" if purpose(before) == Some(Kind::Refused) => (Some(Kind::Refused), None),
+            "failed" => (Some(announced), Some(Kind::Release)),
             _ => continue,
         };
-        let found = (purpose("expect"), purpose("close"));
-        if found != expected || effect("expect").len() > 1 || effect("close").len() > 1 {
+        let found = (purpose(before), purpose(close));
+        if found != expected || effect(before).len() > 1 || effect(close).len() > 1 {
             findings.push(format!("{id} says {} and the ledger says {found:?}", text(record, "state")));
         }
-        for entry in effect("close") {
+        for entry in effect(close) {
             known += 1;
             if entry.amount.amount() != number(record, "amount") {
                 findings.push(format!("{id} asked for another amount than {}", entry.amount.amount()));
             }
         }
     }
-    let closed = |entry: &&Entry| matches!(entry.purpose, Kind::Recharge | Kind::Release);
-    let all = evidence.chains.values().flatten().filter(closed).count();
+    let is_close =
+        |entry: &&Entry| entry.reference.starts_with("mcr_") && entry.reference.ends_with("/close");
+    let all = evidence.chains.values().flatten().filter(is_close).count();
     if all != known {
         findings.push(format!(
-            "{all} recharges were closed in the ledger, and {known} have a record that says so"
+            "{all} requests were closed in the ledger, and {known} have a record that says so"
         ));
+    }
+}
+
+/// Every change of a franchise was made on the one before: no two made the same version, and none was forgotten.
+fn franchises(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
+    let mut versions: BTreeMap<&str, BTreeMap<u64, &Value>> = BTreeMap::new();
+    for seen in &evidence.ended.seen.observations {
+        let Some(answer) = seen.answer.as_ref().filter(|answer| answer.is_success()) else { continue };
+        let Some(id) = answer.body["franchiseId"].as_str() else { continue };
+        let version = number(&answer.body, "version");
+        if let Some(before) = versions.entry(id).or_default().insert(version, &answer.body)
+            && ["feeTerms", "state", "contact", "settlementCycle"]
+                .iter()
+                .any(|field| before[*field] != answer.body[*field])
+        {
+            findings.push(format!("{id} had two versions {version}"));
+        }
+    }
+    let stored: BTreeMap<_, _> = evidence
+        .items("franchise", "franchise")
+        .iter()
+        .map(|franchise| (text(franchise, "franchiseId"), franchise))
+        .collect();
+    for (id, versions) in versions {
+        let Some(franchise) = stored.get(id) else {
+            findings.push(format!("{id} was made and is not there"));
+            continue;
+        };
+        let newest = versions.last_key_value().map(|(version, _)| *version).unwrap_or_default();
+        if newest > number(franchise, "version") {
+            findings.push(format!("{id} was at version {newest} and is at {}", number(franchise, "version")));
+        }
+        let closed = versions.values().any(|body| text(body, "state") == "closed");
+        if closed && text(franchise, "state") != "closed" {
+            findings.push(format!("{id} was closed and is open"));
+        }
     }
 }
 
