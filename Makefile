@@ -8,7 +8,8 @@ NAME   ?= pay
 
 .DEFAULT_GOAL := help
 .PHONY: help prepare run demo status token bank operator redrive republish logs invoke watch stop reset \
-        test test-rust test-infra test-e2e lint fmt generate build plan deploy dynoxide bench-units bench-start
+        test test-rust test-infra test-e2e lint fmt generate build plan deploy dynoxide \
+        simulate simulate-places simulate-bugs soak bench-units bench-start
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -85,6 +86,22 @@ generate: ## write operations.json, openapi.json, schemas, the watch router and 
 
 dynoxide: prepare ## install the local DynamoDB engine of the conformance suite and the benches
 	@$(PYTHON) infra/local/prepare.py dynoxide
+
+# --- simulation: the whole of Pay in one process, under a seed, with faults (docs/simulation.md)
+
+SIMULATION := cargo run --quiet --profile soak --package simulation --
+
+simulate: ## replay one history and tell its story: SEED=… [STEPS=30] [ONLY=3,7] [FAULTS=answerLost,stale|none]
+	@$(SIMULATION) replay --seed $(or $(SEED),1) $(if $(STEPS),--steps $(STEPS)) $(if $(ONLY),--only $(ONLY)) $(if $(FAULTS),--faults $(FAULTS))
+
+simulate-places: ## place every fault at every call of the scripts: [SCRIPT=recharge]
+	@$(SIMULATION) place $(if $(SCRIPT),--script "$(SCRIPT)")
+
+simulate-bugs: ## plant every bug of shared/simulation/bugs.toml, see it caught, write docs/planted-bugs.md: [BUG=page]
+	@cargo run --quiet --package simulation -- bugs $(if $(BUG),--bug "$(BUG)")
+
+soak: ## run new histories: MINUTES=10 [FROM=seed] [STEPS=30]
+	@$(SIMULATION) soak --minutes $(or $(MINUTES),10) $(if $(FROM),--from $(FROM)) $(if $(STEPS),--steps $(STEPS))
 
 # --- benches: figures that a noisy machine does not change, written into docs/benchmarks.md
 

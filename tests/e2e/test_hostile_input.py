@@ -26,6 +26,9 @@ def linked(member):
     return {"kind": "linked", "bankAccountId": member.bank_account_id, "membershipId": member.id}
 
 
+CONTACT = {"name": "홍길동", "email": "shop@planted.example", "phone": "02-1234-5678"}
+
+
 # One good request per operation: who calls, and with which path and body. Never sent as it is.
 GOOD = {
     "membership.registerMembership": lambda w: (None, "/v1/memberships", w.person()),
@@ -52,6 +55,20 @@ GOOD = {
         w.operator_, "/v1/firmbankings/by-event",
         {"source": linked(w.hana), "destination": {"kind": "corporate"}, "amount": won(1_000)},
     ),
+    "franchise.registerFranchise": lambda w: (
+        w.operator_, "/v1/franchises",
+        {
+            "membershipId": w.hana.id, "name": "하나 커피", "contact": CONTACT, "bankAccountId": w.hana.bank_account_id,
+            "feeBps": 250, "settlementCycle": {"kind": "weekly", "weekday": "monday"},
+        },
+    ),
+    "franchise.modifyFranchise": lambda w: (
+        w.operator_, "/v1/franchises/frc_01J00000000000000000000000",
+        {
+            "name": "두리 커피", "contact": CONTACT, "bankAccountId": w.hana.bank_account_id,
+            "feeBps": 250, "feeFrom": "2099-12-01", "settlementCycle": {"kind": "weekly", "weekday": "monday"},
+        },
+    ),
     "money.createMemberMoney": lambda w: (w.hana, "/v1/money/wallets", {}),
     "money.increaseMoneyRequest": lambda w: (
         w.hana, "/v1/money/increases", {"bankAccountId": w.hana.bank_account_id, "amount": won(1_000)}
@@ -71,8 +88,9 @@ READ = {
     "membership.findMembership", "membership.getMembershipByJwtToken", "membership.getSigningKeys",
     "membership.getOpenIdConfiguration", "banking.findBankAccount", "banking.findFirmbanking",
     "money.findMoneyRequest", "money.getBalanceRequest", "money.findMoneyHistory",
+    "franchise.findFranchise", "franchise.findFranchises",
 }
-OTHERS = {"membership.answerUnknownPath", "banking.unlinkBankAccount"}
+OTHERS = {"membership.answerUnknownPath", "banking.unlinkBankAccount", "franchise.closeFranchise"}
 # Texts that are tokens: every text is a possible one, and just not ours.
 OPAQUE = {"refreshToken", "token", "password"}
 ABSENT = object()
@@ -304,7 +322,8 @@ def test_an_idempotency_key_of_another_form_is_refused(w, operation, key):
 
 # Ids and queries of what is read.
 IDS = ["x", "mbr_", "mbr_01J0000000000000000000000", "mbr_01j00000000000000000000000", "mbr_81J00000000000000000000000",
-       "bka_01J00000000000000000000000", "..", "%00", "%F0%9F%92%B8", "%ff", "' OR 1=1 --", "{}", "mbr_01J00000000000000000000000%20",
+       "bka_01J00000000000000000000000", "frc_01J0000000000000000000000",
+       "..", "%00", "%F0%9F%92%B8", "%ff", "' OR 1=1 --", "{}", "mbr_01J00000000000000000000000%20",
        "a" * 2_000]
 
 
@@ -312,12 +331,14 @@ IDS = ["x", "mbr_", "mbr_01J0000000000000000000000", "mbr_01j0000000000000000000
                          ids=lambda value: value["path"] if isinstance(value, dict) else value)
 def test_an_id_of_another_form_is_refused_or_not_found(w, operation, route):
     before = w.quiet()
+    # A member with every scope, so that what is tried is the operation and not its door.
+    token = w.sign(w.claims(w.hana, scope="member merchant operator"))
     for bad in IDS:
         path = route["path"]
         start, end = path.index("{"), path.index("}")
         answer = w.api.http.request(
             route["method"], w.api.url + path[:start] + bad.replace(" ", "%20") + path[end + 1 :],
-            headers={"authorization": f"Bearer {w.hana.token}", "content-type": JSON},
+            headers={"authorization": f"Bearer {token}", "content-type": JSON},
             content=b'{"name": "x"}' if route["method"] == "PATCH" else None,
         )
         assert answer.status_code in (400, 404), f"{bad!r}: {answer.status_code} {answer.text}"
@@ -338,14 +359,16 @@ def lists(w):
         "transactions": f"/v1/money/wallets/{w.hana.id}/transactions",
         "bank accounts": "/v1/bank-accounts",
         "firmbankings": f"/v1/firmbankings?bankAccountId={w.hana.bank_account_id}",
+        "franchises": "/v1/franchises",
     }
 
 
-@pytest.mark.parametrize("listed", ["transactions", "bank accounts", "firmbankings"])
+@pytest.mark.parametrize("listed", ["transactions", "bank accounts", "firmbankings", "franchises"])
 @pytest.mark.parametrize("query", QUERIES)
 def test_a_query_of_another_form_names_its_field(w, listed, query):
     path = lists(w)[listed]
-    answer = w.hana.get(f"{path}{'&' if '?' in path else '?'}{query}")
+    caller = w.operator_ if listed == "franchises" else w.hana
+    answer = caller.get(f"{path}{'&' if '?' in path else '?'}{query}")
     problem = assert_problem(answer, 400, "validation_failed")
     # A query that is given twice reaches a function joined by a comma, or twice: it is refused either way.
     assert [error["pointer"] for error in problem["errors"]] == [QUERIES[query]]

@@ -129,7 +129,9 @@ SCOPES = ["", "member", "merchant", "operator", "admin", "Member", "member:write
 def filled(path, member):
     for name, value in {"membershipId": member.id}.items():
         path = path.replace(f"{{{name}}}", value)
-    return path.replace("{bankAccountId}", "x").replace("{firmbankingId}", "x").replace("{moneyRequestId}", "x")
+    for name in ("bankAccountId", "firmbankingId", "moneyRequestId", "franchiseId"):
+        path = path.replace(f"{{{name}}}", "x")
+    return path
 
 
 @pytest.mark.parametrize("name, route, scopes", SCOPED, ids=[f"{route['method']} {route['path']}" for _, route, _ in SCOPED])

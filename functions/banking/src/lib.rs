@@ -26,6 +26,7 @@ mod request_firmbanking_by_event;
 mod settings;
 mod unlink_bank_account;
 mod vault;
+mod verify_bank_account_owner;
 
 use contract::{Api, Service};
 
@@ -40,6 +41,7 @@ pub static SERVICE: Service = Service {
         register_bank_account_by_event::OPERATION,
         find_bank_account::OPERATION,
         unlink_bank_account::OPERATION,
+        verify_bank_account_owner::OPERATION,
         request_firmbanking::OPERATION,
         request_firmbanking_by_event::OPERATION,
         find_firmbanking::OPERATION,

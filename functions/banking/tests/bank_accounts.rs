@@ -280,3 +280,31 @@ async fn an_account_is_not_unlinked_while_a_firmbanking_uses_it() {
     assert_eq!(town.wire.moves(HANA).await, 1);
     assert_eq!(town.unlink(hana(), &id).await.status, 204);
 }
+
+#[tokio::test]
+async fn an_account_is_only_its_owners_and_only_while_it_is_linked() {
+    let (town, id) = Town::linked().await;
+    let says = async |account: &str, member, on_behalf_of| {
+        let mut call = town.order_call("", json!({ "bankAccountId": account, "membershipId": member }));
+        (call.reference, call.on_behalf_of) = (None, on_behalf_of);
+        let reply = town.banking.call_with("verifyBankAccountOwner", call).await.unwrap();
+        reply.body["linked"].as_bool().unwrap()
+    };
+    assert!(says(&id, hana(), Some(hana())).await);
+    assert!(says(&id, hana(), None).await);
+    assert!(!says(&id, dul(), Some(dul())).await, "somebody else's");
+    assert!(!says(&id, hana(), Some(dul())).await, "a call for one member names another");
+    let unknown = kernel::id::BankAccountId::derive(&["none"]).to_string();
+    assert!(!says(&unknown, hana(), Some(hana())).await);
+
+    // Asked for by event, and not confirmed by the bank yet.
+    let path = "/v1/bank-accounts/by-event";
+    let requested = town.banking.send(registration(path, dul(), DUL, "이둘", "k")).await;
+    let requested = requested.body["bankAccountId"].as_str().unwrap().to_owned();
+    assert!(!says(&requested, dul(), Some(dul())).await);
+    town.deliver().await;
+    assert!(says(&requested, dul(), Some(dul())).await);
+
+    assert_eq!(town.unlink(hana(), &id).await.status, 204);
+    assert!(!says(&id, hana(), Some(hana())).await, "unlinked");
+}

@@ -5,6 +5,8 @@
 //! call whose answer was lost: a transaction repeats under one token and is done once, and a single write that had
 //! gone through meets its own item and is refused with it, as if another executor of the same step had been first.
 
+#![allow(clippy::disallowed_types, reason = "the SDK's own maps")]
+
 use async_trait::async_trait;
 use aws_sdk_dynamodb::{
     Client,

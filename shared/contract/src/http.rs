@@ -239,7 +239,7 @@ fn body(request: &Request) -> Result<Map<String, Value>, Problem> {
 }
 
 /// The operation that a request's method and path lead to.
-pub(crate) fn find<'a>(service: &'a Service, request: &Request) -> Option<&'a Operation> {
+pub fn find<'a>(service: &'a Service, request: &Request) -> Option<&'a Operation> {
     let fits = |(method, path): (Method, &str)| {
         method.as_str() == request.method && matches(path, &request.path).is_some()
     };

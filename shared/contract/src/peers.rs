@@ -46,6 +46,10 @@ pub const POST_HOLD: Peer<PostOrder, HoldEntry> = Peer::new("money.postHold", 10
 /// will be, so that a saga which gives up needs not know how far it came.
 pub const RELEASE_HOLD: Peer<ReleaseOrder, HoldEntry> = Peer::new("money.releaseHold", 10_000);
 
+/// Asks whether a bank account is linked, and by a certain member. It changes nothing, so it needs no reference.
+pub const VERIFY_BANK_ACCOUNT_OWNER: Peer<BankAccountClaim, BankAccountOwnership> =
+    Peer::new("banking.verifyBankAccountOwner", 5_000);
+
 /// An account at the bank, as an order names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "camelCase", deny_unknown_fields)]
@@ -113,6 +117,24 @@ pub struct Firmbanking {
     /// When it became certain.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub completed_at: Option<Timestamp>,
+}
+
+/// A bank account, and who is said to have linked it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct BankAccountClaim {
+    /// Which account.
+    pub bank_account_id: BankAccountId,
+    /// Whose it is said to be. A call on behalf of a member may name no other.
+    pub membership_id: MembershipId,
+}
+
+/// What banking says of a [`BankAccountClaim`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct BankAccountOwnership {
+    /// Whether the account is linked now, and the member's.
+    pub linked: bool,
 }
 
 /// Moves `amount` from one member's wallet to another's.

@@ -5,6 +5,7 @@
 //! carries personal data.
 
 pub mod banking;
+pub mod franchise;
 pub mod membership;
 pub mod money;
 
@@ -104,6 +105,9 @@ pub const ALL: &[FactType] = &[
     FactType::of::<banking::FirmbankingRequested>(),
     FactType::of::<banking::FirmbankingSucceeded>(),
     FactType::of::<banking::FirmbankingFailed>(),
+    FactType::of::<franchise::FranchiseRegistered>(),
+    FactType::of::<franchise::FranchiseModified>(),
+    FactType::of::<franchise::FranchiseClosed>(),
     FactType::of::<money::MoneyIncreaseRequested>(),
     FactType::of::<money::MoneyIncreased>(),
     FactType::of::<money::MoneyDecreaseRequested>(),

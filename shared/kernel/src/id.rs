@@ -49,7 +49,7 @@ pub mod kinds {
     impl IdKind for Transfer {
         const PREFIX: &'static str = "txf";
     }
-    /// A franchise: a company that takes payments.
+    /// A franchise: a shop that takes payments.
     pub enum Franchise {}
     impl IdKind for Franchise {
         const PREFIX: &'static str = "frc";

@@ -1,13 +1,15 @@
-//! Values that every service shares: [`Money`], ids, time and checked text.
+//! Values that every service shares: [`Money`], fees, ids, time and checked text.
 //!
 //! Nothing here does I/O, reads a clock or rounds. Arithmetic that could leave the range answers an error
 //! instead of wrapping, because a wrapped balance is lost money.
 
+pub mod fee;
 pub mod id;
 pub mod money;
 pub mod text;
 pub mod time;
 
+pub use fee::{BasisPoints, FeeSchedule, FeeTerms};
 pub use id::{Id, IdKind};
 pub use money::{Money, OutOfRange};
 pub use time::{SeoulDay, Timestamp};

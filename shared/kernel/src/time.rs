@@ -7,7 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use std::{borrow::Cow, fmt, str::FromStr};
 use time::{
-    OffsetDateTime, UtcOffset,
+    Date, OffsetDateTime, UtcOffset,
     format_description::{StaticFormatDescription, well_known::Rfc3339},
     macros::{format_description, offset},
 };
@@ -16,6 +16,8 @@ const SEOUL: UtcOffset = offset!(+9);
 const WIRE: StaticFormatDescription =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
 const DAY: StaticFormatDescription = format_description!("[year]-[month]-[day]");
+/// A business day ends, and the next one begins, this long before midnight in Seoul: at 23:30.
+const CUT_BEFORE_MIDNIGHT_SECONDS: i64 = 30 * 60;
 
 /// A moment in milliseconds since 1970-01-01T00:00:00Z, from year 1970 to 9999.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -61,6 +63,11 @@ impl Timestamp {
     pub fn seoul_day(self) -> SeoulDay {
         let text = self.utc().to_offset(SEOUL).format(DAY);
         SeoulDay(text.unwrap_or_else(|_| "9999-12-31".to_owned()))
+    }
+
+    /// The business day that this moment is in: it lasts from 23:30 of the day before to 23:30 of the day, in Seoul.
+    pub fn business_day(self) -> SeoulDay {
+        self.plus_seconds(CUT_BEFORE_MIDNIGHT_SECONDS).seoul_day()
     }
 
     fn utc(self) -> OffsetDateTime {
@@ -116,9 +123,14 @@ impl JsonSchema for Timestamp {
 }
 
 /// A calendar day in Seoul, written `2026-11-22`. Limits and settlements count by it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct SeoulDay(String);
+
+/// A text that is not a day between the years 1970 and 9999.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not a day such as 2026-11-22, between 1970 and 9999")]
+pub struct NotADay;
 
 impl SeoulDay {
     /// The day as text, `2026-11-22`.
@@ -129,6 +141,42 @@ impl SeoulDay {
     /// The month as text, `2026-11`.
     pub fn month(&self) -> &str {
         self.0.rsplit_once('-').map_or(&self.0, |(month, _)| month)
+    }
+
+    /// The moment at which this day begins as a business day: 23:30 of the day before, in Seoul.
+    pub fn business_opens_at(&self) -> Timestamp {
+        let midnight = Date::parse(&self.0, DAY).map(|day| day.midnight().assume_offset(SEOUL));
+        // The text was a day when it was read.
+        let seconds = midnight.map_or(0, OffsetDateTime::unix_timestamp);
+        Timestamp::EPOCH.plus_seconds(seconds.saturating_sub(CUT_BEFORE_MIDNIGHT_SECONDS))
+    }
+}
+
+impl FromStr for SeoulDay {
+    type Err = NotADay;
+
+    fn from_str(text: &str) -> Result<SeoulDay, NotADay> {
+        let day =
+            Date::parse(text, DAY).ok().filter(|day| (1970..=9999).contains(&day.year())).ok_or(NotADay)?;
+        // The parser also takes a sign before the year; one day has one spelling.
+        let spelling = day.format(DAY).map_err(|_| NotADay)?;
+        if spelling == text { Ok(SeoulDay(spelling)) } else { Err(NotADay) }
+    }
+}
+
+impl<'de> Deserialize<'de> for SeoulDay {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<SeoulDay, D::Error> {
+        Cow::<'de, str>::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
+
+impl JsonSchema for SeoulDay {
+    fn schema_name() -> Cow<'static, str> {
+        "SeoulDay".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "format": "date", "description": "A day in Seoul", "examples": ["2026-11-22"] })
     }
 }
 
@@ -150,6 +198,42 @@ mod tests {
             prop_assert_eq!(a.to_string().parse(), Ok(a));
             prop_assert_eq!(a.cmp(&b), a.to_string().cmp(&b.to_string()));
         }
+
+        /// The last business day ends after the last moment that can be written.
+        #[test]
+        fn every_moment_is_within_its_business_day(millis in 0..Timestamp::END.plus_seconds(-86_400).0) {
+            let moment = Timestamp(millis);
+            let day = moment.business_day();
+            prop_assert!(day.business_opens_at() <= moment);
+            let next = moment.plus_seconds(86_400).business_day();
+            prop_assert!(day < next && moment < next.business_opens_at());
+            prop_assert_eq!(day.as_str().parse(), Ok(day));
+        }
+    }
+
+    #[test]
+    fn a_business_day_begins_half_an_hour_before_midnight_in_seoul() {
+        let day: SeoulDay = "2026-11-23".parse().unwrap();
+        let opens: Timestamp = "2026-11-22T23:30:00+09:00".parse().unwrap();
+        assert_eq!(day.business_opens_at(), opens);
+        assert_eq!(opens.business_day(), day);
+        assert_eq!(Timestamp::from_millis(opens.millis() - 1).business_day().as_str(), "2026-11-22");
+    }
+
+    #[test]
+    fn only_the_one_spelling_of_a_day_is_read() {
+        for bad in [
+            "",
+            "2026-11-22T00:00:00Z",
+            "2026-11-31",
+            "2026-2-01",
+            "+2026-11-22",
+            " 2026-11-22",
+            "1969-12-31",
+        ] {
+            assert_eq!(bad.parse::<SeoulDay>(), Err(NotADay), "{bad}");
+        }
+        assert_eq!(serde_json::from_str::<SeoulDay>(r#""2026-11-22""#).unwrap().month(), "2026-11");
     }
 
     #[test]

@@ -17,6 +17,8 @@ use std::{
 const MOST_WRITES: usize = 100;
 /// DynamoDB's limit on one item: names and values, in bytes.
 const MOST_ITEM_BYTES: usize = 400 * 1024;
+/// DynamoDB's limit on all items of one transaction, in bytes.
+const MOST_TRANSACTION_BYTES: usize = 4 * 1024 * 1024;
 /// DynamoDB's limit on a page.
 const MOST_PAGE_BYTES: usize = 1024 * 1024;
 
@@ -124,6 +126,10 @@ impl Table for Twin {
         if writes.iter().any(is_too_large) {
             return Err(Unavailable("an item is larger than 400 KB".to_owned()).into());
         }
+        let bytes: usize = writes.iter().map(bytes_of).sum();
+        if bytes > MOST_TRANSACTION_BYTES {
+            return Err(Unavailable("a transaction is larger than 4 MB".to_owned()).into());
+        }
         let mut state = self.state();
         let refused: Vec<Refused> = writes
             .iter()
@@ -215,7 +221,14 @@ fn is_whole(key: &Key) -> bool {
 }
 
 fn is_too_large(write: &Write) -> bool {
-    matches!(write, Write::Put(item, _) if size_of(item) > MOST_ITEM_BYTES)
+    bytes_of(write) > MOST_ITEM_BYTES
+}
+
+fn bytes_of(write: &Write) -> usize {
+    match write {
+        Write::Put(item, _) => size_of(item),
+        Write::Delete(_, _) | Write::Check(_, _) => 0,
+    }
 }
 
 /// An item's size as DynamoDB counts it: names and values. Numbers count about half a byte a digit.

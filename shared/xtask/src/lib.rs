@@ -10,8 +10,13 @@ use heck::ToSnakeCase as _;
 use std::path::{Path, PathBuf};
 
 /// Every service. A new service is added here and nowhere else.
-pub static SERVICES: &[&Service] =
-    &[&membership::SERVICE, &banking::SERVICE, &money::SERVICE, &bank_simulator::SERVICE];
+pub static SERVICES: &[&Service] = &[
+    &membership::SERVICE,
+    &banking::SERVICE,
+    &money::SERVICE,
+    &franchise::SERVICE,
+    &bank_simulator::SERVICE,
+];
 
 /// The project's root folder.
 pub fn root() -> PathBuf {

@@ -34,6 +34,8 @@ async fn accounts(runner: &mut Runner, member: &Caller, account: BankAccountId) 
     runner.route(find, "one", request("GET", &one, Some(member), "", &Value::Null), 200).await?;
     let list = request("GET", "/v1/bank-accounts", Some(member), "", &Value::Null);
     runner.route(find, "list of two", list, 200).await?;
+    let claim = json!({ "bankAccountId": account, "membershipId": member.id });
+    runner.direct("banking.verifyBankAccountOwner", "the owner's", "", claim).await?;
     let second = format!("/v1/bank-accounts/{}", text(&answer, "bankAccountId")?);
     let unlink = request("DELETE", &second, Some(member), "", &Value::Null);
     runner.route("banking.unlinkBankAccount", "usual", unlink, 204).await?;

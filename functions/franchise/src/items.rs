@@ -1,0 +1,186 @@
+//! The item of franchise's table, and where it lies: `franchise#frc_…`, `head`.
+//!
+//! A franchise is one item with its whole schedule of fees. Two sparse indexes list franchises newest first: an
+//! owner's, and all of them over a few shards, so that no partition of the index is hot.
+
+use contract::{Context, Problem};
+use events::franchise::{self, FranchiseState, SettlementCycle};
+use kernel::{
+    FeeSchedule, Id, Timestamp,
+    id::{BankAccountId, FranchiseId, MembershipId},
+};
+use serde::{Deserialize, Serialize};
+use store::{Condition, Index, Key, Read, Record, Write};
+
+/// All franchises, newest first, over a few shards.
+pub static NEWEST_FIRST: Index = Index { name: "newestFirst", partition: "listed", sort: "listedAt" };
+/// An owner's franchises, newest first.
+pub static OWNERS_NEWEST_FIRST: Index =
+    Index { name: "ownersNewestFirst", partition: "ownedBy", sort: "listedAt" };
+
+/// How many partitions of the index all franchises are spread over.
+pub const SHARDS: u128 = 4;
+
+/// A franchise. It has no Debug, so that it cannot be logged.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Franchise {
+    /// Its id.
+    pub franchise_id: FranchiseId,
+    /// Its owner.
+    pub membership_id: MembershipId,
+    /// Whether it takes payments.
+    pub state: FranchiseState,
+    /// Its name and contact, sealed.
+    pub details: SealedDetails,
+    /// The owner's linked account that it is paid out to.
+    pub bank_account_id: BankAccountId,
+    /// Its fees.
+    pub fee_terms: FeeSchedule,
+    /// When it is paid out.
+    pub settlement_cycle: SettlementCycle,
+    /// The blinded fingerprint of the request that made it.
+    pub fingerprint: String,
+    /// Its beginning.
+    pub registered: Registered,
+    /// The last change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub modified: Option<Occasion>,
+    /// Its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed: Option<Occasion>,
+    /// One more with each change; a change is conditional on it.
+    pub version: u64,
+    /// The trace of the last change.
+    pub traceparent: String,
+}
+
+/// Name and contact at rest, sealed under a key of the franchise's own.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SealedDetails {
+    /// The franchise's data key, wrapped.
+    pub data_key: String,
+    /// The name.
+    pub name: String,
+    /// The contact.
+    pub contact: String,
+}
+
+/// The beginning of a franchise, as its fact tells it for ever.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Registered {
+    /// When.
+    pub at: Timestamp,
+    /// The account at that time.
+    pub bank_account_id: BankAccountId,
+    /// The fees at that time.
+    pub fee_terms: FeeSchedule,
+    /// The cycle at that time.
+    pub settlement_cycle: SettlementCycle,
+    /// By which request.
+    pub traceparent: String,
+}
+
+/// A change, as its fact tells it.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Occasion {
+    /// When.
+    pub at: Timestamp,
+    /// The version that it made.
+    pub version: u64,
+    /// By which request.
+    pub traceparent: String,
+}
+
+impl Record for Franchise {
+    const KIND: &'static str = "franchise";
+
+    fn key(&self) -> Key {
+        Franchise::key_of(self.franchise_id)
+    }
+
+    fn index_keys(&self) -> Vec<(&'static str, String)> {
+        vec![
+            (NEWEST_FIRST.partition, Franchise::listed_under(self.franchise_id.bits() % SHARDS)),
+            (OWNERS_NEWEST_FIRST.partition, Franchise::owned_by(self.membership_id)),
+            (NEWEST_FIRST.sort, place(self.registered.at, self.franchise_id)),
+        ]
+    }
+}
+
+impl Franchise {
+    /// Where the franchise with this id is.
+    pub fn key_of(id: FranchiseId) -> Key {
+        Key::new(format!("franchise#{id}"), "head")
+    }
+
+    /// Where the franchises of a shard are listed.
+    pub fn listed_under(shard: u128) -> String {
+        format!("franchises#{shard}")
+    }
+
+    /// Where an owner's franchises are listed.
+    pub fn owned_by(owner: MembershipId) -> String {
+        format!("member#{owner}")
+    }
+
+    /// Where it can be read over HTTP.
+    pub fn location(&self) -> String {
+        format!("/v1/franchises/{}", self.franchise_id)
+    }
+
+    /// Whether it takes no payments any more.
+    pub fn is_closed(&self) -> bool {
+        self.state == FranchiseState::Closed
+    }
+
+    /// When something of it last changed: what comes next is not earlier, whatever a function's clock says.
+    pub fn changed_at(&self) -> Timestamp {
+        self.modified.as_ref().map_or(self.registered.at, |modified| modified.at)
+    }
+
+    /// What comes of the next change.
+    pub fn next_occasion(&self, now: Timestamp, traceparent: &str) -> Occasion {
+        let version = self.version.saturating_add(1);
+        Occasion { at: now.max(self.changed_at()), version, traceparent: traceparent.to_owned() }
+    }
+
+    /// The write of this franchise in place of the one that was read.
+    pub fn in_place_of(&self, read: &Franchise) -> Result<Write, Problem> {
+        Ok(Write::put(self, Condition::number("version", read.version))?)
+    }
+
+    /// What other services keep of it.
+    pub fn replica(&self) -> franchise::Franchise {
+        franchise::Franchise {
+            franchise_id: self.franchise_id,
+            membership_id: self.membership_id,
+            bank_account_id: self.bank_account_id,
+            fee_terms: self.fee_terms.clone(),
+            settlement_cycle: self.settlement_cycle,
+            state: self.state,
+            version: self.version,
+        }
+    }
+}
+
+/// A franchise's place in a list: by time, and among those of one moment by id.
+pub fn place(registered_at: Timestamp, id: FranchiseId) -> String {
+    format!("{registered_at}#{id}")
+}
+
+/// The place right before another. None if there cannot be one.
+pub fn place_before(place: &str) -> Option<String> {
+    let (registered_at, id) = place.split_once('#')?;
+    let id: FranchiseId = id.parse().ok()?;
+    Some(self::place(registered_at.parse().ok()?, Id::from_random(id.bits().checked_sub(1)?)))
+}
+
+/// The franchise with this id, as of now.
+pub async fn load(context: &Context, id: FranchiseId) -> Result<Option<Franchise>, Problem> {
+    let item = context.table.get(&Franchise::key_of(id), Read::Consistent).await?;
+    Ok(item.map(store::read).transpose()?)
+}

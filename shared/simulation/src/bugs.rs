@@ -1,0 +1,167 @@
+//! Planted bugs: each is a change of one place in the sources, made in a copy of the tree, built, and hunted.
+//!
+//! The product knows nothing of them. bugs.toml says where a text stands and what stands there instead; a test holds
+//! every text to be where it says, so that the list cannot grow stale unseen.
+
+use anyhow::{Context as _, bail, ensure};
+use serde::Deserialize;
+use serde_json::Value;
+use std::{
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// How many histories a bug may survive.
+const MOST_HISTORIES: u64 = 600;
+const TABLE: &str = "docs/planted-bugs.md";
+
+#[derive(Deserialize)]
+struct List {
+    bug: Vec<Bug>,
+}
+
+/// A planted bug.
+#[derive(Deserialize)]
+struct Bug {
+    name: String,
+    /// Why it is one.
+    why: String,
+    /// The file, from the project's root.
+    file: String,
+    /// What stands there, once.
+    find: String,
+    /// What stands there instead.
+    replace: String,
+}
+
+/// Plants the bugs whose name has this text and hunts each. If all were planted, writes the table.
+pub fn plant(wanted: &str) -> anyhow::Result<()> {
+    let root = root();
+    let bugs = list()?;
+    let copy = root.join(".local/planted-bugs");
+    let mut rows = Vec::new();
+    for bug in bugs.iter().filter(|bug| bug.name.contains(wanted)) {
+        println!("{} …", bug.name);
+        copy_tree(&root, &copy)?;
+        let file = copy.join(&bug.file);
+        fs::write(&file, planted(bug, &fs::read_to_string(&file)?)?)?;
+        let caught = hunt(&copy).with_context(|| bug.name.clone());
+        copy_tree(&root, &copy)?;
+        match caught {
+            Ok(caught) => {
+                let (histories, judge) = (&caught["histories"], caught["judge"].as_str().unwrap_or_default());
+                println!("  caught after {histories} by {judge}: {}", caught["finding"]);
+                rows.push(format!("| {} | {} | {} | {histories} | {judge} |", bug.name, bug.why, bug.file));
+            }
+            Err(error) => println!("  NOT CAUGHT: {error:#}"),
+        }
+    }
+    let planted = bugs.iter().filter(|bug| bug.name.contains(wanted)).count();
+    ensure!(rows.len() == planted, "{} of {planted} bugs were caught", rows.len());
+    if wanted.is_empty() {
+        fs::write(root.join(TABLE), table(&rows))?;
+    }
+    println!("{planted} bugs planted, all caught");
+    Ok(())
+}
+
+fn table(rows: &[String]) -> String {
+    let mut text = String::from(
+        "# Planted bugs\n\nWritten by `make simulate-bugs`: each bug of shared/simulation/bugs.toml is planted in a \
+         copy of the sources,\nand the number of histories is how many ran, from seed 1 on, until a judge found \
+         something.\n\n| bug | what it does | where | histories | judge |\n|---|---|---|---|---|\n",
+    );
+    for row in rows {
+        let _ = writeln!(text, "{row}");
+    }
+    text
+}
+
+fn list() -> anyhow::Result<Vec<Bug>> {
+    let list: List = toml::from_str(&fs::read_to_string(root().join("shared/simulation/bugs.toml"))?)?;
+    Ok(list.bug)
+}
+
+/// The file's text with the bug in it.
+fn planted(bug: &Bug, text: &str) -> anyhow::Result<String> {
+    let places = text.matches(&bug.find).count();
+    ensure!(places == 1, "{}: the text stands {places} times in {}", bug.name, bug.file);
+    Ok(text.replacen(&bug.find, &bug.replace, 1))
+}
+
+/// Builds the copy and hunts in it. The build shares what both have in common with the project's own.
+fn hunt(copy: &Path) -> anyhow::Result<Value> {
+    let cargo = |arguments: &[&str]| {
+        let mut command = Command::new("cargo");
+        command.args(arguments).current_dir(copy).env("CARGO_TARGET_DIR", target());
+        command
+    };
+    let built = cargo(&["build", "--quiet", "--package", "simulation"]).output()?;
+    if !built.status.success() {
+        bail!("it does not compile: {}", String::from_utf8_lossy(&built.stderr));
+    }
+    let most = MOST_HISTORIES.to_string();
+    let ran =
+        cargo(&["run", "--quiet", "--package", "simulation", "--", "catch", "--most", &most]).output()?;
+    let told = String::from_utf8_lossy(&ran.stdout).into_owned();
+    // A bug that makes the simulation itself panic is caught too: an assertion of the product has found it.
+    if let Some(line) = told.lines().last().filter(|_| ran.status.success()) {
+        return Ok(serde_json::from_str(line)?);
+    }
+    bail!("{told}{}", String::from_utf8_lossy(&ran.stderr));
+}
+
+/// Copies the sources, touching only what differs, so that little is built again.
+fn copy_tree(root: &Path, copy: &Path) -> anyhow::Result<()> {
+    let mut pairs: Vec<(PathBuf, PathBuf)> = Vec::new();
+    for name in ["Cargo.toml", "Cargo.lock", "functions", "shared", ".cargo", "docs/benchmarks.md"] {
+        pairs.push((root.join(name), copy.join(name)));
+    }
+    while let Some((from, to)) = pairs.pop() {
+        if from.is_dir() {
+            fs::create_dir_all(&to)?;
+            for entry in fs::read_dir(&from)? {
+                let name = entry?.file_name();
+                pairs.push((from.join(&name), to.join(&name)));
+            }
+        } else if let Ok(bytes) = fs::read(&from)
+            && fs::read(&to).ok().as_ref() != Some(&bytes)
+        {
+            fs::create_dir_all(to.parent().unwrap_or(copy))?;
+            fs::write(&to, bytes)?;
+        }
+    }
+    Ok(())
+}
+
+/// The tree that this is run in: the program itself may come from the copy, since both are built in one place.
+fn root() -> PathBuf {
+    let here = std::env::current_dir().unwrap_or_default();
+    let tree = here.ancestors().find(|folder| folder.join("shared/simulation/bugs.toml").exists());
+    tree.unwrap_or(&here).to_path_buf()
+}
+
+/// Where this very program was built.
+fn target() -> PathBuf {
+    let program = std::env::current_exe().unwrap_or_default();
+    program.ancestors().nth(2).map_or_else(|| root().join("target"), Path::to_path_buf)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_bug_can_be_planted_and_is_in_the_table() {
+        let written = fs::read_to_string(root().join(TABLE)).unwrap();
+        for bug in list().unwrap() {
+            let text = fs::read_to_string(root().join(&bug.file)).unwrap();
+            planted(&bug, &text).unwrap();
+            assert!(written.contains(&format!("| {} |", bug.name)), "{} is not in {TABLE}", bug.name);
+        }
+        let rows = written.lines().filter(|line| line.starts_with("| ")).count();
+        assert_eq!(rows, list().unwrap().len() + 1, "{TABLE} has rows of bugs that are not there");
+    }
+}

@@ -1,0 +1,224 @@
+//! What can go wrong, where, and how often. A new fault is one line of [`FAULTS`] and its effect at its port.
+
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
+
+/// Where an operation touches the world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Port {
+    /// Reads one item.
+    Get,
+    /// Reads a page consistently.
+    Query,
+    /// Reads a page eventually consistently: of the table, of an index, or of everything.
+    QueryEventually,
+    /// Writes.
+    Commit,
+    /// Calls another service's operation.
+    Invoke,
+    /// Publishes on the bus.
+    Publish,
+    /// Puts a message into a queue.
+    Enqueue,
+    /// Reads a secret.
+    ReadSecret,
+    /// Writes a secret or moves its stages.
+    WriteSecret,
+    /// Asks the bank.
+    Bank,
+    /// Reads the clock.
+    Clock,
+    /// Gets a message from its queue.
+    Message,
+    /// Gets a batch of the table's stream.
+    Batch,
+    /// Gets an HTTP request.
+    Request,
+}
+
+/// What goes wrong there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Fault {
+    /// The process dies before the call leaves it.
+    DiesBefore,
+    /// The process dies when the call was done and before it hears so.
+    DiesAfter,
+    /// The call is done, and its answer does not come back.
+    AnswerLost,
+    /// The call is done, its answer is lost, and the SDK makes it again.
+    Repeated,
+    /// The call is refused for being one too many; nothing was done.
+    Throttled,
+    /// Another transaction holds one of the items; nothing was done.
+    Conflict,
+    /// What was read is older than what was written.
+    Stale,
+    /// Some of the newest writes are visible and others, older, are not yet.
+    Gapped,
+    /// Some of the events are not taken.
+    PartlyTaken,
+    /// The other side gets it twice.
+    ArrivesTwice,
+    /// The other side gets it after its sender has given up.
+    ArrivesLate,
+    /// It is delivered again although it was done.
+    Redelivered,
+    /// It comes minutes late, behind younger ones.
+    Delayed,
+    /// With it comes a message that nobody can read.
+    Poison,
+    /// The function's clock jumps, back or ahead, and stays so.
+    ClockJumps,
+    /// The access token ends on the way.
+    TokenExpires,
+}
+
+use Fault::{
+    AnswerLost, ArrivesLate, ArrivesTwice, ClockJumps, Conflict, Delayed, DiesAfter, DiesBefore, Gapped,
+    PartlyTaken, Poison, Redelivered, Repeated, Stale, Throttled, TokenExpires,
+};
+
+/// Which faults strike at which port, each with its share: of a history's faults at that port, so many parts.
+pub const FAULTS: &[(Port, &[(Fault, u64)])] = &[
+    (Port::Get, &[(DiesBefore, 1), (Throttled, 2)]),
+    (Port::Query, &[(DiesBefore, 1), (Throttled, 2)]),
+    (Port::QueryEventually, &[(DiesBefore, 1), (Throttled, 1), (Stale, 6), (Gapped, 6)]),
+    (
+        Port::Commit,
+        &[(DiesBefore, 2), (DiesAfter, 3), (AnswerLost, 3), (Repeated, 2), (Throttled, 1), (Conflict, 2)],
+    ),
+    (Port::Invoke, &[(DiesBefore, 1), (DiesAfter, 2), (AnswerLost, 3), (Throttled, 1), (ArrivesTwice, 2)]),
+    (Port::Publish, &[(DiesBefore, 1), (DiesAfter, 2), (AnswerLost, 2), (PartlyTaken, 3)]),
+    (Port::Enqueue, &[(DiesBefore, 1), (DiesAfter, 1), (AnswerLost, 1), (Throttled, 1), (ArrivesTwice, 1)]),
+    (Port::ReadSecret, &[(DiesBefore, 1), (Throttled, 1), (Stale, 1)]),
+    (Port::WriteSecret, &[(DiesBefore, 1), (DiesAfter, 1), (AnswerLost, 1)]),
+    (
+        Port::Bank,
+        &[
+            (DiesBefore, 1),
+            (DiesAfter, 2),
+            (AnswerLost, 3),
+            (Throttled, 1),
+            (ArrivesTwice, 2),
+            (ArrivesLate, 3),
+        ],
+    ),
+    (Port::Clock, &[(ClockJumps, 1)]),
+    (Port::Message, &[(Redelivered, 2), (Delayed, 2), (Poison, 1)]),
+    (Port::Batch, &[(Redelivered, 1), (Delayed, 1)]),
+    (Port::Request, &[(TokenExpires, 1), (AnswerLost, 2), (ArrivesTwice, 2), (Delayed, 1)]),
+];
+
+/// The faults that can strike at a port.
+pub fn at(port: Port) -> &'static [(Fault, u64)] {
+    FAULTS.iter().find(|(known, _)| *known == port).map_or(&[], |(_, faults)| faults)
+}
+
+/// How many calls of one port by one run are told apart; later ones count as the last.
+const TOLD_APART: u32 = 3;
+
+/// One call that an operation makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Site {
+    /// The operation's service.
+    pub service: &'static str,
+    /// The operation.
+    pub operation: &'static str,
+    /// Where it touches the world.
+    pub port: Port,
+    /// For the how-manieth time in its run.
+    pub nth: u32,
+}
+
+impl Site {
+    /// A call.
+    pub fn new(service: &'static str, operation: &'static str, port: Port, nth: u32) -> Site {
+        Site { service, operation, port, nth: nth.min(TOLD_APART) }
+    }
+}
+
+impl fmt::Display for Site {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let more = if self.nth == TOLD_APART { "+" } else { "" };
+        write!(formatter, "{}.{} {:?}#{}{more}", self.service, self.operation, self.port, self.nth)
+    }
+}
+
+/// Which (operation × call × fault) cells histories have been through.
+#[derive(Clone, Debug, Default)]
+pub struct Coverage {
+    sites: BTreeSet<Site>,
+    struck: BTreeMap<(Site, Fault), u64>,
+}
+
+impl Coverage {
+    /// A call was made.
+    pub fn reached(&mut self, site: Site) {
+        self.sites.insert(site);
+    }
+
+    /// A fault struck at it.
+    pub fn struck(&mut self, site: Site, fault: Fault) {
+        *self.struck.entry((site, fault)).or_default() += 1;
+    }
+
+    /// Takes in another history's.
+    pub fn join(&mut self, other: &Coverage) {
+        self.sites.extend(&other.sites);
+        for (cell, times) in &other.struck {
+            *self.struck.entry(*cell).or_default() += times;
+        }
+    }
+
+    /// How often each fault struck.
+    pub fn by_fault(&self) -> BTreeMap<Fault, u64> {
+        let mut sums = BTreeMap::new();
+        for ((_, fault), times) in &self.struck {
+            *sums.entry(*fault).or_default() += times;
+        }
+        sums
+    }
+
+    /// How many faults struck.
+    pub fn faults(&self) -> u64 {
+        self.struck.values().sum()
+    }
+
+    /// The cells that were struck, and those that could have been and were not.
+    pub fn cells(&self) -> (usize, Vec<(Site, Fault)>) {
+        let all = self.sites.iter().flat_map(|site| at(site.port).iter().map(|(fault, _)| (*site, *fault)));
+        let missing: Vec<_> = all.filter(|cell| !self.struck.contains_key(cell)).collect();
+        (self.struck.len(), missing)
+    }
+
+    /// The operations that were reached, by full name.
+    pub fn operations(&self) -> BTreeSet<(&'static str, &'static str)> {
+        self.sites.iter().map(|site| (site.service, site.operation)).collect()
+    }
+}
+
+/// When faults strike.
+#[derive(Clone, Debug)]
+pub enum Plan {
+    /// Never.
+    Never,
+    /// At chance.
+    AtChance {
+        /// At so many of ten thousand calls.
+        in_ten_thousand: u64,
+        /// Only these kinds, if any are named.
+        only: Option<Vec<Fault>>,
+    },
+    /// Once.
+    Once {
+        /// At the call with this number, counted over the whole history.
+        call: u64,
+        /// In this way.
+        fault: Fault,
+    },
+}

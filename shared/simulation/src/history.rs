@@ -1,0 +1,489 @@
+//! A history: people act while faults strike; then the faults stop, the system comes to rest, and judges look.
+
+use crate::{
+    actions::{ACTIONS, end_troubles, named, newcomer, register_at, republish},
+    agenda::Executor,
+    faults::{Coverage, Plan, Site},
+    judges,
+    people::{Crowd, Player, Seen},
+    platform::{self, Around},
+    random::{Dice, Stream},
+    world::{DeadLetter, Line, SERVICES, World, find},
+};
+use contract::{
+    Operation, Service, Trigger,
+    ports::{SecretText, Stage},
+};
+use events::Envelope;
+use kernel::Money;
+use serde_json::{Value, json};
+use std::{
+    collections::BTreeMap,
+    io,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
+use store::Item;
+
+/// When histories begin: 2026-11-22T10:15:30Z, a Sunday evening in Seoul.
+fn beginning_ms() -> i64 {
+    events::example_time().millis()
+}
+
+/// How long the system may take to come to rest, in milliseconds: queues' delays grow to a quarter of an hour.
+const MOST_REST_MS: i64 = 3 * 86_400_000;
+const HOUR_MS: i64 = 3_600_000;
+
+/// One thing to be done: after how many milliseconds, what, and by whom.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    /// Its number in the whole history: it keeps it when others are left out.
+    pub number: u64,
+    /// How long after the step before it, in milliseconds.
+    pub after_ms: i64,
+    /// What: an action's name.
+    pub action: &'static str,
+    /// Who.
+    pub who: usize,
+}
+
+/// What to run.
+#[derive(Clone, Debug)]
+pub struct Plot {
+    /// Where all chance comes from.
+    pub seed: u64,
+    /// What people do.
+    pub steps: Vec<Step>,
+    /// When faults strike.
+    pub plan: Plan,
+    /// Settings of the services.
+    pub config: BTreeMap<&'static str, Value>,
+    /// Whether functions' clocks differ.
+    pub skewed: bool,
+}
+
+/// How a history ended.
+pub struct Ended {
+    /// Each service's items.
+    pub items: BTreeMap<&'static str, Vec<Item>>,
+    /// The people and what they saw.
+    pub seen: Seen,
+    /// What the bus took before the check of the outbox, and in it.
+    pub published: (Vec<Envelope>, Vec<Envelope>),
+    /// How often the gateway refused a token that a key in use had signed.
+    pub refused_tokens: u64,
+    /// Bodies of messages.
+    pub messages: Vec<String>,
+    /// What is given up for good, poison apart.
+    pub lost: Vec<DeadLetter>,
+    /// Every line of the log.
+    pub log: String,
+    /// Cells.
+    pub coverage: Coverage,
+    /// Every call in order, with its number, while nothing was to strike.
+    pub sites: Vec<(u64, Site)>,
+    /// How many calls were made.
+    pub calls: u64,
+    /// The story, if it was asked for.
+    pub story: Vec<Line>,
+    /// The limits that money went by.
+    pub config: BTreeMap<&'static str, Value>,
+}
+
+/// What every history begins with: some members, linked accounts, keys. It is made once, by the operations themselves.
+struct Beginning {
+    items: BTreeMap<&'static str, Vec<Item>>,
+    secrets: BTreeMap<(String, Stage), (String, SecretText)>,
+    published: Vec<Envelope>,
+    seen: Seen,
+    now_ms: i64,
+}
+
+/// Members at the beginning, the operator not counted.
+pub const MEMBERS: usize = 3;
+
+impl Plot {
+    /// The random history of a seed: so many steps, faults included.
+    pub fn of_seed(seed: u64, steps: u64) -> Plot {
+        let mut dice = Dice::new(seed, Stream::Plan);
+        let config = config(&mut dice);
+        let in_ten_thousand = [0, 50, 150, 300, 600][usize::try_from(dice.below(5)).expect("small")];
+        let all: u64 = ACTIONS.iter().map(|action| action.weight).sum();
+        // Some histories are about few people, so that they meet in one wallet.
+        let people = 1 + dice.below(MEMBERS.try_into().expect("few"));
+        let step = |number: u64| {
+            let mut left = dice.below(all);
+            let weighed = ACTIONS.iter().find(|action| match left.checked_sub(action.weight) {
+                Some(less) => {
+                    left = less;
+                    false
+                }
+                None => true,
+            });
+            let after_ms = match dice.below(100) {
+                0..55 => dice.between(0, 30),
+                55..80 => dice.between(0, 3_000),
+                80..94 => dice.between(0, 300_000),
+                94..99 => dice.between(0, 3 * HOUR_MS),
+                _ => dice.between(0, 26 * HOUR_MS),
+            };
+            let who = 1 + usize::try_from(dice.below(people)).expect("few");
+            Step { number, after_ms, action: weighed.map_or("stand_by", |action| action.name), who }
+        };
+        let steps = (0..steps).map(step).collect();
+        let plan = Plan::AtChance { in_ten_thousand, only: None };
+        Plot { seed, steps, plan, config, skewed: true }
+    }
+
+    /// A short history that is always the same, for faults to be placed in it one by one.
+    pub fn of_script(script: &[(&'static str, i64, usize)]) -> Plot {
+        let step = |(number, (action, after_ms, who)): (usize, &(&'static str, i64, usize))| Step {
+            number: number.try_into().expect("short"),
+            after_ms: *after_ms,
+            action: named(action).name,
+            who: *who,
+        };
+        let steps = script.iter().enumerate().map(step).collect();
+        Plot { seed: 1, steps, plan: Plan::Never, config: BTreeMap::new(), skewed: false }
+    }
+}
+
+/// Limits as usual, tight, or none at all; the bank's patience short or long.
+fn config(dice: &mut Dice) -> BTreeMap<&'static str, Value> {
+    let mut config = BTreeMap::new();
+    match dice.below(4) {
+        0 => {
+            let limits = json!({
+                "walletCap": 150_000, "rechargeEach": 120_000, "rechargePerDay": 200_000,
+                "rechargePerMonth": 300_000, "transferEach": 60_000, "transferPerDay": 90_000,
+                "transferPerMonth": 120_000,
+            });
+            config.insert("money", json!({ "limits": limits }));
+        }
+        1 => {
+            let all = Money::MAX.amount();
+            let limits = json!({
+                "walletCap": all, "rechargeEach": all, "rechargePerDay": all, "rechargePerMonth": all,
+                "transferEach": all, "transferPerDay": all, "transferPerMonth": all,
+            });
+            config.insert("money", json!({ "limits": limits }));
+        }
+        _ => {}
+    }
+    if dice.chance(5_000) {
+        config.insert("banking", json!({ "bankTimeoutMs": 2_000, "voidAfterSeconds": 30 }));
+    }
+    config
+}
+
+/// Collects the log of one history.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Runs work with its log collected, without times, since those would be real.
+fn logged<T>(log: &Log, work: impl FnOnce() -> T) -> T {
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .without_time()
+        .with_target(false)
+        .with_writer(move || writer.clone())
+        .finish();
+    tracing::subscriber::with_default(subscriber, work)
+}
+
+/// Runs a history and lets it come to rest.
+pub fn run(plot: &Plot, telling: bool) -> Ended {
+    let beginning = BEGINNING.get_or_init(begin);
+    let log = Log::default();
+    let mut ended = logged(&log, || Theatre::new(beginning, plot, telling).run(plot));
+    ended.log = String::from_utf8_lossy(&log.0.lock().unwrap_or_else(PoisonError::into_inner)).into_owned();
+    ended
+}
+
+/// Runs a history and judges it.
+pub fn run_and_judge(plot: &Plot, telling: bool) -> (Ended, Vec<judges::Finding>) {
+    let ended = run(plot, telling);
+    let findings = judges::judge(&ended);
+    (ended, findings)
+}
+
+static BEGINNING: OnceLock<Beginning> = OnceLock::new();
+
+fn begin() -> Beginning {
+    let world = World::new(0, beginning_ms());
+    let crowd = Arc::new(Crowd::default());
+    let mut executor = Executor::new(world.agenda.clone());
+    let (at, among) = (world.clone(), crowd.clone());
+    let player = Player::new(&at, &among, 0, 0);
+    world.agenda.spawn(async move {
+        let keys = find("membership.ensureSigningKey").expect("it is there");
+        let around = Around::platform(events::EXAMPLE_TRACEPARENT);
+        let made = platform::run(&at, keys, around, json!({})).await;
+        assert!(matches!(made, Ok(Ok(_))), "there are no signing keys: {made:?}");
+        for number in 0..=u64::try_from(MEMBERS).expect("few") {
+            set_up(&player, number).await;
+        }
+    });
+    let now_ms = beginning_ms() + 120_000;
+    assert!(!executor.run_until(now_ms), "the beginning takes too long");
+    let items =
+        SERVICES.iter().map(|service| (service.name, world.table(service.name).twin.items())).collect();
+    let (secrets, published) = {
+        let state = world.state();
+        (state.secrets.clone(), state.published.clone())
+    };
+    let mut seen = crowd.seen().clone();
+    assert_eq!(seen.people.len(), MEMBERS + 1, "not everybody could be registered");
+    seen.observations.clear();
+    for person in &mut seen.people {
+        person.asked.clear();
+        person.locations.clear();
+        // Tokens are old by now, and are exchanged when they are needed.
+        assert!(person.refresh_token.is_some(), "somebody could not log in");
+    }
+    Beginning { items, secrets, published, seen, now_ms }
+}
+
+/// Somebody registers, logs in and links their accounts but one.
+async fn set_up(player: &Player, number: u64) {
+    let mut person = newcomer(number);
+    for more in 1..3 {
+        let account = newcomer(number + 100 * more).accounts.remove(0);
+        person.accounts.push(account);
+    }
+    let kind = if number == 1 { "corporate" } else { "personal" };
+    let who = register_at(player, "/v1/memberships", person, kind).await.expect("nothing is in the way");
+    let player = Player::new(&player.world, &player.crowd, number, who);
+    if number == 0 {
+        let grant = find("membership.grantOperator").expect("it is there");
+        let body = json!({ "email": player.person().email });
+        let around = Around::platform(events::EXAMPLE_TRACEPARENT);
+        let granted = platform::run(&player.world, grant, around, body).await;
+        assert!(matches!(granted, Ok(Ok(_))), "nobody is operator: {granted:?}");
+    }
+    assert!(player.log_in().await, "nothing is in the way");
+    for account in player.person().accounts.iter().skip(1) {
+        let body = json!({ "accountNumber": account.number, "holder": player.person().name });
+        let ask = crate::people::Ask::new("POST", "/v1/bank-accounts").key(account.number.clone()).json(body);
+        let answer = player.ask(ask).await.expect("nothing is in the way");
+        let id = answer.body["bankAccountId"].as_str().expect("it was linked").to_owned();
+        player.learn(|person| {
+            let known = person.accounts.iter_mut().find(|known| known.number == account.number);
+            known.expect("it is theirs").linked = Some(id);
+        });
+    }
+}
+
+/// A world with people in it, and time that passes.
+struct Theatre {
+    world: Arc<World>,
+    crowd: Arc<Crowd>,
+    executor: Executor,
+    schedules: Vec<Schedule>,
+}
+
+struct Schedule {
+    operation: (&'static Service, &'static Operation),
+    every_ms: i64,
+    next_ms: i64,
+}
+
+impl Theatre {
+    fn new(beginning: &Beginning, plot: &Plot, telling: bool) -> Theatre {
+        let world = World::new(plot.seed, beginning.now_ms);
+        for (service, items) in &beginning.items {
+            let table = world.table(service);
+            let restored = async { table.restore(items).await };
+            futures_util::FutureExt::now_or_never(restored).expect("the twin never waits");
+        }
+        {
+            let mut state = world.state();
+            state.secrets.clone_from(&beginning.secrets);
+            state.published.clone_from(&beginning.published);
+            state.config.clone_from(&plot.config);
+            state.plan = Some(plot.plan.clone());
+            state.skewed = plot.skewed;
+            state.story = telling.then(Vec::new);
+        }
+        let crowd = Arc::new(Crowd::new(beginning.seen.clone()));
+        let executor = Executor::new(world.agenda.clone());
+        let schedules = schedules(beginning.now_ms);
+        Theatre { world, crowd, executor, schedules }
+    }
+
+    fn run(mut self, plot: &Plot) -> Ended {
+        let (world, crowd, steps) = (self.world.clone(), self.crowd.clone(), plot.steps.clone());
+        let length_ms: i64 = steps.iter().map(|step| step.after_ms).sum();
+        self.world.agenda.spawn(async move {
+            for step in steps {
+                world.agenda.sleep(step.after_ms).await;
+                let player = Player::new(&world, &crowd, step.number, step.who);
+                world.agenda.spawn((named(step.action).play)(player));
+            }
+        });
+        let until_ms = self.world.agenda.now_ms() + length_ms + 60_000;
+        self.pass_time(until_ms);
+        self.rest();
+        let before = self.world.state().published.clone();
+        self.publish_everything();
+        self.end(before)
+    }
+
+    /// Lets time pass, schedules included; answers whether something is still to be done.
+    fn pass_time(&mut self, until_ms: i64) -> bool {
+        loop {
+            let next = self.schedules.iter_mut().min_by_key(|schedule| schedule.next_ms);
+            let Some(schedule) = next.filter(|schedule| schedule.next_ms <= until_ms) else {
+                let busy = self.executor.run_until(until_ms);
+                self.executor.advance_to(until_ms);
+                return busy;
+            };
+            let (at_ms, operation) = (schedule.next_ms, schedule.operation);
+            schedule.next_ms += schedule.every_ms;
+            self.executor.run_until(at_ms);
+            self.executor.advance_to(at_ms);
+            let around = Around::platform(events::EXAMPLE_TRACEPARENT);
+            drop(platform::run(&self.world, operation, around, json!({})));
+        }
+    }
+
+    /// The faults stop, the bank is well, and time passes until nothing is left to do. What was given up meanwhile is
+    /// given another chance, as a person does who sees the alarm.
+    fn rest(&mut self) {
+        {
+            let mut state = self.world.state();
+            // A fault that was placed at one call strikes there even if the call comes now.
+            if matches!(state.plan, Some(Plan::AtChance { .. })) {
+                state.plan = Some(Plan::Never);
+            }
+            state.skewed = false;
+        }
+        self.world.tell(|| "— the faults stop —".to_owned());
+        let player = Player::new(&self.world, &self.crowd, u64::MAX, 0);
+        let people = self.crowd.seen().people.len();
+        let calm = player.clone();
+        self.world.agenda.spawn(async move {
+            for who in 0..people {
+                end_troubles(&calm.clone().as_person(who)).await;
+            }
+        });
+        let mut redriven = 0;
+        let last_ms = self.world.agenda.now_ms() + MOST_REST_MS;
+        while self.world.agenda.now_ms() < last_ms {
+            let busy = self.pass_time(self.world.agenda.now_ms() + HOUR_MS);
+            let dead = std::mem::take(&mut self.world.state().dead);
+            let dead: Vec<_> = dead
+                .into_iter()
+                .filter(|letter| !matches!(letter, DeadLetter::Message { is_poison: true, .. }))
+                .collect();
+            if dead.is_empty() && !busy && judges::nothing_is_open(&self.items()) {
+                return;
+            }
+            redriven += dead.len();
+            if redriven > 100 {
+                self.world.state().dead = dead;
+                return;
+            }
+            for letter in dead {
+                self.redrive(letter, &player);
+            }
+        }
+    }
+
+    fn redrive(&self, letter: DeadLetter, player: &Player) {
+        match letter {
+            DeadLetter::Message { service, operation, body, .. } => {
+                self.world.tell(|| format!("— a person redrives a message for {service}.{operation} —"));
+                let found = find(&format!("{service}.{operation}")).expect("it was there");
+                let trace = events::EXAMPLE_TRACEPARENT.to_owned();
+                platform::deliver(&self.world, found, body, 0, trace, false);
+            }
+            DeadLetter::Changes { service } => {
+                self.world.tell(|| format!("— a person republishes {service} —"));
+                let player = player.clone();
+                self.world.agenda.spawn(async move { republish(&player, service, json!({})).await });
+            }
+        }
+    }
+
+    /// Rebuilds every fact from the stored items, to be compared with what the relay published.
+    fn publish_everything(&mut self) {
+        {
+            let mut state = self.world.state();
+            state.published.clear();
+            state.plan = None;
+        }
+        let player = Player::new(&self.world, &self.crowd, u64::MAX, 0);
+        for service in SERVICES.iter().filter(|service| service.operation("republish").is_some()) {
+            let player = player.clone();
+            self.world.agenda.spawn(async move { republish(&player, service.name, json!({})).await });
+        }
+        self.pass_time(self.world.agenda.now_ms() + HOUR_MS);
+    }
+
+    fn items(&self) -> BTreeMap<&'static str, Vec<Item>> {
+        SERVICES.iter().map(|service| (service.name, self.world.table(service.name).twin.items())).collect()
+    }
+
+    fn end(self, before: Vec<Envelope>) -> Ended {
+        let items = self.items();
+        let mut state = self.world.state();
+        let mut lost = std::mem::take(&mut state.dead);
+        lost.retain(|letter| !matches!(letter, DeadLetter::Message { is_poison: true, .. }));
+        Ended {
+            items,
+            seen: self.crowd.seen().clone(),
+            published: (before, std::mem::take(&mut state.published)),
+            refused_tokens: state.refused_tokens,
+            messages: std::mem::take(&mut state.messages),
+            lost,
+            log: String::new(),
+            coverage: std::mem::take(&mut state.coverage),
+            sites: std::mem::take(&mut state.sites),
+            calls: state.calls,
+            story: state.story.take().unwrap_or_default(),
+            config: state.config.clone(),
+        }
+    }
+}
+
+fn schedules(now_ms: i64) -> Vec<Schedule> {
+    let mut schedules = Vec::new();
+    for service in SERVICES {
+        for operation in service.operations {
+            for trigger in operation.triggers {
+                if let Trigger::Schedule(rate) = trigger {
+                    let every_ms = interval_ms(rate);
+                    let operation = (*service, operation);
+                    schedules.push(Schedule { operation, every_ms, next_ms: now_ms + every_ms });
+                }
+            }
+        }
+    }
+    schedules
+}
+
+/// The interval of a schedule such as `rate(15 minutes)`.
+fn interval_ms(rate: &str) -> i64 {
+    let inner = rate.strip_prefix("rate(").and_then(|rest| rest.strip_suffix(')'));
+    let (number, unit) = inner.and_then(|inner| inner.split_once(' ')).expect("a rate");
+    let unit_ms = match unit.trim_end_matches('s') {
+        "minute" => 60_000,
+        "hour" => HOUR_MS,
+        "day" => 24 * HOUR_MS,
+        _ => panic!("{rate} has an unknown unit"),
+    };
+    number.parse::<i64>().expect("a whole number") * unit_ms
+}

@@ -1,0 +1,97 @@
+//! Running many histories, and making one that fails as short as it goes.
+
+use crate::{
+    faults::{Coverage, FAULTS, Fault, Plan},
+    history::{Plot, run_and_judge},
+    judges::Finding,
+};
+use std::collections::BTreeSet;
+
+/// How many runs the search for a shorter history may take.
+const MOST_TRIES: usize = 250;
+
+/// How many actions a history has, if nobody says.
+pub const STEPS: u64 = 30;
+
+/// A history that fails.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// The shortest that was found.
+    pub plot: Plot,
+    /// What is wrong with it.
+    pub findings: Vec<Finding>,
+}
+
+/// Runs the history of a seed.
+pub fn try_seed(seed: u64, steps: u64, coverage: &mut Coverage) -> Option<Failure> {
+    try_plot(&Plot::of_seed(seed, steps), coverage)
+}
+
+/// Runs a history.
+pub fn try_plot(plot: &Plot, coverage: &mut Coverage) -> Option<Failure> {
+    let (ended, findings) = run_and_judge(plot, false);
+    coverage.join(&ended.coverage);
+    (!findings.is_empty()).then(|| Failure { plot: plot.clone(), findings })
+}
+
+/// Leaves out what the failure does not need: halves of the steps, then single ones, then kinds of faults.
+pub fn shorten(failure: Failure) -> Failure {
+    let judges: BTreeSet<_> = failure.findings.iter().map(|finding| finding.judge).collect();
+    let mut shortest = failure;
+    let mut tries = 0;
+    let mut attempt = |plot: Plot, shortest: &mut Failure| {
+        tries += 1;
+        if tries > MOST_TRIES {
+            return false;
+        }
+        let found = try_plot(&plot, &mut Coverage::default());
+        let same = |failure: &Failure| failure.findings.iter().any(|finding| judges.contains(finding.judge));
+        found.filter(same).map(|found| *shortest = found).is_some()
+    };
+    let mut chunk = shortest.plot.steps.len().div_ceil(2);
+    while chunk > 0 {
+        let mut first = 0;
+        while first < shortest.plot.steps.len() {
+            let mut plot = shortest.plot.clone();
+            let last = (first + chunk).min(plot.steps.len());
+            plot.steps.drain(first..last);
+            if !attempt(plot, &mut shortest) {
+                first += chunk;
+            }
+        }
+        chunk = if chunk == 1 { 0 } else { chunk.div_ceil(2) };
+    }
+    for fault in kinds(&shortest.plot.plan) {
+        let Plan::AtChance { in_ten_thousand, .. } = shortest.plot.plan else { break };
+        let left = kinds(&shortest.plot.plan).into_iter().filter(|kind| *kind != fault).collect();
+        let plan = Plan::AtChance { in_ten_thousand, only: Some(left) };
+        attempt(Plot { plan, ..shortest.plot.clone() }, &mut shortest);
+    }
+    shortest
+}
+
+/// The kinds of faults that a plan may bring.
+pub fn kinds(plan: &Plan) -> Vec<Fault> {
+    match plan {
+        Plan::Never => Vec::new(),
+        Plan::Once { fault, .. } => vec![*fault],
+        Plan::AtChance { only: Some(only), .. } => only.clone(),
+        Plan::AtChance { only: None, .. } => {
+            let all: BTreeSet<Fault> =
+                FAULTS.iter().flat_map(|(_, faults)| *faults).map(|(fault, _)| *fault).collect();
+            all.into_iter().collect()
+        }
+    }
+}
+
+/// The command that replays a history.
+pub fn command(plot: &Plot) -> String {
+    let numbers: Vec<String> = plot.steps.iter().map(|step| step.number.to_string()).collect();
+    let faults: Vec<String> = kinds(&plot.plan)
+        .iter()
+        .filter_map(|fault| serde_json::to_value(fault).ok()?.as_str().map(str::to_owned))
+        .collect();
+    let faults = if faults.is_empty() { "none".to_owned() } else { faults.join(",") };
+    let steps = plot.steps.iter().map(|step| step.number + 1).max().unwrap_or_default().max(STEPS);
+    format!("make simulate SEED={} STEPS={steps} ONLY={} FAULTS={faults}", plot.seed, numbers.join(","))
+}

@@ -1,0 +1,81 @@
+//! The ledger's invariants, over the entries as they are stored.
+
+use super::Evidence;
+use money::domain::{Account, Entry, Kind};
+use std::collections::{BTreeMap, BTreeSet};
+
+pub fn judge(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
+    let mut sums: BTreeMap<String, i128> = BTreeMap::new();
+    let mut transfers: BTreeMap<&str, Vec<&Entry>> = BTreeMap::new();
+    for (wallet, chain) in &evidence.chains {
+        judge_chain(wallet, chain, findings);
+        for entry in chain {
+            count(entry, &mut sums);
+            if entry.purpose == Kind::Remittance {
+                transfers.entry(&entry.reference).or_default().push(entry);
+            }
+        }
+    }
+    let total: i128 = sums.values().sum();
+    if total != 0 {
+        findings.push(format!("the accounts do not sum up to nothing but to {total}: {sums:?}"));
+    }
+    for (reference, legs) in transfers {
+        let pair = legs.len() == 2
+            && legs[0].wallet_id != legs[1].wallet_id
+            && (legs[0].debit, legs[0].credit) == (legs[1].debit, legs[1].credit)
+            && legs[0].amount == legs[1].amount
+            && legs[0].time == legs[1].time;
+        if !pair {
+            findings.push(format!("the transfer {reference} is not one debit and one credit"));
+        }
+    }
+}
+
+fn judge_chain(wallet: &str, chain: &[Entry], findings: &mut Vec<String>) {
+    let mut references = BTreeSet::new();
+    let mut balance = 0_i128;
+    for (place, entry) in (1_u64..).zip(chain) {
+        let mut hold = |holds: bool, what: &str| {
+            if !holds {
+                findings.push(format!("{wallet} entry {}: {what}", entry.sequence));
+            }
+        };
+        hold(entry.sequence == place, "the sequence has a gap");
+        hold(references.insert(&entry.reference), "its reference has had its effect already");
+        hold(entry.debit.is_some() == entry.credit.is_some(), "one leg is missing");
+        hold((entry.purpose == Kind::Refused) == entry.refusal.is_some(), "refused without a reason");
+        hold(entry.time >= entry.birth, "it is older than its birth");
+        hold(entry.standing.day == entry.time.seoul_day(), "its day is not its time's");
+        hold(entry.standing.held <= entry.standing.balance, "more is held than there is");
+        balance += own_effect(entry);
+        hold(balance == i128::from(entry.standing.balance.amount()), "its balance is not the sum");
+    }
+    for pair in chain.windows(2) {
+        if !pair[0].is_followed_by(&pair[1]) {
+            findings.push(format!("{wallet}: entry {} does not follow on the one before", pair[1].sequence));
+        }
+    }
+}
+
+fn own_effect(entry: &Entry) -> i128 {
+    let own = Some(entry.own_account());
+    let amount = i128::from(entry.amount.amount());
+    match (entry.debit == own, entry.credit == own) {
+        (true, false) => -amount,
+        (false, true) => amount,
+        _ => 0,
+    }
+}
+
+/// Adds an entry to the accounts' sums: its own leg, and the other one if that account has no chain of its own.
+fn count(entry: &Entry, sums: &mut BTreeMap<String, i128>) {
+    let amount = i128::from(entry.amount.amount());
+    let own = entry.own_account();
+    for (account, effect) in [(entry.debit, -amount), (entry.credit, amount)] {
+        let Some(account) = account else { continue };
+        if account == own || !matches!(account, Account::Wallet(_)) {
+            *sums.entry(account.to_string()).or_default() += effect;
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! What must be true when a history has come to rest. A judge reads the tables as anybody could and trusts no service.
+
+mod answers;
+mod bank;
+mod ledger;
+mod model;
+mod outbox;
+mod privacy;
+mod records;
+
+use crate::history::Ended;
+use money::domain::Entry;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use store::{Item, Record as _, kind_of};
+
+/// Something that is not as it must be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// Who says so.
+    pub judge: &'static str,
+    /// What.
+    pub text: String,
+}
+
+/// A judge: its name, and what it looks at.
+pub struct Judge {
+    /// Its name.
+    pub name: &'static str,
+    look: fn(&Evidence<'_>, &mut Vec<String>),
+}
+
+/// Every judge. A new invariant is one line here and its function.
+pub const JUDGES: &[Judge] = &[
+    Judge { name: "ledger", look: ledger::judge },
+    Judge { name: "model", look: model::judge },
+    Judge { name: "records", look: records::judge },
+    Judge { name: "bank", look: bank::judge },
+    Judge { name: "answers", look: answers::judge },
+    Judge { name: "outbox", look: outbox::judge },
+    Judge { name: "privacy", look: privacy::judge },
+];
+
+/// What judges look at: a history's end, its items read once.
+pub struct Evidence<'a> {
+    /// The end.
+    pub ended: &'a Ended,
+    /// The ledger: each wallet's entries in order of sequence.
+    pub chains: BTreeMap<String, Vec<Entry>>,
+    /// Every other item.
+    all: Items,
+}
+
+/// Items that are not the ledger's as JSON, by service and kind.
+#[derive(Default)]
+pub struct Items {
+    chains: BTreeMap<String, Vec<Entry>>,
+    items: BTreeMap<(&'static str, String), Vec<Value>>,
+}
+
+impl<'a> Evidence<'a> {
+    fn of(ended: &'a Ended) -> Evidence<'a> {
+        let mut all = Items::default();
+        for (service, items) in &ended.items {
+            items.iter().for_each(|item| all.take(service, item));
+        }
+        let mut chains = std::mem::take(&mut all.chains);
+        for chain in chains.values_mut() {
+            chain.sort_by_key(|entry| entry.sequence);
+        }
+        Evidence { ended, chains, all }
+    }
+
+    /// The items of a service that are of this kind.
+    pub fn items(&self, service: &'static str, kind: &str) -> &[Value] {
+        self.all.of(service, kind)
+    }
+}
+
+impl Items {
+    fn take(&mut self, service: &'static str, item: &Item) {
+        let kind = kind_of(item).to_owned();
+        if service == "money" && kind == Entry::KIND {
+            let entry: Entry = store::read(item.clone()).expect("an entry can be read");
+            self.chains.entry(entry.wallet_id.to_string()).or_default().push(entry);
+            return;
+        }
+        let json: Value = serde_dynamo::from_item(item.clone()).expect("an item has a JSON form");
+        self.items.entry((service, kind)).or_default().push(json);
+    }
+
+    /// The items of a service that are of this kind.
+    pub fn of(&self, service: &'static str, kind: &str) -> &[Value] {
+        self.items.get(&(service, kind.to_owned())).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// Whether every saga has ended.
+pub fn nothing_is_open(items: &BTreeMap<&'static str, Vec<Item>>) -> bool {
+    let mut all = Items::default();
+    for (service, items) in items {
+        items.iter().for_each(|item| all.take(service, item));
+    }
+    records::open(&all).is_empty()
+}
+
+/// Everything that is not as it must be.
+pub fn judge(ended: &Ended) -> Vec<Finding> {
+    let evidence = Evidence::of(ended);
+    let mut findings = Vec::new();
+    for judge in JUDGES {
+        let mut texts = Vec::new();
+        (judge.look)(&evidence, &mut texts);
+        findings.extend(texts.into_iter().map(|text| Finding { judge: judge.name, text }));
+    }
+    findings
+}
+
+/// The field of an item as a text, or an empty one.
+pub fn text<'a>(item: &'a Value, field: &str) -> &'a str {
+    item[field].as_str().unwrap_or_default()
+}
+
+/// The field of an item as a number, or 0.
+pub fn number(item: &Value, field: &str) -> u64 {
+    item[field].as_u64().unwrap_or_default()
+}

@@ -1,0 +1,230 @@
+//! The doors to the simulation: `make simulate`, `make soak`, `make simulate-bugs`.
+
+#![allow(
+    clippy::expect_used,
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    reason = "a tool that is wrong should stop loudly"
+)]
+
+mod bugs;
+
+use anyhow::{Context as _, bail};
+use clap::{Parser, Subcommand};
+use simulation::{
+    faults::{Coverage, Fault, Plan},
+    history::{Plot, run_and_judge},
+    hunt::{self, Failure, STEPS},
+    scripts::{self, SCRIPTS},
+    story,
+};
+use std::{
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+/// The whole of Pay in one process, under one seed, with faults.
+#[derive(Parser)]
+struct Options {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Replays one history and tells its story.
+    Replay {
+        /// Where all chance comes from.
+        #[arg(long)]
+        seed: u64,
+        /// How many actions.
+        #[arg(long, default_value_t = STEPS)]
+        steps: u64,
+        /// Only the actions with these numbers.
+        #[arg(long, value_delimiter = ',')]
+        only: Vec<u64>,
+        /// Only faults of these kinds, such as answerLost; `none` for no faults.
+        #[arg(long, value_delimiter = ',')]
+        faults: Vec<String>,
+    },
+    /// Runs new histories for some minutes, or until one fails.
+    Soak {
+        /// How long.
+        #[arg(long)]
+        minutes: u64,
+        /// The first seed; by the process's number if unsaid.
+        #[arg(long)]
+        from: Option<u64>,
+        /// How many actions each.
+        #[arg(long, default_value_t = STEPS)]
+        steps: u64,
+    },
+    /// Places every fault at every call of the scripts.
+    Place {
+        /// Only the scripts whose name has this text.
+        #[arg(long, default_value = "")]
+        script: String,
+    },
+    /// Runs histories until one fails; ends well if one does. For planted bugs.
+    Catch {
+        /// How many histories at most.
+        #[arg(long)]
+        most: u64,
+    },
+    /// Plants every bug of bugs.toml, one at a time, and sees it caught.
+    Bugs {
+        /// Only the bugs whose name has this text.
+        #[arg(long, default_value = "")]
+        bug: String,
+    },
+}
+
+fn main() -> anyhow::Result<()> {
+    match Options::parse().command {
+        Command::Replay { seed, steps, only, faults } => replay(seed, steps, &only, &faults),
+        Command::Soak { minutes, from, steps } => soak(minutes, from, steps),
+        Command::Place { script } => place(&script),
+        Command::Catch { most } => catch(most),
+        Command::Bugs { bug } => bugs::plant(&bug),
+    }
+}
+
+fn replay(seed: u64, steps: u64, only: &[u64], faults: &[String]) -> anyhow::Result<()> {
+    let mut plot = Plot::of_seed(seed, steps);
+    if !only.is_empty() {
+        plot.steps.retain(|step| only.contains(&step.number));
+    }
+    if let (Plan::AtChance { in_ten_thousand, .. }, false) = (plot.plan.clone(), faults.is_empty()) {
+        let kinds: Result<Vec<Fault>, _> = faults
+            .iter()
+            .filter(|name| *name != "none")
+            .map(|name| serde_json::from_value(serde_json::Value::String(name.clone())))
+            .collect();
+        plot.plan = Plan::AtChance { in_ten_thousand, only: Some(kinds.context("an unknown fault")?) };
+    }
+    let (ended, findings) = run_and_judge(&plot, true);
+    print!("{}", story::told(&ended.story));
+    println!("{}", summary(&ended.coverage));
+    for finding in &findings {
+        println!("{}: {}", finding.judge, finding.text);
+    }
+    if findings.is_empty() {
+        println!("Every judge agrees: nothing was lost, and nothing was made.");
+        return Ok(());
+    }
+    bail!("{} findings", findings.len())
+}
+
+fn summary(coverage: &Coverage) -> String {
+    let by_fault: Vec<String> =
+        coverage.by_fault().iter().map(|(fault, times)| format!("{fault:?} {times}")).collect();
+    let (struck, missing) = coverage.cells();
+    format!(
+        "{} faults ({}); {struck} of {} cells (operation × call × fault)",
+        coverage.faults(),
+        by_fault.join(", "),
+        struck + missing.len()
+    )
+}
+
+fn tell(failure: Failure) {
+    println!("A history fails: {}", hunt::command(&failure.plot));
+    println!("Making it shorter …");
+    let Failure { plot, findings } = hunt::shorten(failure);
+    println!("The shortest found: {}", hunt::command(&plot));
+    for finding in findings.iter().take(10) {
+        println!("  {}: {}", finding.judge, finding.text);
+    }
+}
+
+/// Two threads, each with worlds of its own: one history never shares anything with another.
+fn soak(minutes: u64, from: Option<u64>, steps: u64) -> anyhow::Result<()> {
+    let from = from.unwrap_or_else(|| u64::from(std::process::id()) * 1_000_000_000);
+    let (next, is_over) = (AtomicU64::new(from), AtomicBool::new(false));
+    let (coverage, failure) = (Mutex::new(Coverage::default()), Mutex::new(None));
+    println!("Soaking for {minutes} minutes from seed {from}.");
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                let mut own = Coverage::default();
+                while !is_over.load(Ordering::Relaxed) {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if let Some(found) = hunt::try_seed(seed, steps, &mut own) {
+                        is_over.store(true, Ordering::Relaxed);
+                        *failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
+                    }
+                }
+                coverage.lock().unwrap_or_else(PoisonError::into_inner).join(&own);
+            });
+        }
+        scope.spawn(|| {
+            for _ in 0..minutes * 60 {
+                if is_over.load(Ordering::Relaxed) {
+                    return;
+                }
+                std::thread::park_timeout(Duration::from_secs(1));
+            }
+            is_over.store(true, Ordering::Relaxed);
+        });
+    });
+    let coverage = coverage.into_inner().unwrap_or_else(PoisonError::into_inner);
+    println!("{} histories of {steps} actions; {}", next.into_inner() - from, summary(&coverage));
+    for (site, fault) in coverage.cells().1 {
+        println!("  not struck: {site}, {fault:?}");
+    }
+    match failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        None => Ok(()),
+        Some(failure) => {
+            tell(failure);
+            bail!("a history fails")
+        }
+    }
+}
+
+fn place(wanted: &str) -> anyhow::Result<()> {
+    let mut coverage = Coverage::default();
+    let (mut runs, mut failures) = (0_u64, 0_u64);
+    for script in SCRIPTS.iter().filter(|(name, _)| name.contains(wanted)) {
+        let (_, places) = scripts::places(script);
+        println!("{}: {} places", script.0, places.len());
+        for (call, fault) in places {
+            let plot = Plot { plan: Plan::Once { call, fault }, ..scripts::plot(script) };
+            runs += 1;
+            if let Some(failure) = hunt::try_plot(&plot, &mut coverage) {
+                failures += 1;
+                println!("  {fault:?} at call {call} fails:");
+                for finding in failure.findings.iter().take(3) {
+                    println!("    {}: {}", finding.judge, finding.text);
+                }
+            }
+        }
+    }
+    println!("{runs} histories; {}", summary(&coverage));
+    if failures > 0 {
+        bail!("{failures} fail");
+    }
+    Ok(())
+}
+
+/// Placed faults first, in the order of the scripts, then chance.
+fn catch(most: u64) -> anyhow::Result<()> {
+    let mut coverage = Coverage::default();
+    for seed in 1..=most {
+        if let Some(failure) = hunt::try_seed(seed, STEPS, &mut coverage) {
+            println!(
+                "{}",
+                serde_json::json!({
+                    "histories": seed,
+                    "judge": failure.findings.first().map(|finding| finding.judge),
+                    "finding": failure.findings.first().map(|finding| finding.text.clone()),
+                    "command": hunt::command(&failure.plot),
+                })
+            );
+            return Ok(());
+        }
+    }
+    bail!("{most} histories, and none fails")
+}

@@ -1,0 +1,430 @@
+//! One run of an operation: the ports that it is given, each a place where a fault may strike.
+
+use crate::{
+    agenda::TaskId,
+    faults::{Fault, Port, Site},
+    random::{Dice, Stream},
+    world::{AUDIENCE, BANK, ISSUER, ServiceTable, World},
+};
+use async_trait::async_trait;
+use contract::{
+    Context, Operation, Service, Settings, Trace, http,
+    ports::{
+        Bus, Calls, Clock, DirectAnswer, DirectCall, Egress, Entropy, Incoming, Outgoing, Queues, SecretText,
+        Secrets, Stage, Unanswered,
+    },
+};
+use events::Envelope;
+use futures_channel::oneshot::Receiver;
+use futures_util::future::{Either, select};
+use kernel::Timestamp;
+use serde_json::Value;
+use std::{
+    collections::BTreeMap,
+    future::pending,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
+};
+use store::{CommitError, Item, Key, Page, Query, Read, Scope, Table, Unavailable, Write};
+
+/// A run: one process for the time of one invocation.
+pub struct Run {
+    /// Where.
+    pub world: Arc<World>,
+    /// The operation's service.
+    pub service: &'static Service,
+    /// The operation.
+    pub operation: &'static Operation,
+    /// Its task, by which it dies.
+    pub task: TaskId,
+    table: Arc<ServiceTable>,
+    dice: Mutex<Dice>,
+    entropy: Mutex<Dice>,
+    counts: Mutex<BTreeMap<Port, u32>>,
+    skew_ms: AtomicI64,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A text as a number, the same in every build (FNV-1a).
+pub fn number_of(text: &str) -> u64 {
+    let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, step)
+}
+
+impl Run {
+    /// The next run of an operation.
+    pub fn new(
+        world: &Arc<World>,
+        service: &'static Service,
+        operation: &'static Operation,
+        task: TaskId,
+    ) -> Arc<Run> {
+        let which = number_of(operation.name);
+        let (number, skewed) = {
+            let mut state = world.state();
+            let number = state.runs.entry(operation.name).or_default();
+            *number += 1;
+            (*number, state.skewed)
+        };
+        let mut dice = Dice::new(world.seed, Stream::Run(which, number));
+        let skew_ms = match dice.below(20) {
+            _ if !skewed || is_bank(service) => 0,
+            0 => dice.between(-90_000, 90_000),
+            1..5 => dice.between(-2_000, 2_000),
+            _ => dice.between(-50, 50),
+        };
+        Arc::new(Run {
+            world: world.clone(),
+            service,
+            operation,
+            task,
+            table: world.table(service.name),
+            entropy: Mutex::new(Dice::new(world.seed, Stream::Entropy(which, number))),
+            dice: Mutex::new(dice),
+            counts: Mutex::default(),
+            skew_ms: AtomicI64::new(skew_ms),
+        })
+    }
+
+    /// Everything that the operation may reach.
+    pub fn context(self: &Arc<Run>) -> Context {
+        let config = self.world.state().config.get(self.service.name).cloned().unwrap_or_default();
+        Context {
+            table: self.clone(),
+            calls: self.clone(),
+            bus: self.clone(),
+            queues: self.clone(),
+            secrets: self.clone(),
+            egress: self.clone(),
+            clock: self.clone(),
+            entropy: self.clone(),
+            settings: Settings {
+                issuer: ISSUER.to_owned(),
+                audience: AUDIENCE.to_owned(),
+                bank_endpoint: BANK.to_owned(),
+                published: events::ALL.iter().map(|fact| fact.name.to_owned()).collect(),
+                config,
+            },
+        }
+    }
+
+    /// Whether a fault strikes at this call. The bank is another company's: its inside is not ours to break.
+    fn strike(&self, port: Port) -> Option<Fault> {
+        if is_bank(self.service) {
+            return None;
+        }
+        let nth = {
+            let mut counts = lock(&self.counts);
+            let count = counts.entry(port).or_default();
+            *count += 1;
+            *count
+        };
+        let site = Site::new(self.service.name, self.operation.name, port, nth);
+        self.world.strike(site, &mut lock(&self.dice))
+    }
+
+    /// A call begins: it takes a moment to arrive, if the process lives so long.
+    async fn call(&self, port: Port) -> Option<Fault> {
+        let fault = self.strike(port);
+        if fault == Some(Fault::DiesBefore) {
+            self.die().await;
+        }
+        self.travel().await;
+        fault
+    }
+
+    /// A call's answer comes back, if the process still lives.
+    async fn answered(&self, fault: Option<Fault>) {
+        self.travel().await;
+        if fault == Some(Fault::DiesAfter) {
+            self.die().await;
+        }
+    }
+
+    async fn travel(&self) {
+        let millis = lock(&self.dice).between(0, 12);
+        self.world.agenda.sleep(millis).await;
+    }
+
+    async fn wait(&self, first_ms: i64, last_ms: i64) {
+        let millis = lock(&self.dice).between(first_ms, last_ms);
+        self.world.agenda.sleep(millis).await;
+    }
+
+    async fn die(&self) {
+        self.world.agenda.kill(self.task);
+        pending::<()>().await;
+    }
+
+    fn notice_changes(&self) {
+        let now_ms = self.world.agenda.now_ms();
+        for shard in self.table.take_changes(now_ms) {
+            crate::platform::read_stream(&self.world, self.service, shard);
+        }
+    }
+}
+
+fn is_bank(service: &Service) -> bool {
+    service.api == contract::Api::Bank
+}
+
+fn unanswered() -> Unanswered {
+    Unanswered("simulated".to_owned())
+}
+
+fn unavailable() -> Unavailable {
+    Unavailable("simulated".to_owned())
+}
+
+#[async_trait]
+impl Table for Run {
+    async fn get(&self, key: &Key, read: Read) -> Result<Option<Item>, Unavailable> {
+        let fault = self.call(Port::Get).await;
+        if fault == Some(Fault::Throttled) {
+            return Err(unavailable());
+        }
+        let item = self.table.twin.get(key, read).await;
+        self.answered(fault).await;
+        item
+    }
+
+    async fn query(&self, query: &Query) -> Result<Page, Unavailable> {
+        let eventual = query.read == Read::Eventual || matches!(query.scope, Scope::Index(_, _));
+        let fault = self.call(if eventual { Port::QueryEventually } else { Port::Query }).await;
+        let page = match fault {
+            Some(Fault::Throttled) => return Err(unavailable()),
+            Some(Fault::Stale | Fault::Gapped) => {
+                let mut dice = Dice::new(lock(&self.dice).number(), Stream::Plan);
+                let gapped = fault == Some(Fault::Gapped);
+                let now_ms = self.world.agenda.now_ms();
+                self.table.lagging(now_ms, gapped, &mut dice).await.query(query).await
+            }
+            _ => self.table.twin.query(query).await,
+        };
+        self.answered(fault).await;
+        page
+    }
+
+    async fn commit(&self, writes: &[Write]) -> Result<(), CommitError> {
+        let fault = self.call(Port::Commit).await;
+        match fault {
+            Some(Fault::Throttled) => return Err(unavailable().into()),
+            Some(Fault::Conflict) => return Err(CommitError::Contended),
+            _ => {}
+        }
+        let mut outcome = self.table.twin.commit(writes).await;
+        self.notice_changes();
+        // A transaction is repeated under one token and answers as the first time; a single write has none.
+        if fault == Some(Fault::Repeated) && writes.len() == 1 {
+            self.travel().await;
+            outcome = self.table.twin.commit(writes).await;
+            self.notice_changes();
+        }
+        self.answered(fault).await;
+        if fault == Some(Fault::AnswerLost) { Err(unavailable().into()) } else { outcome }
+    }
+}
+
+impl Run {
+    /// Waits for an answer as long as it may take, or not at all if it is to be lost.
+    async fn hear<T>(
+        &self,
+        fault: Option<Fault>,
+        answer: Receiver<T>,
+        timeout_ms: u32,
+    ) -> Result<T, Unanswered> {
+        match fault {
+            Some(Fault::AnswerLost) => {
+                self.wait(0, i64::from(timeout_ms)).await;
+                return Err(unanswered());
+            }
+            Some(Fault::DiesAfter) => {
+                self.wait(0, i64::from(timeout_ms)).await;
+                self.die().await;
+            }
+            _ => {}
+        }
+        let patience = self.world.agenda.sleep(i64::from(timeout_ms));
+        match select(answer, patience).await {
+            Either::Left((Ok(answer), _)) => Ok(answer),
+            Either::Left((Err(_), _)) | Either::Right(_) => Err(unanswered()),
+        }
+    }
+}
+
+#[async_trait]
+impl Calls for Run {
+    async fn invoke(&self, call: &DirectCall, timeout_ms: u32) -> Result<DirectAnswer, Unanswered> {
+        let fault = self.call(Port::Invoke).await;
+        if fault == Some(Fault::Throttled) {
+            return Err(unanswered());
+        }
+        if fault == Some(Fault::ArrivesTwice) {
+            drop(crate::platform::direct(&self.world, call.clone()));
+        }
+        let answer = crate::platform::direct(&self.world, call.clone());
+        let outcome = self.hear(fault, answer, timeout_ms).await?;
+        self.travel().await;
+        // It travels as JSON.
+        let wire = serde_json::to_value(&outcome).expect("an answer has a JSON form");
+        Ok(serde_json::from_value(wire).expect("an answer can be read again"))
+    }
+}
+
+#[async_trait]
+impl Bus for Run {
+    async fn publish(&self, events: &[Envelope]) -> Result<Vec<usize>, Unanswered> {
+        let fault = self.call(Port::Publish).await;
+        let mut refused = Vec::new();
+        for (place, event) in events.iter().enumerate() {
+            if fault == Some(Fault::PartlyTaken) && lock(&self.dice).chance(5_000) {
+                refused.push(place);
+            } else {
+                crate::platform::fan_out(&self.world, event);
+            }
+        }
+        self.answered(fault).await;
+        if fault == Some(Fault::AnswerLost) { Err(unanswered()) } else { Ok(refused) }
+    }
+}
+
+#[async_trait]
+impl Queues for Run {
+    async fn send(
+        &self,
+        operation: &str,
+        body: &Value,
+        delay_seconds: u32,
+        trace: &Trace,
+    ) -> Result<(), Unanswered> {
+        let fault = self.call(Port::Enqueue).await;
+        if fault == Some(Fault::Throttled) {
+            return Err(unanswered());
+        }
+        let delay_ms = i64::from(delay_seconds) * 1000;
+        let times = if fault == Some(Fault::ArrivesTwice) { 2 } else { 1 };
+        for _ in 0..times {
+            crate::platform::enqueue(&self.world, operation, body.clone(), delay_ms, trace);
+        }
+        self.answered(fault).await;
+        if fault == Some(Fault::AnswerLost) { Err(unanswered()) } else { Ok(()) }
+    }
+}
+
+/// How long a function may keep the current version of a secret, in milliseconds.
+const SECRET_KEPT_MS: i64 = 300_000;
+
+#[async_trait]
+impl Secrets for Run {
+    async fn read(&self, name: &str, stage: Stage) -> Result<Option<SecretText>, Unanswered> {
+        let fault = self.call(Port::ReadSecret).await;
+        if fault == Some(Fault::Throttled) {
+            return Err(unanswered());
+        }
+        let now_ms = self.world.agenda.now_ms();
+        let state = self.world.state();
+        let before = state.outdated.get(name).filter(|(_, until_ms)| *until_ms + SECRET_KEPT_MS > now_ms);
+        if let (Some(Fault::Stale), Stage::Current, Some((text, _))) = (fault, stage, before) {
+            return Ok(Some(text.clone()));
+        }
+        let stage = if stage == Stage::CurrentFresh { Stage::Current } else { stage };
+        Ok(state.secrets.get(&(name.to_owned(), stage)).map(|(_, text)| text.clone()))
+    }
+
+    async fn write(
+        &self,
+        name: &str,
+        text: &SecretText,
+        token: &str,
+        stage: Stage,
+    ) -> Result<(), Unanswered> {
+        let fault = self.call(Port::WriteSecret).await;
+        self.write_version(name, text.clone(), token, stage);
+        self.answered(fault).await;
+        if fault == Some(Fault::AnswerLost) { Err(unanswered()) } else { Ok(()) }
+    }
+
+    async fn promote(&self, name: &str, token: &str) -> Result<(), Unanswered> {
+        let fault = self.call(Port::WriteSecret).await;
+        let pending = self.world.state().secrets.get(&(name.to_owned(), Stage::Pending)).cloned();
+        if let Some((_, text)) = pending.filter(|(known, _)| known == token) {
+            self.write_version(name, text, token, Stage::Current);
+        }
+        self.answered(fault).await;
+        if fault == Some(Fault::AnswerLost) { Err(unanswered()) } else { Ok(()) }
+    }
+}
+
+impl Run {
+    /// A version with this token that exists already stays as it is.
+    fn write_version(&self, name: &str, text: SecretText, token: &str, stage: Stage) {
+        let now_ms = self.world.agenda.now_ms();
+        let mut state = self.world.state();
+        let place = (name.to_owned(), stage);
+        if state.secrets.get(&place).is_some_and(|(known, _)| known == token) {
+            return;
+        }
+        if let Some((_, before)) = state.secrets.insert(place, (token.to_owned(), text))
+            && stage == Stage::Current
+        {
+            state.outdated.insert(name.to_owned(), (before, now_ms));
+        }
+    }
+}
+
+#[async_trait]
+impl Egress for Run {
+    async fn send(&self, request: Outgoing) -> Result<Incoming, Unanswered> {
+        let fault = self.call(Port::Bank).await;
+        let timeout_ms = request.timeout_ms;
+        match fault {
+            // The line is dead: it never arrives.
+            Some(Fault::Throttled) => {
+                self.wait(0, i64::from(timeout_ms)).await;
+                return Err(unanswered());
+            }
+            Some(Fault::ArrivesLate) => {
+                let late_ms = lock(&self.dice).between(0, 1_200_000);
+                let (world, late) = (self.world.clone(), request);
+                self.world.agenda.spawn(async move {
+                    world.agenda.sleep(i64::from(timeout_ms) + late_ms).await;
+                    drop(crate::platform::bank(&world, &late).await);
+                });
+                self.wait(0, i64::from(timeout_ms)).await;
+                return Err(unanswered());
+            }
+            Some(Fault::ArrivesTwice) => drop(crate::platform::bank(&self.world, &request)),
+            _ => {}
+        }
+        let answer = crate::platform::bank(&self.world, &request);
+        let http::Response { status, body, .. } = self.hear(fault, answer, timeout_ms).await?;
+        self.travel().await;
+        Ok(Incoming { status, body: serde_json::from_str(&body).unwrap_or(Value::Null) })
+    }
+}
+
+#[async_trait]
+impl Clock for Run {
+    fn now(&self) -> Timestamp {
+        if self.strike(Port::Clock).is_some() {
+            let jump_ms = lock(&self.dice).between(-120_000, 120_000);
+            self.skew_ms.store(jump_ms, Ordering::Relaxed);
+        }
+        Timestamp::from_millis(self.world.agenda.now_ms() + self.skew_ms.load(Ordering::Relaxed))
+    }
+
+    async fn pause(&self, millis: u32) {
+        self.world.agenda.sleep(i64::from(millis)).await;
+    }
+}
+
+impl Entropy for Run {
+    fn fill(&self, bytes: &mut [u8]) {
+        lock(&self.entropy).fill(bytes);
+    }
+}

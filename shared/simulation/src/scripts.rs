@@ -1,0 +1,121 @@
+//! Short histories in which every fault is placed at every call, one at a time.
+//!
+//! Chance finds what nobody thought of; this leaves out nothing. Call k of a script fails in way w, for every k and
+//! every w that the port of call k knows.
+
+use crate::{
+    faults::{self, Fault},
+    history::{Ended, Plot, run},
+};
+
+/// A script: its name, and what is done after how many milliseconds by whom.
+pub type Script = (&'static str, &'static [(&'static str, i64, usize)]);
+
+/// Every script. A new operation needs one in which it is run.
+pub const SCRIPTS: &[Script] = &[
+    ("recharge", &[("recharge", 0, 1)]),
+    ("two recharges at once", &[("recharge", 0, 1), ("recharge", 5, 1)]),
+    ("recharge by event", &[("recharge_by_event", 0, 1), ("look_where_it_was", 5_000, 1)]),
+    ("recharge, asked again", &[("recharge", 0, 2), ("ask_again", 3_000, 2), ("reuse_a_key", 3_000, 2)]),
+    ("the bank declines", &[("the_bank_declines", 0, 1), ("recharge", 50, 1)]),
+    ("the bank is slow", &[("the_bank_is_slow", 0, 1), ("recharge", 50, 1)]),
+    ("the bank falls silent", &[("the_bank_does_it_and_falls_silent", 0, 1), ("recharge", 50, 1)]),
+    ("the bank loses it", &[("the_bank_loses_it", 0, 1), ("recharge_by_event", 50, 1)]),
+    ("the bank gets it twice", &[("the_bank_gets_it_twice", 0, 1), ("recharge", 50, 1)]),
+    ("the bank is down", &[("the_bank_is_down", 0, 1), ("recharge", 50, 1)]),
+    ("withdrawal", &[("recharge", 0, 1), ("withdraw", 10_000, 1)]),
+    ("withdrawal by event", &[("recharge", 0, 1), ("withdraw_by_event", 10_000, 1), ("withdraw", 5, 1)]),
+    ("a withdrawal is declined", &[("recharge", 0, 1), ("the_bank_declines", 5_000, 1), ("withdraw", 50, 1)]),
+    (
+        "a withdrawal falls silent",
+        &[("recharge", 0, 1), ("the_bank_does_it_and_falls_silent", 5_000, 1), ("withdraw", 50, 1)],
+    ),
+    (
+        "holds",
+        &[
+            ("recharge", 0, 1),
+            ("recharge", 5_000, 1),
+            ("hold", 5_000, 1),
+            ("hold", 5_000, 1),
+            ("hold", 5_000, 1),
+            ("withdraw", 3, 1),
+            ("hold", 5_000, 1),
+        ],
+    ),
+    ("transfer", &[("recharge", 0, 1), ("transfer", 10_000, 1), ("transfer", 3, 2)]),
+    (
+        "link and unlink",
+        &[("link_an_account", 0, 1), ("unlink_an_account", 5_000, 1), ("list_accounts", 1_000, 1)],
+    ),
+    (
+        "link by event",
+        &[("link_an_account_by_event", 0, 1), ("link_an_account", 1, 1), ("look_where_it_was", 5_000, 1)],
+    ),
+    ("the bank is down for linking", &[("the_bank_is_down", 0, 1), ("link_an_account_by_event", 20, 1)]),
+    ("the operator moves money", &[("move_money_at_the_bank", 0, 1), ("list_firmbankings", 5_000, 1)]),
+    ("the operator moves money by event", &[("move_money_at_the_bank_by_event", 0, 1)]),
+    ("unlink in the middle", &[("recharge", 0, 1), ("unlink_an_account", 12, 1), ("recharge", 5, 1)]),
+    ("register", &[("register", 0, 1)]),
+    ("register by event", &[("register_by_event", 0, 1)]),
+    (
+        "sessions",
+        &[("log_in", 0, 1), ("mistype_the_password", 100, 1), ("log_out", 100, 1), ("recharge", 700_000, 1)],
+    ),
+    (
+        "one's own data",
+        &[
+            ("move_house", 0, 1),
+            ("change_the_email", 10, 1),
+            ("read_the_membership", 500, 1),
+            ("ask_who_one_is", 500, 1),
+            ("check_a_token", 500, 1),
+            ("appoint_an_operator", 500, 2),
+        ],
+    ),
+    (
+        "keys",
+        &[
+            ("rotate_the_keys", 0, 1),
+            ("ensure_the_keys", 9_000_000, 1),
+            ("rotate_the_keys", 100_000, 1),
+            ("recharge", 700_000, 1),
+        ],
+    ),
+    ("discovery", &[("read_the_discovery_documents", 0, 1), ("ask_at_an_unknown_path", 100, 1)]),
+    (
+        "reading",
+        &[
+            ("open_a_wallet", 0, 1),
+            ("recharge", 500, 1),
+            ("look_at_the_balance", 5_000, 1),
+            ("look_at_a_past_balance", 5_000, 1),
+            ("read_the_history", 500, 1),
+            ("look_where_it_was", 500, 1),
+        ],
+    ),
+    (
+        "publish again",
+        &[
+            ("recharge", 0, 1),
+            ("publish_again", 10_000, 1),
+            ("publish_again", 10_000, 2),
+            ("publish_again", 10_000, 3),
+        ],
+    ),
+];
+
+/// A script without faults.
+pub fn plot(script: &Script) -> Plot {
+    Plot::of_script(script.1)
+}
+
+/// Every place of a script where a fault can strike, with each fault that can.
+pub fn places(script: &Script) -> (Ended, Vec<(u64, Fault)>) {
+    let ended = run(&plot(script), false);
+    let place = |(call, site): &(u64, faults::Site)| {
+        let call = *call;
+        faults::at(site.port).iter().map(move |(fault, _)| (call, *fault))
+    };
+    let places = ended.sites.iter().flat_map(place).collect();
+    (ended, places)
+}

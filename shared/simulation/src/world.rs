@@ -1,0 +1,337 @@
+//! The world: everything outside the operations' own code, in memory.
+//!
+//! It holds each service's table with its lagging replica and its stream, the secrets, what the bus took, what was
+//! given up, and the record of what happened. Operations reach it through the ports of a [`crate::run::Run`].
+
+use crate::{
+    agenda::Agenda,
+    faults::{Coverage, Fault, Plan, Site},
+    random::Dice,
+};
+use contract::{
+    Operation, Service,
+    outbox::StreamChange,
+    ports::{SecretText, Stage},
+};
+use events::Envelope;
+use membership::domain::signing_keys::JsonWebKey;
+use serde_json::Value;
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+use store::{
+    Item, Key, Write,
+    twin::{Change, Twin},
+};
+
+/// The services of the simulation. A new service is added here and nowhere else.
+pub static SERVICES: &[&Service] =
+    &[&membership::SERVICE, &banking::SERVICE, &money::SERVICE, &bank_simulator::SERVICE];
+
+/// How many shards a table's stream has.
+const SHARDS: usize = 2;
+/// How long a replica may lag, in milliseconds.
+const MOST_LAG_MS: i64 = 3_000;
+
+/// Where tokens come from.
+pub const ISSUER: &str = "https://pay.example";
+/// Whom they are for.
+pub const AUDIENCE: &str = "pay";
+/// Where the bank is.
+pub const BANK: &str = "https://bank.example";
+/// The bank's secret: Pay's key there, and the number of Pay's own account.
+pub const BANK_SECRET: &str = r#"{"apiKey":"open sesame","corporateAccount":"99900011122"}"#;
+
+/// The world of one history.
+pub struct World {
+    /// The seed that everything comes from.
+    pub seed: u64,
+    /// Tasks and time.
+    pub agenda: Arc<Agenda>,
+    state: Mutex<State>,
+}
+
+/// What the world holds.
+#[derive(Default)]
+pub struct State {
+    /// When faults strike.
+    pub plan: Option<Plan>,
+    /// Whether functions' clocks differ.
+    pub skewed: bool,
+    /// Calls made so far, over all operations.
+    pub calls: u64,
+    /// How often each operation has run.
+    pub runs: BTreeMap<&'static str, u64>,
+    /// The services' own settings.
+    pub config: BTreeMap<&'static str, Value>,
+    /// The tables.
+    pub tables: BTreeMap<&'static str, Arc<ServiceTable>>,
+    /// Secrets: what each version says, and what `Current` said before and until when.
+    pub secrets: BTreeMap<(String, Stage), (String, SecretText)>,
+    /// What a secret's current version was before, and since when it no longer is.
+    pub outdated: BTreeMap<String, (SecretText, i64)>,
+    /// The keys that the gateway verifies tokens with, and until when it keeps them.
+    pub gateway_keys: Option<(Vec<JsonWebKey>, i64)>,
+    /// How often the gateway refused a token that a key in use had signed.
+    pub refused_tokens: u64,
+    /// What the bus took.
+    pub published: Vec<Envelope>,
+    /// Bodies of queues' messages.
+    pub messages: Vec<String>,
+    /// What queues and streams gave up.
+    pub dead: Vec<DeadLetter>,
+    /// Operations × calls × faults.
+    pub coverage: Coverage,
+    /// What happened, for people; none if nobody listens.
+    pub story: Option<Vec<Line>>,
+    /// Every call in order, with its number, if nothing is to strike.
+    pub sites: Vec<(u64, Site)>,
+}
+
+/// A line of a history's story.
+#[derive(Clone, Debug)]
+pub struct Line {
+    /// When, in milliseconds since 1970.
+    pub at_ms: i64,
+    /// What.
+    pub text: String,
+}
+
+/// What a queue or a stream gave up.
+#[derive(Clone, Debug)]
+pub enum DeadLetter {
+    /// A message.
+    Message {
+        /// For which service.
+        service: &'static str,
+        /// For which operation.
+        operation: &'static str,
+        /// What it says.
+        body: Value,
+        /// Whether nobody could ever read it.
+        is_poison: bool,
+    },
+    /// Changes of a table: pointers only, the changes themselves are gone.
+    Changes {
+        /// Whose table.
+        service: &'static str,
+    },
+}
+
+/// A service's table with what surrounds it.
+#[derive(Default)]
+pub struct ServiceTable {
+    /// The table.
+    pub twin: Twin,
+    lagging: Twin,
+    pending: Mutex<VecDeque<(i64, Change)>>,
+    stream: Mutex<Stream>,
+}
+
+#[derive(Default)]
+struct Stream {
+    shard_of: BTreeMap<String, usize>,
+    written: u64,
+    shards: [Shard; SHARDS],
+}
+
+#[derive(Default)]
+struct Shard {
+    changes: VecDeque<StreamChange>,
+    is_read: bool,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl World {
+    /// An empty world.
+    pub fn new(seed: u64, now_ms: i64) -> Arc<World> {
+        let mut state = State::default();
+        for service in SERVICES {
+            state.tables.insert(service.name, Arc::default());
+        }
+        for name in SERVICES.iter().map(|service| format!("{}-key", service.name)) {
+            let text = SecretText(format!("secret of {name}"));
+            state.secrets.insert((name, Stage::Current), ("initial".to_owned(), text));
+        }
+        let bank = ("initial".to_owned(), SecretText(BANK_SECRET.to_owned()));
+        state.secrets.insert(("bank".to_owned(), Stage::Current), bank);
+        Arc::new(World { seed, agenda: Agenda::new(now_ms), state: Mutex::new(state) })
+    }
+
+    /// What it holds.
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+
+    /// A service's table.
+    pub fn table(&self, service: &str) -> Arc<ServiceTable> {
+        self.state().tables[service].clone()
+    }
+
+    /// Adds a line to the story, if somebody listens.
+    pub fn tell(&self, text: impl FnOnce() -> String) {
+        self.tell_some(|| Some(text()));
+    }
+
+    /// Adds a line to the story, if somebody listens and there is one.
+    pub fn tell_some(&self, text: impl FnOnce() -> Option<String>) {
+        let at_ms = self.agenda.now_ms();
+        if self.state().story.is_none() {
+            return;
+        }
+        let line = text().map(|text| Line { at_ms, text });
+        self.state().story.iter_mut().for_each(|story| story.extend(line.clone()));
+    }
+
+    /// Decides whether a fault strikes at this call.
+    pub fn strike(&self, site: Site, dice: &mut Dice) -> Option<Fault> {
+        let mut state = self.state();
+        state.calls += 1;
+        state.coverage.reached(site);
+        let known = crate::faults::at(site.port);
+        let fault = match state.plan.as_ref()? {
+            Plan::Never => {
+                let call = state.calls;
+                state.sites.push((call, site));
+                None
+            }
+            Plan::Once { call, fault } => {
+                (*call == state.calls && known.iter().any(|(known, _)| known == fault)).then_some(*fault)
+            }
+            Plan::AtChance { in_ten_thousand, only } => {
+                if dice.chance(*in_ten_thousand) {
+                    pick(known, only.as_deref(), dice)
+                } else {
+                    None
+                }
+            }
+        }?;
+        state.coverage.struck(site, fault);
+        drop(state);
+        self.tell(|| format!("    ⚡ {site}: {}", crate::story::of_fault(fault)));
+        Some(fault)
+    }
+}
+
+fn pick(known: &[(Fault, u64)], only: Option<&[Fault]>, dice: &mut Dice) -> Option<Fault> {
+    let all: u64 = known.iter().map(|(_, share)| share).sum();
+    let mut left = dice.below(all.max(1));
+    for (fault, share) in known {
+        if left < *share {
+            return only.is_none_or(|only| only.contains(fault)).then_some(*fault);
+        }
+        left -= share;
+    }
+    None
+}
+
+/// The operation of this full name.
+pub fn find(full_name: &str) -> Option<(&'static Service, &'static Operation)> {
+    let (service, operation) = full_name.split_once('.')?;
+    let service = SERVICES.iter().find(|known| known.name == service)?;
+    Some((service, service.operation(operation)?))
+}
+
+impl ServiceTable {
+    /// Moves what was committed since into the stream and the replica's backlog; answers the shards to be read.
+    pub fn take_changes(&self, now_ms: i64) -> Vec<usize> {
+        let mut to_read = Vec::new();
+        let mut stream = lock(&self.stream);
+        for change in self.twin.take_changes() {
+            lock(&self.pending).push_back((now_ms, change.clone()));
+            let known = stream.shard_of.len();
+            // By turn, not by hash: a partition's name may hold a key's id, which no seed decides.
+            let shard = *stream.shard_of.entry(change.key.partition.clone()).or_insert(known % SHARDS);
+            stream.written += 1;
+            let sequence = stream.written.to_string();
+            let shard_state = &mut stream.shards[shard];
+            shard_state.changes.push_back(StreamChange { sequence, old: change.old, new: change.new });
+            if !std::mem::replace(&mut shard_state.is_read, true) {
+                to_read.push(shard);
+            }
+        }
+        to_read
+    }
+
+    /// The next changes of a shard, at most so many; none ends its reading.
+    pub fn peek(&self, shard: usize, most: usize) -> Vec<StreamChange> {
+        let mut stream = lock(&self.stream);
+        let shard = &mut stream.shards[shard];
+        shard.is_read = !shard.changes.is_empty();
+        shard.changes.iter().take(most).cloned().collect()
+    }
+
+    /// Forgets the changes of a shard that come before this sequence, or so many if none is said.
+    pub fn forget(&self, shard: usize, read: usize, until: Option<&str>) {
+        let mut stream = lock(&self.stream);
+        let changes = &mut stream.shards[shard].changes;
+        for _ in 0..read {
+            if changes.front().is_some_and(|change| Some(change.sequence.as_str()) != until) {
+                changes.pop_front();
+            } else {
+                break;
+            }
+        }
+    }
+
+    /// The table as a lagging reader sees it: without some of the newest changes; with gaps, any of them, though
+    /// each item still changes in order.
+    pub async fn lagging(&self, now_ms: i64, gapped: bool, dice: &mut Dice) -> &Twin {
+        let mut left = VecDeque::new();
+        let mut held: Vec<Key> = Vec::new();
+        let mut stopped = false;
+        let pending = std::mem::take(&mut *lock(&self.pending));
+        for (at_ms, change) in pending {
+            let is_old = at_ms + MOST_LAG_MS < now_ms;
+            let holds_back = if gapped {
+                held.contains(&change.key) || dice.chance(5_000)
+            } else {
+                stopped || dice.chance(5_000)
+            };
+            if holds_back && !is_old {
+                held.push(change.key.clone());
+                stopped = true;
+                left.push_back((at_ms, change));
+                continue;
+            }
+            apply(&self.lagging, change).await;
+        }
+        *lock(&self.pending) = left;
+        &self.lagging
+    }
+
+    /// Puts these items into table and replica as they are, without a stream.
+    pub async fn restore(&self, items: &[Item]) {
+        for item in items {
+            for twin in [&self.twin, &self.lagging] {
+                let put = Write::Put(item.clone(), store::Condition::Always);
+                twin.commit_now(&[put]).await;
+                twin.take_changes();
+            }
+        }
+    }
+}
+
+async fn apply(twin: &Twin, change: Change) {
+    let write = match change.new {
+        Some(item) => Write::Put(item, store::Condition::Always),
+        None => Write::Delete(change.key, store::Condition::Always),
+    };
+    twin.commit_now(&[write]).await;
+    twin.take_changes();
+}
+
+/// Writes that cannot fail.
+trait CommitNow {
+    async fn commit_now(&self, writes: &[Write]);
+}
+
+impl CommitNow for Twin {
+    async fn commit_now(&self, writes: &[Write]) {
+        store::Table::commit(self, writes).await.expect("an unconditional write of a stored item");
+    }
+}

@@ -1,0 +1,108 @@
+//! Histories that are always run, histories that nobody has run before, and faults placed one by one.
+//!
+//! `make soak` runs on where this stops. A failure prints the command that replays it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::arithmetic_side_effects,
+    reason = "a test that fails should fail loudly"
+)]
+
+use simulation::{
+    faults::{Coverage, Plan},
+    history::{Plot, run},
+    hunt::{self, Failure, STEPS},
+    scripts::{self, SCRIPTS},
+    story,
+};
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+
+fn hold(failure: Option<Failure>) {
+    if let Some(failure) = failure {
+        let first = hunt::command(&failure.plot);
+        let shortest = hunt::shorten(failure);
+        let command = hunt::command(&shortest.plot);
+        panic!("{first}\nshortest found: {command}\n{:#?}", shortest.findings);
+    }
+}
+
+fn hold_seeds(seeds: impl Iterator<Item = u64>) {
+    for seed in seeds {
+        hold(hunt::try_seed(seed, STEPS, &mut Coverage::default()));
+    }
+}
+
+/// A number that differs from one run to the next.
+#[allow(clippy::disallowed_methods, reason = "only to choose a seed, which a failure prints")]
+fn fresh() -> u64 {
+    RandomState::new().build_hasher().finish() >> 1
+}
+
+#[test]
+fn known_histories_come_to_a_good_end() {
+    hold_seeds(1..=50);
+}
+
+#[test]
+fn new_histories_come_to_a_good_end() {
+    let first = fresh();
+    hold_seeds(first..first + 50);
+}
+
+/// Seeds whose histories once failed, each with the fault that it found.
+#[test]
+fn histories_that_once_failed_come_to_a_good_end() {
+    for (seed, steps) in REGRESSIONS {
+        hold(hunt::try_seed(*seed, *steps, &mut Coverage::default()));
+    }
+}
+
+const REGRESSIONS: &[(u64, u64)] = &[];
+
+#[test]
+fn a_history_is_the_same_when_it_is_run_again() {
+    let plot = Plot::of_seed(7, 60);
+    let (first, second) = (run(&plot, true), run(&plot, true));
+    assert_eq!(story::told(&first.story), story::told(&second.story));
+    assert!(first.coverage.faults() > 0, "a history without faults shows nothing");
+}
+
+/// Every script, with a share of the places where a fault can strike: another share each time. `make simulate-places`
+/// leaves out none.
+#[test]
+fn faults_placed_one_by_one_are_healed() {
+    const SHARE: usize = 30;
+    let offset = usize::try_from(fresh() % 30).unwrap();
+    for script in SCRIPTS {
+        let (_, places) = scripts::places(script);
+        assert!(!places.is_empty(), "nothing can go wrong in {}", script.0);
+        for (call, fault) in places.into_iter().skip(offset).step_by(SHARE) {
+            let plot = Plot { plan: Plan::Once { call, fault }, ..scripts::plot(script) };
+            let failure = hunt::try_plot(&plot, &mut Coverage::default());
+            assert!(
+                failure.is_none(),
+                "{}: {fault:?} at call {call}: {:#?}",
+                script.0,
+                failure.unwrap().findings
+            );
+        }
+    }
+}
+
+/// Every operation of every service is run by some script, but for those of the bank, which is not ours.
+#[test]
+fn every_operation_is_in_a_script() {
+    let mut coverage = Coverage::default();
+    for script in SCRIPTS {
+        coverage.join(&run(&scripts::plot(script), false).coverage);
+    }
+    let reached = coverage.operations();
+    for service in simulation::world::SERVICES.iter().filter(|service| service.name != "bank-simulator") {
+        for operation in service.operations {
+            let name = (service.name, operation.name);
+            assert!(reached.contains(&name), "no script runs {}.{}", name.0, name.1);
+        }
+    }
+}
