@@ -58,8 +58,9 @@ pub struct Listing<T> {
 
 /// The cursor of a position, for one query: name everything that the query depends on, the caller too.
 pub fn cursor(key: &ServiceKey, query: &[&str], position: &Item) -> Result<String, Problem> {
-    let text = serde_json::to_string(position).map_err(Problem::internal)?;
-    Ok(key.sign(&purpose(query), &text))
+    // An item has no order of its own, a JSON value does: one position has one cursor.
+    let value = serde_json::to_value(position).map_err(Problem::internal)?;
+    Ok(key.sign(&purpose(query), &value.to_string()))
 }
 
 /// The position of a cursor that was made for the same query, or a problem that names the field.
