@@ -121,7 +121,9 @@ async fn of_all(
     found.truncate(limit);
     let next = found.last().filter(|_| more).map(|last| {
         let place = items::place(last.registered.at, last.franchise_id);
-        Item::from(std::collections::HashMap::from([(NEXT.to_owned(), AttributeValue::S(place))]))
+        let mut position = Item::default();
+        position.insert(NEXT.to_owned(), AttributeValue::S(place));
+        position
     });
     Ok((found, next))
 }
