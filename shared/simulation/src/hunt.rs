@@ -36,6 +36,10 @@ pub fn try_plot(plot: &Plot, coverage: &mut Coverage) -> Option<Failure> {
 
 /// Leaves out what the failure does not need: halves of the steps, then single ones, then kinds of faults.
 pub fn shorten(failure: Failure) -> Failure {
+    shorten_by(failure, |plot| try_plot(plot, &mut Coverage::default()))
+}
+
+fn shorten_by(failure: Failure, try_plot: impl Fn(&Plot) -> Option<Failure>) -> Failure {
     let judges: BTreeSet<_> = failure.findings.iter().map(|finding| finding.judge).collect();
     let mut shortest = failure;
     let mut tries = 0;
@@ -44,9 +48,8 @@ pub fn shorten(failure: Failure) -> Failure {
         if tries > MOST_TRIES {
             return false;
         }
-        let found = try_plot(&plot, &mut Coverage::default());
         let same = |failure: &Failure| failure.findings.iter().any(|finding| judges.contains(finding.judge));
-        found.filter(same).map(|found| *shortest = found).is_some()
+        try_plot(&plot).filter(same).map(|found| *shortest = found).is_some()
     };
     let mut chunk = shortest.plot.steps.len().div_ceil(2);
     while chunk > 0 {
@@ -94,4 +97,25 @@ pub fn command(plot: &Plot) -> String {
     let faults = if faults.is_empty() { "none".to_owned() } else { faults.join(",") };
     let steps = plot.steps.iter().map(|step| step.number + 1).max().unwrap_or_default().max(STEPS);
     format!("make simulate SEED={} STEPS={steps} ONLY={} FAULTS={faults}", plot.seed, numbers.join(","))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_made_as_short_as_its_cause() {
+        let plot = Plot { plan: Plan::AtChance { in_ten_thousand: 100, only: None }, ..Plot::of_seed(3, 40) };
+        // It takes two of the steps and one kind of fault.
+        let fails = |plot: &Plot| {
+            let has = |number| plot.steps.iter().any(|step| step.number == number);
+            let cause = has(4) && has(33) && kinds(&plot.plan).contains(&Fault::AnswerLost);
+            let findings = vec![Finding { judge: "ledger", text: String::new() }];
+            cause.then(|| Failure { plot: plot.clone(), findings })
+        };
+        let shortest = shorten_by(fails(&plot).unwrap(), fails).plot;
+        let numbers: Vec<u64> = shortest.steps.iter().map(|step| step.number).collect();
+        assert_eq!((numbers, kinds(&shortest.plan)), (vec![4, 33], vec![Fault::AnswerLost]));
+        assert_eq!(command(&shortest), "make simulate SEED=3 STEPS=34 ONLY=4,33 FAULTS=answerLost");
+    }
 }
