@@ -31,9 +31,7 @@ pub fn judge(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
             if let Err(why) = wallet.take(entry, asked, &limits) {
                 findings.push(format!("{name} entry {}: {why}", entry.sequence));
             }
-            let standing = &entry.standing;
-            let told = [standing.balance, standing.expected, standing.held].map(|amount| amount.amount());
-            let own = [wallet.balance, sum(&wallet.expected), sum(&wallet.held)];
+            let (own, told) = (wallet.standing(&entry.standing.day), told(entry));
             if own != told {
                 findings.push(format!(
                     "{name} entry {}: the model has {own:?}, it says {told:?}",
@@ -49,6 +47,23 @@ pub fn judge(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
             findings.push(format!("{name} still holds money for {saga}"));
         }
     }
+}
+
+/// Balance, expected, held; recharged and sent, each on the entry's day and in its month.
+type Numbers = [u64; 7];
+
+fn told(entry: &Entry) -> Numbers {
+    let standing = &entry.standing;
+    [
+        standing.balance,
+        standing.expected,
+        standing.held,
+        standing.recharged_today,
+        standing.recharged_this_month,
+        standing.transferred_today,
+        standing.transferred_this_month,
+    ]
+    .map(|amount| amount.amount())
 }
 
 fn sum(open: &BTreeMap<String, (u64, SeoulDay)>) -> u64 {
@@ -134,6 +149,19 @@ impl Wallet {
             Kind::Refused => self.justify(entry.refusal, asked, &day, limits)?,
         }
         Ok(())
+    }
+
+    fn standing(&self, day: &SeoulDay) -> Numbers {
+        let of = |sums: &BTreeMap<String, u64>, period: &str| sums.get(period).copied().unwrap_or_default();
+        [
+            self.balance,
+            sum(&self.expected),
+            sum(&self.held),
+            of(&self.recharged, day.as_str()),
+            of(&self.recharged, day.month()),
+            of(&self.sent, day.as_str()),
+            of(&self.sent, day.month()),
+        ]
     }
 
     /// What was expected will not come, or what was held is free; a hold that was never made releases nothing.
