@@ -61,8 +61,8 @@ pub const ACTIONS: &[Action] = &[
     action!(25, move_money_at_the_bank_by_event),
     action!(25, list_firmbankings),
     // Franchise.
-    action!(25, open_a_franchise),
-    action!(40, change_a_franchise),
+    action!(35, open_a_franchise),
+    action!(60, change_a_franchise),
     action!(8, close_a_franchise),
     action!(15, read_franchises),
     // The bank's own troubles.
@@ -370,18 +370,26 @@ async fn open_a_franchise(player: Player) {
     player.as_person(who).ask(Ask::new("POST", "/v1/franchises").key(key).json(body)).await;
 }
 
+/// One change, and now and then another one by somebody else at the same moment.
 async fn change_a_franchise(player: Player) {
     let Some(place) = franchise(&player) else { return };
+    if player.dice().chance(4_000) {
+        let (other, place) = (player.clone().as_person(0), place.clone());
+        let cycle = json!({ "settlementCycle": { "kind": "weekly", "weekday": "friday" } });
+        player.world.agenda.spawn(async move {
+            other.ask(Ask::new("PATCH", place).json(cycle)).await;
+        });
+    }
     let day = player.dice().between(0, 40) * 86_400;
     let day = Timestamp::from_millis(player.world.agenda.now_ms()).plus_seconds(day).seoul_day();
-    let (what, fee) = {
+    let (is_contact, fee) = {
         let mut dice = player.dice();
-        (dice.below(3), dice.below(1_001))
+        (dice.chance(5_000), dice.below(1_001))
     };
-    let body = match what {
-        0 => json!({ "contact": contact(&player) }),
-        1 => json!({ "settlementCycle": { "kind": "weekly", "weekday": "friday" } }),
-        _ => json!({ "feeBps": fee, "feeFrom": day }),
+    let body = if is_contact {
+        json!({ "contact": contact(&player) })
+    } else {
+        json!({ "feeBps": fee, "feeFrom": day })
     };
     player.as_person(0).ask(Ask::new("PATCH", place).json(body)).await;
 }
