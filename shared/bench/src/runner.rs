@@ -9,7 +9,7 @@ use crate::{
 };
 use anyhow::{Context as _, Result, ensure};
 use aws::queues::resource_name;
-use contract::{Operation, http};
+use contract::{Operation, Reference, http};
 use kernel::id::MembershipId;
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, future::Future, sync::Arc};
@@ -93,7 +93,7 @@ impl Runner {
         Ok(serde_json::from_str(&answer.body).unwrap_or_default())
     }
 
-    /// By a direct call under a reference; answers the body.
+    /// By a direct call under a reference that is born now; answers the body.
     pub async fn direct(
         &mut self,
         operation: &str,
@@ -101,16 +101,26 @@ impl Runner {
         reference: &str,
         body: Value,
     ) -> Result<Value> {
-        let mut event = json!({
+        let birth = contract::ports::Clock::now(&*self.world);
+        let reference = Reference { id: reference.to_owned(), birth };
+        self.step(operation, case, (!reference.id.is_empty()).then_some(&reference), body).await
+    }
+
+    /// By a direct call for a step of a saga; answers the body.
+    pub async fn step(
+        &mut self,
+        operation: &str,
+        case: &str,
+        reference: Option<&Reference>,
+        body: Value,
+    ) -> Result<Value> {
+        let event = json!({
             "operation": operation,
             "caller": "bench.bench",
             "traceparent": self.world.trace().traceparent(),
+            "reference": reference,
             "body": body,
         });
-        if !reference.is_empty() {
-            let birth = contract::ports::Clock::now(&*self.world);
-            event["reference"] = json!({ "id": reference, "birth": birth });
-        }
         let answer = self.handle(operation, case, event).await?;
         let done = answer.get("done").cloned();
         done.with_context(|| format!("{operation}, {case}: {answer}"))

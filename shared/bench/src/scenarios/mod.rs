@@ -1,6 +1,7 @@
 //! The cases that are measured: one file per service, in the order of a story.
 
 pub mod banking;
+pub mod franchise;
 pub mod membership;
 pub mod money;
 
@@ -31,6 +32,7 @@ pub async fn all(runner: &mut Runner) -> Result<Cast> {
     let cast = Cast { member, other, account };
     money::run(runner, &cast).await?;
     banking::run_after_money(runner, &cast).await?;
+    franchise::run(runner, &cast, &operator).await?;
     Ok(cast)
 }
 

@@ -38,6 +38,8 @@ pub async fn run(runner: &mut Runner, cast: &Cast) -> Result<()> {
     });
     runner.direct("money.transferMoney", "usual", "bench/transfer/1", transfer.clone()).await?;
     runner.direct("money.transferMoney", "usual, chains of many", "bench/transfer/2", transfer).await?;
+    withdrawals(runner, cast).await?;
+    holds(runner, cast).await?;
     runner.plain("money.sweepMoneyRequests", "scan, nothing forgotten", json!({})).await?;
     let key = json!({ "partition": text(&first, "moneyRequestId")?, "sort": "request" });
     runner.direct("money.republish", "one item", "", json!({ "keys": [key] })).await?;
@@ -86,6 +88,42 @@ async fn by_event(runner: &mut Runner, cast: &Cast) -> Result<()> {
     let order = request("POST", "/v1/money/increases/by-event", Some(&cast.member), "recharge-4", &body);
     runner.route("money.increaseMoneyRequestByEvent", "usual", order, 202).await?;
     runner.fact("money.onMoneyIncreaseRequested", "usual", "money.increaseRequested.v1").await
+}
+
+/// To the linked account, directly and by event.
+async fn withdrawals(runner: &mut Runner, cast: &Cast) -> Result<()> {
+    let body = json!({ "bankAccountId": cast.account, "amount": won(3_000) });
+    let order = |path: &str, key: &str| request("POST", path, Some(&cast.member), key, &body);
+    let direct = "money.decreaseMoneyRequest";
+    let path = "/v1/money/decreases";
+    runner.route(direct, FAST, order(path, "withdrawal-1"), 201).await?;
+    runner.route(direct, "repeated", order(path, "withdrawal-1"), 201).await?;
+    set_bank(runner, "decline", 1).await?;
+    runner.route(direct, "the bank declines", order(path, "withdrawal-2"), 422).await?;
+    let order = order("/v1/money/decreases/by-event", "withdrawal-3");
+    runner.route("money.decreaseMoneyRequestByEvent", "usual", order, 202).await?;
+    runner.fact("money.onMoneyDecreaseRequested", "usual", "money.decreaseRequested.v1").await
+}
+
+/// A hold that is posted in part, and one that is given up.
+async fn holds(runner: &mut Runner, cast: &Cast) -> Result<()> {
+    let member = cast.member.id;
+    let hold = json!({ "membershipId": member, "amount": won(2_000) });
+    let credit = json!({ "kind": "feeRevenue" });
+    let post = json!({ "membershipId": member, "amount": won(1_500), "credit": credit });
+    let release = json!({ "membershipId": member });
+    for (number, operation, case, close) in
+        [(1, "money.postHold", "a part of it", post), (2, "money.releaseHold", "usual", release)]
+    {
+        let birth = contract::ports::Clock::now(&*runner.world);
+        let reference = contract::Reference { id: format!("bench/hold/{number}"), birth };
+        runner.step("money.holdMoney", "usual", Some(&reference), hold.clone()).await?;
+        runner.step(operation, case, Some(&reference), close).await?;
+    }
+    let mut first = false;
+    // The same case twice: one row is enough.
+    runner.rows.retain(|row| row.operation != "money.holdMoney" || !std::mem::replace(&mut first, true));
+    Ok(())
 }
 
 async fn reads(runner: &mut Runner, cast: &Cast, first: &Value) -> Result<()> {
