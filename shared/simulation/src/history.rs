@@ -337,9 +337,13 @@ impl Theatre {
         let until_ms = self.world.agenda.now_ms() + length_ms + 60_000;
         self.pass_time(until_ms);
         self.rest();
-        let before = self.world.state().published.clone();
+        // The story ends here: what follows is the outbox's judge at work.
+        let (story, before) = {
+            let mut state = self.world.state();
+            (state.story.take().unwrap_or_default(), state.published.clone())
+        };
         self.publish_everything();
-        self.end(before)
+        self.end(story, before)
     }
 
     /// Lets time pass, schedules included; answers whether something is still to be done.
@@ -438,7 +442,7 @@ impl Theatre {
         SERVICES.iter().map(|service| (service.name, self.world.table(service.name).twin.items())).collect()
     }
 
-    fn end(self, before: Vec<Envelope>) -> Ended {
+    fn end(self, story: Vec<Line>, before: Vec<Envelope>) -> Ended {
         let items = self.items();
         let mut state = self.world.state();
         let mut lost = std::mem::take(&mut state.dead);
@@ -454,7 +458,7 @@ impl Theatre {
             coverage: std::mem::take(&mut state.coverage),
             sites: std::mem::take(&mut state.sites),
             calls: state.calls,
-            story: state.story.take().unwrap_or_default(),
+            story,
             config: state.config.clone(),
         }
     }
