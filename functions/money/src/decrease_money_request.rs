@@ -5,7 +5,7 @@
 
 use crate::{
     items::Direction,
-    recharge::{self, MoneyOrder, MoneyRequestView},
+    money_requests::{self, MoneyOrder, MoneyRequestView},
 };
 use contract::{Access, Call, Context, Method, Operation, Problem, Reply, Scope, Trigger, handled_by};
 use events::{Fact, money::MoneyDecreased};
@@ -21,12 +21,12 @@ pub const OPERATION: Operation = Operation {
     refuses: crate::refusals::WITHDRAWAL_CODES,
     idempotent: true,
     timeout_seconds: 15,
-    ..recharge::advances(handled_by!(decrease_money_request))
+    ..money_requests::advances(handled_by!(decrease_money_request))
 };
 
 async fn decrease_money_request(
     context: &Context,
     call: Call<MoneyOrder>,
 ) -> Result<Reply<MoneyRequestView>, Problem> {
-    recharge::request(context, call, Direction::Withdrawal).await
+    money_requests::request(context, call, Direction::Withdrawal).await
 }

@@ -1,6 +1,6 @@
 //! `GET /v1/money/requests/{moneyRequestId}`: how far a recharge or withdrawal is.
 
-use crate::recharge::{self, MoneyRequestView};
+use crate::money_requests::{self, MoneyRequestView};
 use contract::{
     Access, Call, Context, Grant, Method, Operation, Problem, Reply, Scope, Trigger, handled_by, problem,
 };
@@ -31,7 +31,8 @@ async fn find_money_request(
     context: &Context,
     call: Call<Question>,
 ) -> Result<Reply<MoneyRequestView>, Problem> {
-    let record = recharge::find(context, call.body.money_request_id).await?.ok_or(&problem::NOT_FOUND)?;
+    let record =
+        money_requests::find(context, call.body.money_request_id).await?.ok_or(&problem::NOT_FOUND)?;
     call.caller.owns(record.membership_id)?;
     Ok(Reply::ok(MoneyRequestView::from(&record)))
 }

@@ -5,7 +5,7 @@
 
 use crate::{
     items::Direction,
-    recharge::{self, MoneyOrder, MoneyRequestView},
+    money_requests::{self, MoneyOrder, MoneyRequestView},
 };
 use contract::{Access, Call, Context, Grant, Method, Operation, Problem, Reply, Scope, Trigger, handled_by};
 use events::{Fact, money::MoneyIncreaseRequested};
@@ -27,5 +27,5 @@ async fn increase_money_request_by_event(
     context: &Context,
     call: Call<MoneyOrder>,
 ) -> Result<Reply<MoneyRequestView>, Problem> {
-    recharge::request_by_event(context, call, Direction::Recharge).await
+    money_requests::request_by_event(context, call, Direction::Recharge).await
 }

@@ -1,8 +1,8 @@
 //! Wallets: recharges, withdrawals, transfers, balances, and the ledger behind them.
 //!
 //! A wallet is an append-only chain of entries (domain/ledger.rs decides them, chains.rs reads and grows them). A
-//! recharge or withdrawal is a saga over the chain and the bank (recharge.rs). Other services transfer and hold money.
-//! Everything else reads.
+//! recharge or withdrawal is a saga over the chain and the bank (money_requests.rs). Other services transfer and hold
+//! money. Everything else reads.
 
 mod chains;
 mod create_member_money;
@@ -17,6 +17,7 @@ mod holds;
 mod increase_money_request;
 mod increase_money_request_by_event;
 pub mod items;
+mod money_requests;
 mod on_firmbanking_failed;
 mod on_firmbanking_succeeded;
 mod on_membership_registered;
@@ -24,7 +25,6 @@ mod on_money_decrease_requested;
 mod on_money_increase_requested;
 mod outbox;
 mod post_hold;
-mod recharge;
 pub mod refusals;
 mod relay_outbox;
 mod release_hold;

@@ -3,7 +3,7 @@
 //! The fact only says that it is worth asking: the saga reads the outcome from banking under its own reference, so
 //! that a repeated, late or reordered fact changes nothing.
 
-use crate::recharge;
+use crate::money_requests;
 use contract::{Call, Context, Operation, Problem, Reply, Trigger, handled_by};
 use events::{Envelope, Fact, banking::FirmbankingFailed};
 
@@ -12,13 +12,13 @@ pub const OPERATION: Operation = Operation {
     name: "onFirmbankingFailed",
     summary: "Goes on with the recharge or withdrawal whose firmbanking has failed",
     triggers: &[Trigger::Fact(FirmbankingFailed::TYPE)],
-    ..recharge::advances(handled_by!(on_firmbanking_failed))
+    ..money_requests::advances(handled_by!(on_firmbanking_failed))
 };
 
 async fn on_firmbanking_failed(
     context: &Context,
     call: Call<Envelope<FirmbankingFailed>>,
 ) -> Result<Reply<()>, Problem> {
-    recharge::advance_by_reference(context, &call, &call.body.data.reference).await?;
+    money_requests::advance_by_reference(context, &call, &call.body.data.reference).await?;
     Ok(Reply::done())
 }

@@ -2,7 +2,7 @@
 //!
 //! Delivery is at least once and in any order: a recharge that is done already is left as it is.
 
-use crate::recharge;
+use crate::money_requests;
 use contract::{Call, Context, Operation, Problem, Reply, Trigger, handled_by};
 use events::{Envelope, Fact, money::MoneyIncreaseRequested};
 
@@ -11,13 +11,13 @@ pub const OPERATION: Operation = Operation {
     name: "onMoneyIncreaseRequested",
     summary: "Carries out a recharge that was stored for an event",
     triggers: &[Trigger::Fact(MoneyIncreaseRequested::TYPE)],
-    ..recharge::advances(handled_by!(on_money_increase_requested))
+    ..money_requests::advances(handled_by!(on_money_increase_requested))
 };
 
 async fn on_money_increase_requested(
     context: &Context,
     call: Call<Envelope<MoneyIncreaseRequested>>,
 ) -> Result<Reply<()>, Problem> {
-    recharge::advance_announced(context, &call, call.body.data.money_request_id).await?;
+    money_requests::advance_announced(context, &call, call.body.data.money_request_id).await?;
     Ok(Reply::done())
 }

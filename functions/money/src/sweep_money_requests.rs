@@ -5,7 +5,7 @@
 
 use crate::{
     items::MoneyRequest,
-    recharge::{self, MoneyRequestView},
+    money_requests::{self, MoneyRequestView},
 };
 use contract::{
     Call, Context, Grant, Operation, Problem, Reply, Trigger, handled_by,
@@ -23,7 +23,7 @@ pub const OPERATION: Operation = Operation {
     triggers: &[Trigger::Queue, Trigger::Schedule("rate(1 hour)")],
     grants: &[Grant::ReadTable, Grant::WriteTable, Grant::ScanTable, Grant::Enqueue(NAME)],
     timeout_seconds: 60,
-    ..recharge::advances(handled_by!(sweep_money_requests))
+    ..money_requests::advances(handled_by!(sweep_money_requests))
 };
 
 /// The operation's full name.
@@ -51,8 +51,8 @@ async fn sweep_money_requests(context: &Context, call: Call<Sweep>) -> Result<Re
     let mut advanced = Vec::new();
     if let Some(id) = call.body.money_request_id {
         // A record that is gone, or done by now, needs nothing.
-        if let Some(record) = recharge::find(context, id).await?.filter(|record| !record.is_final()) {
-            advanced.push(MoneyRequestView::from(&recharge::advance(context, &call, record).await?));
+        if let Some(record) = money_requests::find(context, id).await?.filter(|record| !record.is_final()) {
+            advanced.push(MoneyRequestView::from(&money_requests::advance(context, &call, record).await?));
         }
         return Ok(Reply::ok(Swept { advanced }));
     }
@@ -61,7 +61,8 @@ async fn sweep_money_requests(context: &Context, call: Call<Sweep>) -> Result<Re
         for item in items.into_iter().filter(|item| kind_of(item) == MoneyRequest::KIND) {
             let record: MoneyRequest = store::read(item)?;
             if is_overdue(&record, &call) {
-                advanced.push(MoneyRequestView::from(&recharge::advance(context, &call, record).await?));
+                advanced
+                    .push(MoneyRequestView::from(&money_requests::advance(context, &call, record).await?));
             }
         }
     }
