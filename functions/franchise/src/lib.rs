@@ -9,7 +9,6 @@ mod close_franchise;
 mod domain;
 mod find_franchise;
 mod find_franchises;
-mod input;
 mod items;
 mod modify_franchise;
 mod outbox;

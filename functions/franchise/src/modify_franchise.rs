@@ -7,15 +7,14 @@
 use crate::{
     answers, bank_accounts,
     domain::{Contact, Name, Refusal, fees},
-    input::given,
     items::{self, Franchise},
     refusals,
     settings::Settings,
     vault,
 };
 use contract::{
-    Access, Call, Context, Grant, Method, Operation, Problem, Reply, Scope, Trigger, handled_by, peers,
-    problem,
+    Access, Call, Context, Grant, Method, Operation, Problem, Reply, Scope, Trigger, call::given, handled_by,
+    peers, problem,
 };
 use events::{
     Fact,
@@ -99,7 +98,7 @@ async fn modify_franchise(
         if franchise.is_closed() {
             return Err(Refusal::Closed.into());
         }
-        if !matches(call.if_match.as_deref(), franchise.version) {
+        if !call.may_change(franchise.version) {
             return Err(Refusal::Changed.into());
         }
         let Some(modified) = modify(context, &call, &key, &franchise)? else {
@@ -137,10 +136,6 @@ fn check_fee(call: &Call<ModifyFranchise>, settings: &Settings) -> Result<(), Re
             Err(Refusal::Invalid("/feeBps", "must say which fee holds from then on".to_owned()))
         }
     }
-}
-
-fn matches(if_match: Option<&str>, version: u64) -> bool {
-    if_match.is_none_or(|tag| tag == "*" || tag == version.to_string())
 }
 
 /// The franchise with the changes, or none if there is nothing to change.

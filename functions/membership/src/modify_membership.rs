@@ -12,12 +12,13 @@ use crate::{
     refusals,
 };
 use contract::{
-    Access, Call, Context, Grant, Method, Operation, Problem, Reply, Scope, Trigger, handled_by, problem,
+    Access, Call, Context, Grant, Method, Operation, Problem, Reply, Scope, Trigger, call::given, handled_by,
+    problem,
 };
 use events::{Fact, membership::MembershipModified};
 use kernel::id::MembershipId;
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use store::{CommitError, Condition, Write, seal::ServiceKey};
 
 /// How often it is decided again because somebody else changed the member first.
@@ -56,11 +57,6 @@ pub struct ModifyMembership {
     pub address: Option<String>,
 }
 
-/// A field that may be missing but not null: null could mean "wipe it", which nothing here does.
-fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
-    String::deserialize(deserializer).map(Some)
-}
-
 async fn modify_membership(
     context: &Context,
     call: Call<ModifyMembership>,
@@ -73,7 +69,7 @@ async fn modify_membership(
     for _ in 0..TRIES {
         let member = items::active_member(&*context.table, input.membership_id).await?;
         let member = member.ok_or(&problem::NOT_FOUND)?;
-        if !matches(call.if_match.as_deref(), member.version) {
+        if !call.may_change(member.version) {
             return Err(Refusal::Changed.into());
         }
         let Some(modified) = modify(context, &call, &key, &member, &changes)? else {
@@ -90,10 +86,6 @@ async fn modify_membership(
         }
     }
     Err(Problem::unavailable("the member kept changing"))
-}
-
-fn matches(if_match: Option<&str>, version: u64) -> bool {
-    if_match.is_none_or(|tag| tag == "*" || tag == version.to_string())
 }
 
 /// The member with the changes, or none if there is nothing to change.

@@ -4,7 +4,7 @@ use crate::{Problem, problem};
 use data_encoding::HEXLOWER;
 use kernel::{Id, IdKind, Timestamp, id::MembershipId};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use std::fmt;
 
@@ -183,6 +183,11 @@ impl<I> Call<I> {
         Ok(Id::derive(&[&self.caller.to_string(), &self.operation, key.as_str()]))
     }
 
+    /// Whether the call may change a thing at this version: it named no other one in If-Match.
+    pub fn may_change(&self, version: u64) -> bool {
+        self.if_match.as_ref().is_none_or(|tag| tag == "*" || *tag == version.to_string())
+    }
+
     /// The same call with another input.
     pub fn with<J>(self, body: J) -> Call<J> {
         self.split().1.with_body(body)
@@ -267,6 +272,11 @@ fn input_problem(error: &serde_path_to_error::Error<serde_json::Error>) -> Probl
         (_, None) => detail,
     };
     Problem::fields(vec![crate::FieldError { pointer, code: code.into(), detail }])
+}
+
+/// Reads a field that may be missing but not null: null could mean "wipe it", which no operation does.
+pub fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }
 
 /// A JSON pointer's step to a field (RFC 6901, section 3).

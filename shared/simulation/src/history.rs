@@ -8,7 +8,7 @@ use crate::{
     people::{Crowd, Player, Seen},
     platform::{self, Around},
     random::{Dice, Stream},
-    world::{DeadLetter, Line, SERVICES, World, find},
+    world::{DeadLetter, Line, SERVICES, World, find, lock},
 };
 use contract::{
     Operation, Service, Trigger,
@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
     io,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, Mutex, OnceLock},
 };
 use store::Item;
 
@@ -81,8 +81,6 @@ pub struct Ended {
     pub coverage: Coverage,
     /// Every call in order, with its number, while nothing was to strike.
     pub sites: Vec<(u64, Site)>,
-    /// How many calls were made.
-    pub calls: u64,
     /// The story, if it was asked for.
     pub story: Vec<Line>,
     /// The limits that money went by.
@@ -181,7 +179,7 @@ struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl io::Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(bytes);
+        lock(&self.0).extend_from_slice(bytes);
         Ok(bytes.len())
     }
 
@@ -208,7 +206,7 @@ pub fn run(plot: &Plot, telling: bool) -> Ended {
     let beginning = BEGINNING.get_or_init(begin);
     let log = Log::default();
     let mut ended = logged(&log, || Theatre::new(beginning, plot, telling).run(plot));
-    ended.log = String::from_utf8_lossy(&log.0.lock().unwrap_or_else(PoisonError::into_inner)).into_owned();
+    ended.log = String::from_utf8_lossy(&lock(&log.0)).into_owned();
     ended
 }
 
@@ -389,10 +387,6 @@ impl Theatre {
         while self.world.agenda.now_ms() < last_ms {
             let busy = self.pass_time(self.world.agenda.now_ms() + HOUR_MS);
             let dead = std::mem::take(&mut self.world.state().dead);
-            let dead: Vec<_> = dead
-                .into_iter()
-                .filter(|letter| !matches!(letter, DeadLetter::Message { is_poison: true, .. }))
-                .collect();
             if dead.is_empty() && !busy && judges::nothing_is_open(&self.items()) {
                 return;
             }
@@ -445,8 +439,7 @@ impl Theatre {
     fn end(self, story: Vec<Line>, before: Vec<Envelope>) -> Ended {
         let items = self.items();
         let mut state = self.world.state();
-        let mut lost = std::mem::take(&mut state.dead);
-        lost.retain(|letter| !matches!(letter, DeadLetter::Message { is_poison: true, .. }));
+        let lost = std::mem::take(&mut state.dead);
         Ended {
             items,
             seen: self.crowd.seen().clone(),
@@ -457,7 +450,6 @@ impl Theatre {
             log: String::new(),
             coverage: std::mem::take(&mut state.coverage),
             sites: std::mem::take(&mut state.sites),
-            calls: state.calls,
             story,
             config: state.config.clone(),
         }

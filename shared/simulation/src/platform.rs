@@ -311,9 +311,10 @@ pub fn deliver(
             }
         }
         world.tell(|| format!("    a message for {}.{} is given up", service.name, operation.name));
-        let letter =
-            DeadLetter::Message { service: service.name, operation: operation.name, body, is_poison };
-        world.state().dead.push(letter);
+        if !is_poison {
+            let letter = DeadLetter::Message { service: service.name, operation: operation.name, body };
+            world.state().dead.push(letter);
+        }
     });
 }
 

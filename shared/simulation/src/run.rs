@@ -4,7 +4,7 @@ use crate::{
     agenda::TaskId,
     faults::{Fault, Port, Site},
     random::{Dice, Stream},
-    world::{AUDIENCE, BANK, ISSUER, ServiceTable, World},
+    world::{AUDIENCE, BANK, ISSUER, ServiceTable, World, lock},
 };
 use async_trait::async_trait;
 use contract::{
@@ -23,7 +23,7 @@ use std::{
     collections::BTreeMap,
     future::pending,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicI64, Ordering},
     },
 };
@@ -44,10 +44,6 @@ pub struct Run {
     entropy: Mutex<Dice>,
     counts: Mutex<BTreeMap<Port, u32>>,
     skew_ms: AtomicI64,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A text as a number, the same in every build (FNV-1a).

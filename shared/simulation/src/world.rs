@@ -103,7 +103,7 @@ pub struct Line {
     pub text: String,
 }
 
-/// What a queue or a stream gave up.
+/// What a queue or a stream gave up and a person can give another chance: not what nobody could ever read.
 #[derive(Clone, Debug)]
 pub enum DeadLetter {
     /// A message.
@@ -114,8 +114,6 @@ pub enum DeadLetter {
         operation: &'static str,
         /// What it says.
         body: Value,
-        /// Whether nobody could ever read it.
-        is_poison: bool,
     },
     /// Changes of a table: pointers only, the changes themselves are gone.
     Changes {
@@ -147,7 +145,8 @@ struct Shard {
     is_read: bool,
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+/// Locks. Nobody leaves a lock in disorder: a panic ends the history.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
