@@ -6,11 +6,14 @@
 
 use crate::{
     domain::{Chain, Decision, Entry, Kind, Limits, Order, decide, refuse},
-    items::{entry_key, wallet_of},
+    items::entry_key,
     refusals::{self, Refusal},
 };
 use contract::{Context, Problem};
-use kernel::{OutOfRange, Timestamp, id::MembershipId};
+use kernel::{
+    OutOfRange, Timestamp,
+    id::{MembershipId, WalletId},
+};
 use store::{CommitError, Condition, Order as Direction, Query, Read, Write};
 
 /// Entries of one page: enough for a step's own window on most days.
@@ -55,7 +58,7 @@ pub async fn load(context: &Context, owner: MembershipId, birth: Timestamp) -> R
 /// Reads a member's chain back to a step's birth, seeing every commit that was answered before.
 pub async fn reload(context: &Context, owner: MembershipId, birth: Timestamp) -> Result<Chain, Problem> {
     let chain = read_back(context, owner, birth, Read::Consistent).await?;
-    chain.ok_or_else(|| Problem::internal(format!("the chain of {} is broken", wallet_of(owner))))
+    chain.ok_or_else(|| Problem::internal(format!("the chain of {} is broken", WalletId::of(owner))))
 }
 
 /// None if the pages have gaps.
@@ -65,7 +68,7 @@ async fn read_back(
     birth: Timestamp,
     read: Read,
 ) -> Result<Option<Chain>, Problem> {
-    let wallet_id = wallet_of(owner);
+    let wallet_id = WalletId::of(owner);
     let mut chain = Chain { wallet_id, owner, entries: Vec::new() };
     let mut query = Query {
         order: Direction::Descending,
@@ -199,7 +202,7 @@ pub async fn try_append(
 
 /// The first entry, or none if the wallet does not exist.
 pub async fn first(context: &Context, owner: MembershipId) -> Result<Option<Entry>, Problem> {
-    let item = context.table.get(&entry_key(wallet_of(owner), 1), Read::Consistent).await?;
+    let item = context.table.get(&entry_key(WalletId::of(owner), 1), Read::Consistent).await?;
     Ok(item.map(store::read).transpose()?)
 }
 
@@ -208,7 +211,7 @@ pub async fn tip(context: &Context, owner: MembershipId) -> Result<Option<Entry>
     let query = Query {
         order: Direction::Descending,
         limit: Some(1),
-        ..Query::partition(wallet_of(owner).to_string())
+        ..Query::partition(WalletId::of(owner).to_string())
     };
     let page = context.table.query(&query).await?;
     Ok(page.items.into_iter().next().map(store::read).transpose()?)

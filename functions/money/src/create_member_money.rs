@@ -5,7 +5,6 @@
 use crate::{
     chains,
     domain::{Chain, Entry, Order, Step},
-    items::wallet_of,
     settings::Settings,
 };
 use contract::{
@@ -50,7 +49,7 @@ async fn create_member_money(context: &Context, call: Call<Nothing>) -> Result<R
     let owner = call.caller.member()?;
     let opened = open(context, &call, owner).await?;
     let (Opened::Now(first) | Opened::Before(first)) = &opened;
-    let view = WalletView { wallet_id: wallet_of(owner), membership_id: owner, opened_at: first.time };
+    let view = WalletView { wallet_id: WalletId::of(owner), membership_id: owner, opened_at: first.time };
     Ok(match opened {
         Opened::Before(_) => Reply::ok(view).replayed(),
         Opened::Now(_) => Reply::created(format!("/v1/money/wallets/{owner}/balance"), view),
@@ -71,7 +70,7 @@ pub async fn open<I>(context: &Context, call: &Call<I>, owner: MembershipId) -> 
         return Ok(Opened::Before(first));
     }
     let limits = Settings::of(context)?.limits;
-    let wallet_id = wallet_of(owner);
+    let wallet_id = WalletId::of(owner);
     let reference = Reference { id: format!("{wallet_id}/open"), birth: call.now };
     let order = Order { step: Step::Open, reference, traceparent: call.trace.traceparent().to_owned() };
     // The read was consistent, so a chain without a first entry is a chain without any.

@@ -7,14 +7,16 @@
 use crate::{
     KEY,
     domain::{Account, Entry, Kind},
-    items::wallet_of,
     refusals::Refusal,
 };
 use contract::{
     Access, Call, Context, Grant, Limit, Listing, Method, Operation, Problem, Reply, Scope, Trigger,
     handled_by, page, problem,
 };
-use kernel::{Money, Timestamp, id::MembershipId};
+use kernel::{
+    Money, Timestamp,
+    id::{MembershipId, WalletId},
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::{Order, Query};
@@ -93,7 +95,7 @@ async fn find_money_history(
     let Question { membership_id: owner, limit, cursor } = call.body;
     call.caller.owns(owner)?;
     let key = context.service_key(KEY).await?;
-    let wallet = wallet_of(owner).to_string();
+    let wallet = WalletId::of(owner).to_string();
     let asked = ["findMoneyHistory", wallet.as_str()];
     let after = cursor.map(|cursor| page::position(&key, &asked, &cursor)).transpose()?;
     let query = Query {

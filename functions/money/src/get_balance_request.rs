@@ -6,7 +6,7 @@
 use crate::{
     chains,
     domain::{Entry, Standing},
-    items::{entry_key, wallet_of},
+    items::entry_key,
     refusals::WALLET_NOT_FOUND,
 };
 use contract::{
@@ -76,7 +76,7 @@ async fn get_balance_request(context: &Context, call: Call<Question>) -> Result<
     let day = call.now.seoul_day();
     let standing = entry.as_ref().map_or(Standing::new(day), |entry| entry.standing.clone());
     Ok(Reply::ok(Balance {
-        wallet_id: wallet_of(owner),
+        wallet_id: WalletId::of(owner),
         balance: standing.balance,
         held: standing.held,
         available: standing.available().map_err(Problem::internal)?,

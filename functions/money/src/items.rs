@@ -30,11 +30,6 @@ pub fn entry_key(wallet: WalletId, sequence: u64) -> Key {
     Key::new(wallet.to_string(), format!("{sequence:012}"))
 }
 
-/// The wallet of a member: derived, so that nobody needs to look it up.
-pub fn wallet_of(member: MembershipId) -> WalletId {
-    WalletId::derive(&["wallet", &member.to_string()])
-}
-
 /// Which way a money request goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

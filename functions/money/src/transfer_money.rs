@@ -6,7 +6,6 @@
 use crate::{
     chains,
     domain::{Order, Step},
-    items::wallet_of,
     refusals,
     settings::Settings,
 };
@@ -16,6 +15,7 @@ use contract::{
     problem,
 };
 use events::{Fact, money::MoneyTransferred};
+use kernel::id::WalletId;
 
 /// The declaration.
 pub const OPERATION: Operation = Operation {
@@ -51,8 +51,8 @@ async fn transfer_money(context: &Context, call: Call<TransferOrder>) -> Result<
     let limits = Settings::of(context)?.limits;
     let order =
         |step| Order { step, reference: reference.clone(), traceparent: call.trace.traceparent().to_owned() };
-    let debit = order(Step::Send(amount, wallet_of(payee)));
-    let credit = order(Step::Receive(amount, wallet_of(payer)));
+    let debit = order(Step::Send(amount, WalletId::of(payee)));
+    let credit = order(Step::Receive(amount, WalletId::of(payer)));
 
     let [sent, received] = chains::transfer(context, [&debit, &credit], [payer, payee], &limits).await?;
 

@@ -10,10 +10,12 @@
 )]
 
 use contract::{Reference, peers::ImplicitAccount};
-use kernel::{Id, Money, Timestamp, id::MembershipId};
+use kernel::{
+    Id, Money, Timestamp,
+    id::{MembershipId, WalletId},
+};
 use money::{
     domain::{Account, Chain, Decision, Entry, Kind, Limits, Order, Step, close_reference, decide, refuse},
-    items::wallet_of,
     refusals::Refusal,
 };
 use proptest::prelude::*;
@@ -177,7 +179,7 @@ fn judge(chain: &Chain) {
 proptest! {
     #[test]
     fn every_history_keeps_every_invariant(history in moves(), repeat_each: bool) {
-        let mut chain = Chain { wallet_id: wallet_of(owner()), owner: owner(), entries: Vec::new() };
+        let mut chain = Chain { wallet_id: WalletId::of(owner()), owner: owner(), entries: Vec::new() };
         let mut clock = events::example_time();
         let mut births = std::collections::BTreeMap::new();
         let mut expected = std::collections::BTreeMap::new();
@@ -202,8 +204,8 @@ proptest! {
                     let step = if succeeded { Step::Recharge(amount) } else { Step::Release(amount) };
                     order(format!("mcr_{saga}/close"), births[&saga], step)
                 }
-                Move::Send(amount) => order(format!("send {number}"), clock, Step::Send(Money::won(amount), wallet_of(other()))),
-                Move::Receive(amount) => order(format!("receive {number}"), clock, Step::Receive(Money::won(amount), wallet_of(other()))),
+                Move::Send(amount) => order(format!("send {number}"), clock, Step::Send(Money::won(amount), WalletId::of(other()))),
+                Move::Receive(amount) => order(format!("receive {number}"), clock, Step::Receive(Money::won(amount), WalletId::of(other()))),
                 Move::Hold(hold, amount) => asked(of_hold(hold), Step::Hold(Money::won(amount))),
                 Move::Post(hold, amount) => {
                     asked(close_reference(&of_hold(hold)), Step::Post(Money::won(amount), ImplicitAccount::FeeRevenue {}))
@@ -230,7 +232,7 @@ proptest! {
     #[test]
     fn every_entry_is_one_write_unit(amount in (1 << 40)..=Money::MAX.amount() / 4) {
         let money = Money::try_won(amount).unwrap();
-        let mut chain = Chain { wallet_id: wallet_of(owner()), owner: owner(), entries: Vec::new() };
+        let mut chain = Chain { wallet_id: WalletId::of(owner()), owner: owner(), entries: Vec::new() };
         let largest = Limits {
             wallet_cap: Money::MAX, recharge_each: Money::MAX, recharge_per_day: Money::MAX, recharge_per_month: Money::MAX,
             transfer_each: Money::MAX, transfer_per_day: Money::MAX, transfer_per_month: Money::MAX,
@@ -238,12 +240,12 @@ proptest! {
         let id = |step: &str| format!("{}/{step}", kernel::id::MoneyRequestId::derive(&["a"]));
         let franchise = ImplicitAccount::Franchise { franchise_id: Id::derive(&["franchise"]) };
         let steps = [
-            (id("move"), Step::Receive(money, wallet_of(other()))),
+            (id("move"), Step::Receive(money, WalletId::of(other()))),
             (id("expect"), Step::Expect(money)),
             (id("close"), Step::Recharge(money)),
             (id("hold"), Step::Hold(money)),
             (id("hold/close"), Step::Post(money, franchise)),
-            (id("refused"), Step::Send(Money::MAX, wallet_of(other()))),
+            (id("refused"), Step::Send(Money::MAX, WalletId::of(other()))),
         ];
         for (id, step) in steps {
             let order = order(id, events::example_time(), step);
@@ -280,8 +282,8 @@ fn size(item: &store::Item) -> usize {
 }
 
 fn wallet_with(balance: u32) -> Chain {
-    let mut chain = Chain { wallet_id: wallet_of(owner()), owner: owner(), entries: Vec::new() };
-    let receive = Step::Receive(Money::won(balance), wallet_of(other()));
+    let mut chain = Chain { wallet_id: WalletId::of(owner()), owner: owner(), entries: Vec::new() };
+    let receive = Step::Receive(Money::won(balance), WalletId::of(other()));
     run(&mut chain, &order("first".to_owned(), events::example_time(), receive), events::example_time());
     chain
 }
@@ -290,9 +292,13 @@ fn wallet_with(balance: u32) -> Chain {
 fn a_refused_step_stays_refused_when_the_balance_has_grown() {
     let mut chain = wallet_with(5);
     let now = events::example_time();
-    let send = order("txf_1".to_owned(), now, Step::Send(Money::won(100), wallet_of(other())));
+    let send = order("txf_1".to_owned(), now, Step::Send(Money::won(100), WalletId::of(other())));
     assert!(matches!(run(&mut chain, &send, now), Decision::Refuse(_)));
-    run(&mut chain, &order("more".to_owned(), now, Step::Receive(Money::won(500), wallet_of(other()))), now);
+    run(
+        &mut chain,
+        &order("more".to_owned(), now, Step::Receive(Money::won(500), WalletId::of(other()))),
+        now,
+    );
     assert!(matches!(run(&mut chain, &send, now), Decision::WasRefused(_)));
     assert_eq!(chain.tip().unwrap().standing.balance, Money::won(505));
 }
@@ -301,8 +307,9 @@ fn a_refused_step_stays_refused_when_the_balance_has_grown() {
 fn a_reference_with_other_terms_changes_nothing() {
     let mut chain = wallet_with(500);
     let now = events::example_time();
-    let send =
-        |amount, birth| order("txf_1".to_owned(), birth, Step::Send(Money::won(amount), wallet_of(other())));
+    let send = |amount, birth| {
+        order("txf_1".to_owned(), birth, Step::Send(Money::won(amount), WalletId::of(other())))
+    };
     assert!(matches!(run(&mut chain, &send(100, now), now), Decision::Append(_)));
     assert_eq!(run(&mut chain, &send(200, now), now), Decision::OtherTerms);
     assert_eq!(run(&mut chain, &send(100, now.plus_seconds(1)), now), Decision::OtherTerms);
@@ -359,8 +366,9 @@ fn what_is_held_cannot_be_spent_and_can_always_be_posted() {
     let now = events::example_time();
     let mut chain = wallet_with(500);
     run(&mut chain, &hold(300, now), now);
-    let spend =
-        |amount, name: &str| order(name.to_owned(), now, Step::Send(Money::won(amount), wallet_of(other())));
+    let spend = |amount, name: &str| {
+        order(name.to_owned(), now, Step::Send(Money::won(amount), WalletId::of(other())))
+    };
     assert!(matches!(run(&mut chain, &spend(201, "too much"), now), Decision::Refuse(_)));
     assert!(matches!(run(&mut chain, &spend(200, "the rest"), now), Decision::Append(_)));
     // Not even a wallet that was closed in between keeps certain money back.
@@ -446,12 +454,12 @@ fn a_release_of_a_hold_gives_back_only_what_its_own_day_used() {
     {
         let mut chain = wallet_with(0);
         chain.entries.clear();
-        let receive = Step::Receive(Money::won(500), wallet_of(other()));
+        let receive = Step::Receive(Money::won(500), WalletId::of(other()));
         run(&mut chain, &order("first".to_owned(), begin, receive), begin);
         run(&mut chain, &hold(50, begin), begin);
         let later = begin.plus_seconds(later_seconds);
         if left_today > 0 {
-            let send = Step::Send(Money::won(100), wallet_of(other()));
+            let send = Step::Send(Money::won(100), WalletId::of(other()));
             run(&mut chain, &order("later".to_owned(), later, send), later);
         }
         run(&mut chain, &close(Step::ReleaseHold, begin), later);
@@ -465,7 +473,7 @@ fn a_release_of_a_hold_gives_back_only_what_its_own_day_used() {
 fn every_account_has_one_spelling() {
     let franchise = kernel::id::FranchiseId::derive(&["a"]);
     let accounts = [
-        Account::Wallet(wallet_of(owner())),
+        Account::Wallet(WalletId::of(owner())),
         Account::BankCorporate,
         Account::Franchise(franchise),
         Account::FeeRevenue,
@@ -486,7 +494,8 @@ fn every_account_has_one_spelling() {
 fn entries_from_before_holds_keep_their_hash() {
     // An entry as the first version wrote it; its hash stands in the chains.
     let text = r#"{"walletId":"WALLET","owner":"OWNER","sequence":1,"purpose":"open","amount":0,"reference":"WALLET/open","birth":"2026-11-22T10:15:30.000Z","terms":"t","time":"2026-11-22T10:15:30.000Z","standing":{"balance":0,"held":0,"expected":0,"rechargedTotal":0,"day":"2026-11-22","rechargedToday":0,"rechargedThisMonth":0,"transferredToday":0,"transferredThisMonth":0},"previous":"","traceparent":"p"}"#;
-    let text = text.replace("WALLET", &wallet_of(owner()).to_string()).replace("OWNER", &owner().to_string());
+    let text =
+        text.replace("WALLET", &WalletId::of(owner()).to_string()).replace("OWNER", &owner().to_string());
     let entry: Entry = serde_json::from_str(&text).unwrap();
     assert_eq!(entry.hash(), store::seal::digest(&["entry", &text]));
 }

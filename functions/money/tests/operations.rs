@@ -870,7 +870,7 @@ async fn holds_take_no_odd_orders() {
     let bank = json!({ "kind": "bankCorporate" });
     assert_eq!(code(bench.call_with("postHold", post(&hold, 0, bank.clone())).await), "validation_failed");
     let wallets = [
-        json!({ "kind": "wallet", "walletId": money::items::wallet_of(stranger()) }),
+        json!({ "kind": "wallet", "walletId": kernel::id::WalletId::of(stranger()) }),
         json!({ "kind": "suspense" }),
         json!("wallet:x"),
     ];

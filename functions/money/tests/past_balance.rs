@@ -112,7 +112,7 @@ async fn run(history: Vec<(i64, Event)>) {
         bench.world.pass_seconds(seconds);
         happen(&bench, number, begin, event).await;
     }
-    let wallet = money::items::wallet_of(member());
+    let wallet = kernel::id::WalletId::of(member());
     let items = bench.twin.items().into_iter().filter(|item| kind_of(item) == Entry::KIND);
     let entries: Vec<Entry> =
         items.map(|item| read(item).unwrap()).filter(|e: &Entry| e.wallet_id == wallet).collect();

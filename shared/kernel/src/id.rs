@@ -108,6 +108,13 @@ impl<K: IdKind> Id<K> {
     }
 }
 
+impl WalletId {
+    /// A member's wallet: derived, so that nobody needs to look it up.
+    pub fn of(member: MembershipId) -> WalletId {
+        WalletId::derive(&["wallet", &member.to_string()])
+    }
+}
+
 impl<K: IdKind> fmt::Display for Id<K> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{}_{}", K::PREFIX, Ulid::from(self.bits))

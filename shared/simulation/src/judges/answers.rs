@@ -4,11 +4,11 @@
 use super::{Evidence, number, text};
 use crate::people::{Answer, Observation};
 use contract::problem::IDEMPOTENCY_KEY_REUSED;
-use kernel::{Id, Timestamp, id::MoneyRequestId};
-use money::{
-    domain::{Entry, Kind},
-    items::wallet_of,
+use kernel::{
+    Id, Timestamp,
+    id::{MoneyRequestId, WalletId},
 };
+use money::domain::{Entry, Kind};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -101,7 +101,7 @@ fn firmbankings(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
 fn transfers(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
     for transfer in &evidence.ended.seen.transfers {
         let chain =
-            |member| evidence.chains.get(&wallet_of(member).to_string()).map_or(&[][..], Vec::as_slice);
+            |member| evidence.chains.get(&WalletId::of(member).to_string()).map_or(&[][..], Vec::as_slice);
         let find =
             |chain: &[Entry]| chain.iter().find(|entry| entry.reference == transfer.reference).cloned();
         let (debit, credit) = (find(chain(transfer.payer)), find(chain(transfer.payee)));
@@ -133,7 +133,7 @@ fn transfers(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
 /// A hold is closed in one way, and what its saga heard is so.
 fn holds(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
     for hold in &evidence.ended.seen.holds {
-        let wallet = wallet_of(hold.membership_id).to_string();
+        let wallet = WalletId::of(hold.membership_id).to_string();
         let chain = evidence.chains.get(&wallet).map_or(&[][..], Vec::as_slice);
         let find = |reference: &str| chain.iter().find(|entry| entry.reference == reference);
         let made = find(&hold.reference).map(|entry| entry.purpose);
@@ -167,7 +167,7 @@ fn balances(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
     seen_balances.sort_by_key(|(seen, _)| seen.answered_ms);
     for (seen, answer) in seen_balances {
         let Some(person) = seen.person else { continue };
-        let wallet = wallet_of(evidence.ended.seen.people[person].membership_id).to_string();
+        let wallet = WalletId::of(evidence.ended.seen.people[person].membership_id).to_string();
         let chain = evidence.chains.get(&wallet).map_or(&[][..], Vec::as_slice);
         let sequence = number(&answer.body, "sequence");
         let entry = chain.iter().find(|entry| entry.sequence == sequence);
@@ -201,7 +201,7 @@ fn balances(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
 fn histories(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
     for (seen, answer) in certain(evidence).filter(|(seen, _)| seen.ask.path.contains("/transactions")) {
         let (Some(person), Some(lines)) = (seen.person, answer.body["items"].as_array()) else { continue };
-        let wallet = wallet_of(evidence.ended.seen.people[person].membership_id).to_string();
+        let wallet = WalletId::of(evidence.ended.seen.people[person].membership_id).to_string();
         let chain = evidence.chains.get(&wallet).map_or(&[][..], Vec::as_slice);
         for pair in lines.windows(2) {
             if number(&pair[0], "sequence") != number(&pair[1], "sequence") + 1 {
