@@ -4,6 +4,7 @@
 //! of a payment. A fee is therefore a schedule: a function of time that every copy knows beforehand.
 
 mod answers;
+mod audit_franchise;
 mod bank_accounts;
 mod close_franchise;
 mod domain;
@@ -33,6 +34,7 @@ pub static SERVICE: Service = Service {
         find_franchise::OPERATION,
         find_franchises::OPERATION,
         close_franchise::OPERATION,
+        audit_franchise::OPERATION,
         relay_outbox::OPERATION,
         republish::OPERATION,
     ],
