@@ -3,7 +3,7 @@
 //! One email is one member: every member owns the email that the profile says, and every owner of an email is a
 //! member whose profile says so.
 
-use crate::items::{self, EmailOwner, Member, member_key};
+use crate::items::{EmailOwner, Member, member_key};
 use contract::{
     Call, Context, Grant, Operation, Problem, Reply, Trigger,
     audit::{self, AuditPage, Audited, Finding, Inspection},
@@ -56,10 +56,9 @@ async fn audit(context: &Context, item: &Item) -> Result<Option<Finding>, Proble
 }
 
 async fn hold_to_email(context: &Context, scanned: Member) -> Result<Option<Finding>, Problem> {
-    let member: Option<Member> = items::load(&*context.table, &scanned.key()).await?;
+    let member: Option<Member> = audit::find(context, &scanned.key()).await?;
     let Some(member) = member else { return Ok(None) };
-    let owner: Option<EmailOwner> =
-        items::load(&*context.table, &EmailOwner::key_of(&member.email_index)).await?;
+    let owner: Option<EmailOwner> = audit::find(context, &EmailOwner::key_of(&member.email_index)).await?;
     let is_own = owner.is_some_and(|owner| owner.membership_id == member.membership_id);
     let subject = member.membership_id.to_string();
     Ok((!is_own)
@@ -67,10 +66,10 @@ async fn hold_to_email(context: &Context, scanned: Member) -> Result<Option<Find
 }
 
 async fn hold_to_member(context: &Context, scanned: EmailOwner) -> Result<Option<Finding>, Problem> {
-    let owner: Option<EmailOwner> = items::load(&*context.table, &scanned.key()).await?;
+    let owner: Option<EmailOwner> = audit::find(context, &scanned.key()).await?;
     let Some(owner) = owner else { return Ok(None) };
     let key = member_key(&owner.membership_id.to_string());
-    let member: Option<Member> = items::load(&*context.table, &key).await?;
+    let member: Option<Member> = audit::find(context, &key).await?;
     let is_own = member.is_some_and(|member| member.email_index == owner.email_index);
     let subject = owner.membership_id.to_string();
     Ok((!is_own)

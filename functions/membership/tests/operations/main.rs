@@ -2,6 +2,7 @@
 #![allow(clippy::arithmetic_side_effects, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod examples;
+mod internal;
 mod keys;
 mod login;
 mod members;
