@@ -7,7 +7,7 @@ REGION ?= us-east-1
 NAME   ?= pay
 
 .DEFAULT_GOAL := help
-.PHONY: help prepare run demo status token bank operator redrive republish logs invoke watch stop reset \
+.PHONY: help prepare run demo status token bank operator redrive republish audit logs invoke watch stop reset \
         test test-rust test-infra test-e2e lint fmt generate build plan deploy dynoxide \
         simulate simulate-places simulate-bugs soak bench-units bench-start
 
@@ -42,6 +42,9 @@ redrive: prepare ## give dead letters another chance
 
 republish: prepare ## publish facts again from stored items: SERVICE=money [FROM=2026-01-01T00:00:00Z]
 	@$(PAY) republish "$(SERVICE)" $(if $(FROM),--since "$(FROM)")
+
+audit: prepare ## check every table's invariants, and the corporate account at the bank against the ledger
+	@$(PAY) audit
 
 logs: prepare ## all functions' logs in time order: [TRACE=<trace id>] [MINUTES=15] [FOLLOW=1]
 	@$(PAY) logs $(if $(MINUTES),--minutes "$(MINUTES)") $(if $(TRACE),--trace "$(TRACE)") $(if $(FOLLOW),--follow)

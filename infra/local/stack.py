@@ -91,6 +91,9 @@ class Stack:
     def interactively(self, *arguments):
         return subprocess.run(self.command(*arguments), env=self.environment).returncode
 
+# The simulated bank's corporate account starts with this much, which the audit must know.
+SETTINGS = {"money": {"ownFunds": 1_000_000_000_000}}
+
 
 def artifacts(cloud):
     """Where the zips of a cloud's functions are: the clouds may run different builds."""
@@ -111,6 +114,7 @@ def deploy_locally(cloud, **variables):
         "tracing": "Active",
         "alarms": False,
         "log_retention_days": 7,
+        "settings": SETTINGS,
         **variables,
     }
     wanted = fingerprint(values)
