@@ -61,8 +61,9 @@ impl Timestamp {
 
     /// The calendar day in Seoul.
     pub fn seoul_day(self) -> SeoulDay {
-        let text = self.utc().to_offset(SEOUL).format(DAY);
-        SeoulDay(text.unwrap_or_else(|_| "9999-12-31".to_owned()))
+        // In Seoul the last hours of the last year belong to a year that has no four digits.
+        let text = self.utc().checked_to_offset(SEOUL).and_then(|moment| moment.format(DAY).ok());
+        SeoulDay(text.unwrap_or_else(|| "9999-12-31".to_owned()))
     }
 
     /// The business day that this moment is in: it lasts from 23:30 of the day before to 23:30 of the day, in Seoul.
@@ -145,10 +146,8 @@ impl SeoulDay {
 
     /// The day so many days later, or earlier if negative; stays within the years 1970 to 9999.
     pub fn plus_days(&self, days: i64) -> SeoulDay {
-        Timestamp::EPOCH
-            .plus_seconds(self.midnight_seconds())
-            .plus_seconds(days.saturating_mul(86_400))
-            .seoul_day()
+        let seconds = self.midnight_seconds().saturating_add(days.saturating_mul(86_400));
+        Timestamp::EPOCH.plus_seconds(seconds).seoul_day()
     }
 
     /// How many days this day comes after another one; negative if it comes before.
@@ -270,7 +269,8 @@ mod tests {
         assert_eq!(day("2026-01-01").plus_days(-1), day("2025-12-31"));
         assert_eq!(day("2026-11-22").plus_days(0), day("2026-11-22"));
         assert_eq!(day("1970-01-01").plus_days(-5), day("1970-01-01"));
-        assert_eq!(day("9999-12-30").plus_days(5), day("9999-12-31").plus_days(1));
+        assert_eq!(day("9999-12-30").plus_days(5), day("9999-12-31"));
+        assert_eq!(Timestamp::END.seoul_day(), day("9999-12-31"));
         assert_eq!(day("2028-03-01").days_since(&day("2028-02-28")), 2);
         assert_eq!(day("2025-12-31").days_since(&day("2026-01-01")), -1);
     }
