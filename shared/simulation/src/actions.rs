@@ -693,8 +693,17 @@ async fn rotate_the_keys(player: Player) {
     }
 }
 
-/// Secrets Manager's four steps, each repeated until it ends well, as it does.
+/// One rotation, unless another one is at work.
 async fn rotate(player: &Player, turn: u64) {
+    if std::mem::replace(&mut player.world.state().is_rotating, true) {
+        return;
+    }
+    take_the_steps_of_a_rotation(player, turn).await;
+    player.world.state().is_rotating = false;
+}
+
+/// Secrets Manager's four steps, each repeated until it ends well, as it does.
+async fn take_the_steps_of_a_rotation(player: &Player, turn: u64) {
     // A version's id; another rotation has another one.
     let token = format!("00000000-0000-4000-800{turn}-{:012}", player.action);
     for step in ["createSecret", "setSecret", "testSecret", "finishSecret"] {
