@@ -40,33 +40,72 @@ async fn count_piece(context: &Context, generation: u32, news: &News) -> Result<
     let mut is_counted = false;
     let mut tries = 0_u32;
     while tries < TRIES {
-        let wallet = Wallet::load(context, generation, news.wallet_id).await?;
-        let step = match &news.what {
-            _ if !wallet.pending.is_empty() => Some(Step::of_rest(&wallet)),
-            _ if is_counted => None,
-            What::Leg(leg) => Some(Step::of_leg(&wallet, leg).map_err(Problem::internal)?),
-            What::Residence(residence) => of_residence(context, &wallet, residence).await?,
-        };
-        let Some(step) = step else { return Ok(()) };
-        match context.table.commit(&step.writes(context, &wallet).await?).await {
+        match advance(context, generation, news, is_counted).await {
+            Ok(Progress::Done) => return Ok(()),
+            Ok(Progress::Counted) => is_counted = true,
             // Writing what is left of a long effect is no try: it becomes less each time.
-            Ok(()) if step.is_news => {
-                is_counted = true;
-                if step.wallet.pending.is_empty() {
-                    return Ok(());
-                }
-            }
-            Ok(()) => {}
-            // The leg comes last: if it is there, it was counted before, but perhaps not yet to its end.
-            Err(error) if step.leg.is_some() && error.found(step.last_write()).is_some() => {
-                is_counted = true;
-                tries = tries.saturating_add(1);
-            }
-            Err(error) if error.is_collision() => tries = tries.saturating_add(1),
-            Err(error) => return Err(error.into()),
+            Ok(Progress::LessLeft) => {}
+            Err(Obstacle::Changed) => tries = tries.saturating_add(1),
+            Err(Obstacle::Problem(problem)) => return Err(problem),
         }
     }
-    Err(Problem::unavailable("the wallet or a region kept changing"))
+    Err(Problem::unavailable("a wallet or a region kept changing, or a counter would leave its range"))
+}
+
+/// How far one commit came.
+enum Progress {
+    /// Everything is written.
+    Done,
+    /// The news is counted, now or before, and some of its effect may still be to be written.
+    Counted,
+    /// Some of what others had left is written.
+    LessLeft,
+}
+
+/// What was in the way of a commit.
+enum Obstacle {
+    /// Something changed after it was read. It shows in a refused commit, or already in what was read: the wallet is
+    /// older than its legs or cells, and the sum of both makes no sense.
+    Changed,
+    /// Anything else.
+    Problem(Problem),
+}
+
+impl From<OutOfCount> for Obstacle {
+    fn from(_: OutOfCount) -> Obstacle {
+        Obstacle::Changed
+    }
+}
+
+impl<E: Into<Problem>> From<E> for Obstacle {
+    fn from(error: E) -> Obstacle {
+        Obstacle::Problem(error.into())
+    }
+}
+
+async fn advance(
+    context: &Context,
+    generation: u32,
+    news: &News,
+    is_counted: bool,
+) -> Result<Progress, Obstacle> {
+    let wallet = Wallet::load(context, generation, news.wallet_id).await?;
+    let step = match &news.what {
+        _ if !wallet.pending.is_empty() => Some(Step::of_rest(&wallet)),
+        _ if is_counted => None,
+        What::Leg(leg) => Some(Step::of_leg(&wallet, leg)?),
+        What::Residence(residence) => of_residence(context, &wallet, residence).await?,
+    };
+    let Some(step) = step else { return Ok(Progress::Done) };
+    match context.table.commit(&step.writes(context, &wallet).await?).await {
+        Ok(()) if !step.is_news => Ok(Progress::LessLeft),
+        Ok(()) if step.wallet.pending.is_empty() => Ok(Progress::Done),
+        Ok(()) => Ok(Progress::Counted),
+        // The leg comes last: if it is there, it was counted before, but perhaps not yet to its end.
+        Err(error) if step.leg.is_some() && error.found(step.last_write()).is_some() => Ok(Progress::Counted),
+        Err(error) if error.is_collision() => Err(Obstacle::Changed),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// A commit in the making.
@@ -114,11 +153,11 @@ impl Step {
         Step { wallet: Wallet { pending: rest, ..wallet }, changes, leg, is_news: true }
     }
 
-    async fn writes(&self, context: &Context, read: &Wallet) -> Result<Vec<Write>, Problem> {
+    async fn writes(&self, context: &Context, read: &Wallet) -> Result<Vec<Write>, Obstacle> {
         let mut writes = vec![self.wallet.in_place_of(read)?];
         for Pending { cell, delta } in &self.changes {
             let stored = CountedCell::load(context, read.generation, read.shard(), cell.clone()).await?;
-            writes.push(stored.changed(*delta)?);
+            writes.push(stored.changed(stored.counters.plus(*delta)?)?);
         }
         if let Some(leg) = &self.leg {
             writes.push(Write::put(leg, Condition::Absent)?);
@@ -135,14 +174,14 @@ async fn of_residence(
     context: &Context,
     wallet: &Wallet,
     residence: &Residence,
-) -> Result<Option<Step>, Problem> {
+) -> Result<Option<Step>, Obstacle> {
     let Some(timeline) = wallet.timeline.with(residence) else { return Ok(None) };
     let legs = match timeline.differs_from(&wallet.timeline) {
         Some(since) => wallet.legs_since(context, since).await?,
         None => Vec::new(),
     };
     let next = Wallet { timeline, ..wallet.clone() };
-    Ok(Some(Step::of_timeline(wallet, next, &legs).map_err(Problem::internal)?))
+    Ok(Some(Step::of_timeline(wallet, next, &legs)?))
 }
 
 fn pending(effect: Effect) -> Vec<Pending> {

@@ -270,9 +270,8 @@ impl CountedCell {
         }
     }
 
-    /// The write of this cell with a change.
-    pub fn changed(&self, delta: Delta) -> Result<Write, Problem> {
-        let counters = self.counters.plus(delta).map_err(Problem::internal)?;
+    /// The write of this cell with other sums.
+    pub fn changed(&self, counters: Counters) -> Result<Write, Problem> {
         let version = self.version.saturating_add(1);
         let next = CountedCell { counters, version, ..self.clone() };
         Ok(Write::put(&next, unchanged(self.version))?)

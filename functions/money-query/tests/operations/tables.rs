@@ -101,6 +101,26 @@ async fn facts_that_meet_are_all_counted_once() {
     assert_eq!(figures(&sum(&bench, "seoul").await), [0, 10, 1, 0]);
 }
 
+/// One of them reads the wallet before the other one's commit and the regions after it.
+#[tokio::test]
+async fn a_move_that_meets_itself_is_counted_once_wherever_they_meet() {
+    for steps_behind in 0..12 {
+        let mut bench = bench();
+        hear(&bench, &[registered("hana", "seoul", ago(90)), increased(1, "hana", 10, ago(70))]).await;
+        trying(&mut bench, &[]);
+        let moved = modified("hana", 2, "busan", ago(60));
+        let later = async {
+            for _ in 0..steps_behind {
+                tokio::task::yield_now().await;
+            }
+            try_to_hear(&bench, &moved).await
+        };
+        assert_eq!(tokio::join!(try_to_hear(&bench, &moved), later), (true, true), "{steps_behind} behind");
+        assert_eq!(figures(&sum(&bench, "busan").await), [10, 0, 0, 1]);
+        assert_eq!(figures(&sum(&bench, "seoul").await), [0, 10, 1, 0]);
+    }
+}
+
 #[tokio::test]
 async fn a_commit_in_the_way_or_without_an_answer_counts_nothing_twice() {
     let mut bench = bench();
