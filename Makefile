@@ -7,12 +7,13 @@ REGION ?= us-east-1
 NAME   ?= pay
 
 .DEFAULT_GOAL := help
-.PHONY: help prepare run demo status token bank operator redrive republish audit logs invoke watch stop reset \
+.PHONY: help prepare run demo status token bank operator redrive republish rebuild-read-model audit \
+        logs invoke watch stop reset \
         test test-rust test-infra test-e2e lint fmt generate build plan deploy dynoxide \
         simulate simulate-places simulate-bugs soak bench-units bench-start
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 prepare: ## name what this machine lacks, install the rest into .local/
 	@$(PYTHON) infra/local/prepare.py
@@ -45,6 +46,9 @@ republish: prepare ## publish facts again from stored items: SERVICE=money [FROM
 
 audit: prepare ## check every table's invariants, and the corporate account at the bank against the ledger
 	@$(PAY) audit
+
+rebuild-read-model: prepare ## build the region sums anew from the facts, while the old ones answer
+	@$(PAY) rebuild-read-model
 
 logs: prepare ## all functions' logs in time order: [TRACE=<trace id>] [MINUTES=15] [FOLLOW=1]
 	@$(PAY) logs $(if $(MINUTES),--minutes "$(MINUTES)") $(if $(TRACE),--trace "$(TRACE)") $(if $(FOLLOW),--follow)

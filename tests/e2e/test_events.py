@@ -9,6 +9,7 @@ import time
 import pytest
 from conftest import ROOT
 from jsonschema import Draft202012Validator
+from test_money import transfer
 from world import new_key, new_traceparent, wait_until
 
 # Which handler listens to which fact is in the table of operations.
@@ -40,6 +41,8 @@ def lived(world, bus):
         member.settled(request["moneyRequestId"])
         request = member.withdraw(5_000, by_event=by_event).json()
         member.settled(request["moneyRequestId"])
+    assert member.call("PATCH", f"/v1/memberships/{id}", {"address": "부산광역시 해운대구 센텀남대로 35"}).status_code == 200
+    transfer(world, member, world.stranger(), 1_000)
     world.tell_bank(number, "decline", transfers=1)
     failed = member.recharge(1_000)
     assert failed.status_code == 422
@@ -58,7 +61,8 @@ def state_of(world, member):
     """Everything that there is of a member, in Pay and at the bank."""
     marks = (member.id, member.bank_account_id)
     items = [item for item in world.snapshot().values() if any(mark in str(item) for mark in marks)]
-    return items, member.history(), member.at_the_bank()
+    # The read model names wallets only; nothing at all of it may change.
+    return items, world.snapshot("money-query"), member.history(), member.at_the_bank()
 
 
 @pytest.mark.parametrize("handler, fact", LISTENERS, ids=[f"{handler} {fact}" for handler, fact in LISTENERS])

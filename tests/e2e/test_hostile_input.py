@@ -89,6 +89,7 @@ READ = {
     "membership.getOpenIdConfiguration", "banking.findBankAccount", "banking.findFirmbanking",
     "money.findMoneyRequest", "money.getBalanceRequest", "money.findMoneyHistory",
     "franchise.findFranchise", "franchise.findFranchises",
+    "money-query.queryMoneySumByRegion",
 }
 OTHERS = {"membership.answerUnknownPath", "banking.unlinkBankAccount", "franchise.closeFranchise"}
 # Texts that are tokens: every text is a possible one, and just not ours.

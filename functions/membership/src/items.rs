@@ -3,6 +3,7 @@
 //! | item | pk | sk |
 //! |---|---|---|
 //! | [`Member`] | `member#mbr_…` | `profile` |
+//! | [`Move`] | `member#mbr_…` | `move#` version, 12 digits |
 //! | [`EmailOwner`] | `email#` blind index | `owner` |
 //! | [`LoginAttempts`] | `attempts#` blind index of the email | `login` |
 //! | [`Session`] | `session#…` | `family` |
@@ -97,11 +98,51 @@ pub struct Modified {
     pub at: Timestamp,
     /// The version that it made.
     pub version: u64,
+    /// Whether the region changed too. Then the [`Move`] tells the fact, for ever, and the member does not.
+    #[serde(skip_serializing_if = "is_false", default)]
+    pub moved: bool,
     /// By which request.
     pub traceparent: String,
 }
 
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+/// A change of region. An item of its own, because the member keeps only its last change: where a member lived when
+/// must be known for ever, or a read model that is built anew would count old money elsewhere than the first one did.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Move {
+    /// Who moved.
+    pub membership_id: MembershipId,
+    /// The region after it.
+    pub region: String,
+    /// The version of the member that it made.
+    pub version: u64,
+    /// When.
+    pub at: Timestamp,
+    /// By which request.
+    pub traceparent: String,
+}
+
+impl Record for Move {
+    const KIND: &'static str = "move";
+
+    fn key(&self) -> Key {
+        let Key { partition, .. } = member_key(&self.membership_id.to_string());
+        Key::new(partition, format!("move#{:012}", self.version))
+    }
+}
+
 impl Member {
+    /// When something of it last changed: what comes next is not earlier, whatever a function's clock says.
+    pub fn changed_at(&self) -> Timestamp {
+        let registered = self.registered.as_ref().map(|registered| registered.at);
+        let modified = self.modified.as_ref().map(|modified| modified.at);
+        registered.max(modified).unwrap_or(Timestamp::EPOCH)
+    }
+
     /// The same member with the membership begun.
     pub fn activated(self, at: Timestamp, traceparent: &str) -> Member {
         let registered = Registered { at, region: self.region.clone(), traceparent: traceparent.to_owned() };

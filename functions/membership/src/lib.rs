@@ -25,6 +25,7 @@ pub mod login_membership;
 pub mod logout_membership;
 pub mod modify_membership;
 pub mod on_register_membership_requested;
+pub mod read_facts;
 pub mod refresh_jwt_token_by_refresh_token;
 pub mod register_membership;
 pub mod register_membership_by_event;
@@ -62,6 +63,7 @@ pub static SERVICE: Service = Service {
         audit_membership::OPERATION,
         relay_outbox::OPERATION,
         republish::OPERATION,
+        read_facts::OPERATION,
         answer_unknown_path::OPERATION,
     ],
 };

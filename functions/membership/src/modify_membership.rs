@@ -1,13 +1,13 @@
 //! `PATCH /v1/memberships/{membershipId}`: changes name, email or address.
 //!
-//! What is not given stays as it is. A change of email gives back the old one and takes the new one in the same
+//! What is not given stays as it is; a change of region leaves an item behind that tells it for ever. A change of email gives back the old one and takes the new one in the same
 //! commit, so that one email stays one member. Without If-Match, a change made at the same time is kept beside this
 //! one; with it, the version must be the one that the caller has seen.
 
 use crate::{
     answers::Membership,
     domain::{Refusal, profile, profile::Changes},
-    items::{self, EmailOwner, Member, Modified},
+    items::{self, EmailOwner, Member, Modified, Move},
     personal::{self, Field, SealedPersonal},
     refusals,
 };
@@ -78,7 +78,8 @@ async fn modify_membership(
         match context.table.commit(&writes(&member, &modified)?).await {
             Ok(()) => return Membership::reply(&modified, &key),
             Err(error @ CommitError::Unavailable(_)) => return Err(error.into()),
-            // If the member is still as it was read, only the new email, which comes second, stands in the way.
+            // If the member is still as it was read, only the new email, which comes second, stands in the way: the
+            // place of a move is free as long as the version that it makes is.
             Err(error) if error.found(0).is_none() && error.found(1).is_some() => {
                 return Err(Refusal::EmailTaken.into());
             }
@@ -113,6 +114,10 @@ fn modify(
     let version = member.version.saturating_add(1);
     let traceparent = call.trace.traceparent().to_owned();
     let sealed = member.personal.clone();
+    let new_region = changes.address.as_ref().map(|address| address.region.to_owned());
+    let region = new_region.unwrap_or_else(|| member.region.clone());
+    let at = call.now.max(member.changed_at());
+    let moved = region != member.region;
     Ok(Some(Member {
         personal: SealedPersonal {
             data_key: sealed.data_key,
@@ -124,18 +129,16 @@ fn modify(
             .email
             .as_ref()
             .map_or_else(|| member.email_index.clone(), |email| personal::email_index(key, email)),
-        region: changes
-            .address
-            .as_ref()
-            .map_or_else(|| member.region.clone(), |address| address.region.to_owned()),
+        region,
         version,
-        modified: Some(Modified { at: call.now, version, traceparent: traceparent.clone() }),
+        modified: Some(Modified { at, version, moved, traceparent: traceparent.clone() }),
         traceparent,
         ..member.clone()
     }))
 }
 
-/// The member at the version that was read; and, for a new email, its owner and the end of the old one's.
+/// The member at the version that was read; for a new email, its owner and the end of the old one's; and for a new
+/// region the move.
 fn writes(member: &Member, modified: &Member) -> Result<Vec<Write>, Problem> {
     let mut writes = vec![Write::put(modified, Condition::number("version", member.version))?];
     if modified.email_index != member.email_index {
@@ -144,6 +147,11 @@ fn writes(member: &Member, modified: &Member) -> Result<Vec<Write>, Problem> {
         let own = Condition::text("membershipId", membership_id.to_string());
         writes.push(Write::put(&owner, Condition::Absent)?);
         writes.push(Write::Delete(EmailOwner::key_of(&member.email_index), own));
+    }
+    if let Some(Modified { at, version, moved: true, traceparent }) = modified.modified.clone() {
+        let (membership_id, region) = (modified.membership_id, modified.region.clone());
+        let moved = Move { membership_id, region, version, at, traceparent };
+        writes.push(Write::put(&moved, Condition::Absent)?);
     }
     Ok(writes)
 }

@@ -26,6 +26,7 @@ mod on_money_decrease_requested;
 mod on_money_increase_requested;
 mod outbox;
 mod post_hold;
+mod read_facts;
 pub mod refusals;
 mod relay_outbox;
 mod release_hold;
@@ -67,5 +68,6 @@ pub static SERVICE: Service = Service {
         audit_ledger::OPERATION,
         relay_outbox::OPERATION,
         republish::OPERATION,
+        read_facts::OPERATION,
     ],
 };

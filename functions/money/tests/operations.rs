@@ -720,6 +720,30 @@ async fn republish_rebuilds_the_same_facts_under_the_same_ids() {
 }
 
 #[tokio::test]
+async fn facts_are_read_page_by_page_as_they_were_told() {
+    let bench = bench();
+    for number in 0..60 {
+        recharge(&bench, &format!("k{number}"), 1_000).await;
+    }
+    let mut relayed = bench.relay().await.unwrap();
+    let (mut read, mut after, mut pages) = (Vec::new(), Value::Null, 0);
+    loop {
+        let page = bench.call("readFacts", Caller::Platform, json!({ "after": after })).await.unwrap().body;
+        read.extend(serde_json::from_value::<Vec<events::Envelope>>(page["facts"].clone()).unwrap());
+        pages += 1;
+        after = page["after"].clone();
+        if after.is_null() {
+            break;
+        }
+    }
+    let by_id = |a: &events::Envelope, b: &events::Envelope| a.id.cmp(&b.id);
+    relayed.sort_by(by_id);
+    read.sort_by(by_id);
+    assert_eq!(read, relayed);
+    assert!(pages > 1, "sixty recharges are more items than one page");
+}
+
+#[tokio::test]
 async fn a_withdrawal_debits_the_wallet_and_credits_the_bank_account_once() {
     let bench = bench();
     recharge(&bench, "k0", 50_000).await;

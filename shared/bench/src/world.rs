@@ -34,7 +34,7 @@ use store::{AttributeValue, CommitError, Item, Key, Page, Query, Read, Refused, 
 
 /// The services that are measured, and the bank that they ask.
 pub static SERVICES: &[&Service] =
-    &[&membership::SERVICE, &banking::SERVICE, &money::SERVICE, &franchise::SERVICE];
+    &[&membership::SERVICE, &banking::SERVICE, &money::SERVICE, &money_query::SERVICE, &franchise::SERVICE];
 static BANK: &Service = &bank_simulator::SERVICE;
 
 /// What the names of functions, queues and tables start with.

@@ -225,6 +225,11 @@ impl Scan {
         self
     }
 
+    /// The same run with one page of so many items.
+    fn of_items(self, limit: u32) -> Scan {
+        Scan { query: Query { limit: Some(limit), ..self.query }, pages_left: 1 }
+    }
+
     /// The next page; none when the table or the run is at its end.
     pub async fn page(&mut self, context: &Context) -> Result<Option<Vec<Item>>, Problem> {
         let Some(pages_left) = self.pages_left.checked_sub(1) else { return Ok(None) };
@@ -291,6 +296,45 @@ async fn republish_items(
         return Ok(events.len());
     }
     Err(Problem::unavailable("the bus did not take every event"))
+}
+
+/// Which facts to read.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct ReadFacts {
+    /// Where the answer before ended; the beginning if unsaid.
+    pub after: Option<KeyName>,
+}
+
+/// Some of the facts that a table states.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FactsRead {
+    /// The facts, in no order.
+    pub facts: Vec<Envelope>,
+    /// Where to go on; none if the end was reached.
+    pub after: Option<KeyName>,
+}
+
+/// How many items one reading looks at: their facts fit into the answer of a direct call, and whoever asks can do
+/// with them what it does before its own time ends.
+const ITEMS_READ: u32 = 100;
+
+/// Rebuilds facts from the stored items, as [`republish`] does, and answers them instead of publishing: for a read
+/// model that is built anew. It needs no subscription, and it is a scan: a commit of the last moments may be missing.
+pub async fn read_facts(
+    context: &Context,
+    call: Call<ReadFacts>,
+    outbox: &Outbox,
+) -> Result<Reply<FactsRead>, Problem> {
+    let mut scan = Scan::after(call.body.after.as_ref()).of_items(ITEMS_READ);
+    let mut facts = Vec::new();
+    while let Some(items) = scan.page(context).await? {
+        for item in &items {
+            facts.extend((outbox.facts)(item)?);
+        }
+    }
+    Ok(Reply::ok(FactsRead { facts, after: scan.rest() }))
 }
 
 fn key_of(item: &Item) -> Key {

@@ -3,6 +3,7 @@
 //! A callee's operation takes and gives these very types, so that a change that one side does not know does not
 //! compile.
 
+use crate::outbox::{FactsRead, ReadFacts};
 use kernel::{
     Money, Timestamp,
     id::{BankAccountId, FirmbankingId, FranchiseId, MembershipId, MoneyRequestId, WalletId},
@@ -67,6 +68,12 @@ pub const POST_HOLD: Peer<PostOrder, HoldEntry> = Peer::new("money.postHold", 10
 /// Closes the hold that the call's reference names: all of it is free again. If that hold was never made, it never
 /// will be, so that a saga which gives up needs not know how far it came.
 pub const RELEASE_HOLD: Peer<ReleaseOrder, HoldEntry> = Peer::new("money.releaseHold", 10_000);
+
+/// Reads membership's facts from its items, page by page: for a read model that is built anew.
+pub const READ_MEMBERSHIP_FACTS: Peer<ReadFacts, FactsRead> = Peer::new("membership.readFacts", 10_000);
+
+/// Reads money's facts from its items, page by page: for a read model that is built anew.
+pub const READ_MONEY_FACTS: Peer<ReadFacts, FactsRead> = Peer::new("money.readFacts", 10_000);
 
 /// An account at the bank, as an order names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -1,4 +1,4 @@
-//! Values that every service shares: [`Money`], fees, ids, time and checked text.
+//! Values that every service shares: [`Money`], fees, ids, regions, time and checked text.
 //!
 //! Nothing here does I/O, reads a clock or rounds. Arithmetic that could leave the range answers an error
 //! instead of wrapping, because a wrapped balance is lost money.
@@ -6,10 +6,12 @@
 pub mod fee;
 pub mod id;
 pub mod money;
+pub mod region;
 pub mod text;
 pub mod time;
 
 pub use fee::{BasisPoints, FeeSchedule, FeeTerms};
 pub use id::{Id, IdKind};
 pub use money::{Money, OutOfRange};
+pub use region::Region;
 pub use time::{SeoulDay, Timestamp};

@@ -61,8 +61,9 @@ impl Timestamp {
 
     /// The calendar day in Seoul.
     pub fn seoul_day(self) -> SeoulDay {
-        let text = self.utc().to_offset(SEOUL).format(DAY);
-        SeoulDay(text.unwrap_or_else(|_| "9999-12-31".to_owned()))
+        // In Seoul the last hours of the last year belong to a year that has no four digits.
+        let text = self.utc().checked_to_offset(SEOUL).and_then(|moment| moment.format(DAY).ok());
+        SeoulDay(text.unwrap_or_else(|| "9999-12-31".to_owned()))
     }
 
     /// The business day that this moment is in: it lasts from 23:30 of the day before to 23:30 of the day, in Seoul.
@@ -143,11 +144,27 @@ impl SeoulDay {
         self.0.rsplit_once('-').map_or(&self.0, |(month, _)| month)
     }
 
-    /// The moment at which this day begins as a business day: 23:30 of the day before, in Seoul.
-    pub fn business_opens_at(&self) -> Timestamp {
+    /// The day so many days later, or earlier if negative; stays within the years 1970 to 9999.
+    pub fn plus_days(&self, days: i64) -> SeoulDay {
+        let seconds = self.midnight_seconds().saturating_add(days.saturating_mul(86_400));
+        Timestamp::EPOCH.plus_seconds(seconds).seoul_day()
+    }
+
+    /// How many days this day comes after another one; negative if it comes before.
+    pub fn days_since(&self, earlier: &SeoulDay) -> i64 {
+        self.midnight_seconds().saturating_sub(earlier.midnight_seconds()).div_euclid(86_400)
+    }
+
+    /// The seconds from 1970 to the moment at which this day begins in Seoul.
+    fn midnight_seconds(&self) -> i64 {
         let midnight = Date::parse(&self.0, DAY).map(|day| day.midnight().assume_offset(SEOUL));
         // The text was a day when it was read.
-        let seconds = midnight.map_or(0, OffsetDateTime::unix_timestamp);
+        midnight.map_or(0, OffsetDateTime::unix_timestamp)
+    }
+
+    /// The moment at which this day begins as a business day: 23:30 of the day before, in Seoul.
+    pub fn business_opens_at(&self) -> Timestamp {
+        let seconds = self.midnight_seconds();
         Timestamp::EPOCH.plus_seconds(seconds.saturating_sub(CUT_BEFORE_MIDNIGHT_SECONDS))
     }
 }
@@ -243,6 +260,19 @@ mod tests {
         let after = Timestamp::from_millis(before.millis() + 1);
         assert_eq!(after.seoul_day().as_str(), "2026-11-23");
         assert_eq!(after.seoul_day().month(), "2026-11");
+    }
+
+    #[test]
+    fn days_are_counted_across_months_and_leap_years() {
+        let day = |text: &str| text.parse::<SeoulDay>().unwrap();
+        assert_eq!(day("2028-02-28").plus_days(2), day("2028-03-01"));
+        assert_eq!(day("2026-01-01").plus_days(-1), day("2025-12-31"));
+        assert_eq!(day("2026-11-22").plus_days(0), day("2026-11-22"));
+        assert_eq!(day("1970-01-01").plus_days(-5), day("1970-01-01"));
+        assert_eq!(day("9999-12-30").plus_days(5), day("9999-12-31"));
+        assert_eq!(Timestamp::END.seoul_day(), day("9999-12-31"));
+        assert_eq!(day("2028-03-01").days_since(&day("2028-02-28")), 2);
+        assert_eq!(day("2025-12-31").days_since(&day("2026-01-01")), -1);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What people do. A new operation enters the histories as one line of [`ACTIONS`] and a function that asks for it.
 
+mod money_query;
+
 use crate::{
     people::{Account, Ask, Hold, Person, Player, Transfer},
     platform::{self, Around},
@@ -11,6 +13,7 @@ use contract::{
     ports::{DirectAnswer, DirectCall},
 };
 use kernel::{Money, Timestamp};
+use money_query::{ask_for_a_regions_sum, rebuild_the_read_model};
 use serde_json::{Value, json};
 use std::{future::Future, pin::Pin};
 
@@ -65,6 +68,9 @@ pub const ACTIONS: &[Action] = &[
     action!(60, change_a_franchise),
     action!(8, close_a_franchise),
     action!(15, read_franchises),
+    // Region sums.
+    action!(25, ask_for_a_regions_sum),
+    action!(40, rebuild_the_read_model),
     // The bank's own troubles.
     action!(140, trouble_at_the_bank),
     action!(30, no_more_trouble_at_the_bank),
@@ -625,7 +631,11 @@ async fn log_out(player: Player) {
 
 async fn move_house(player: Player) {
     let id = player.person().membership_id;
-    let address = format!("부산광역시 표식{}로 2", 5_000 + player.action);
+    let region = *player
+        .dice()
+        .pick(&["부산광역시", "서울특별시", "제주도", "경기도 광주시"])
+        .expect("there are some");
+    let address = format!("{region} 표식{}로 2", 5_000 + player.action);
     player.crowd.seen().private.push(address.clone());
     let ask = Ask::new("PATCH", format!("/v1/memberships/{id}")).json(json!({ "address": address }));
     player.ask(ask).await;
@@ -685,8 +695,17 @@ async fn rotate_the_keys(player: Player) {
     }
 }
 
-/// Secrets Manager's four steps, each repeated until it ends well, as it does.
+/// One rotation, unless another one is at work.
 async fn rotate(player: &Player, turn: u64) {
+    if std::mem::replace(&mut player.world.state().is_rotating, true) {
+        return;
+    }
+    take_the_steps_of_a_rotation(player, turn).await;
+    player.world.state().is_rotating = false;
+}
+
+/// Secrets Manager's four steps, each repeated until it ends well, as it does.
+async fn take_the_steps_of_a_rotation(player: &Player, turn: u64) {
     // A version's id; another rotation has another one.
     let token = format!("00000000-0000-4000-800{turn}-{:012}", player.action);
     for step in ["createSecret", "setSecret", "testSecret", "finishSecret"] {

@@ -44,6 +44,18 @@ pub const SCRIPTS: &[Script] = &[
             ("close_a_franchise", 2_000, 1),
         ],
     ),
+    (
+        "region sums",
+        &[
+            ("recharge", 0, 1),
+            ("move_house", 8_000, 1),
+            ("withdraw", 5, 1),
+            ("rebuild_the_read_model", 3_000, 0),
+            ("recharge", 178_000, 1),
+            ("move_house", 2_000, 1),
+            ("ask_for_a_regions_sum", 5_000, 0),
+        ],
+    ),
     ("recharge, asked again", &[("recharge", 0, 2), ("ask_again", 3_000, 2), ("reuse_a_key", 3_000, 2)]),
     ("the bank declines", &[("the_bank_declines", 0, 1), ("recharge", 50, 1)]),
     ("the bank is slow", &[("the_bank_is_slow", 0, 1), ("recharge", 50, 1)]),

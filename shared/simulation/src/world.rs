@@ -30,6 +30,7 @@ pub static SERVICES: &[&Service] = &[
     &membership::SERVICE,
     &banking::SERVICE,
     &money::SERVICE,
+    &money_query::SERVICE,
     &franchise::SERVICE,
     &bank_simulator::SERVICE,
 ];
@@ -76,6 +77,8 @@ pub struct State {
     pub secrets: BTreeMap<(String, Stage), (String, SecretText)>,
     /// What a secret's current version was before, and since when it no longer is.
     pub outdated: BTreeMap<String, (SecretText, i64)>,
+    /// Whether a secret is being rotated: Secrets Manager begins no other rotation of it meanwhile.
+    pub is_rotating: bool,
     /// The keys that the gateway verifies tokens with, and until when it keeps them.
     pub gateway_keys: Option<(Vec<JsonWebKey>, i64)>,
     /// How often the gateway refused a token that a key in use had signed.

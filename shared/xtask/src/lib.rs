@@ -14,6 +14,7 @@ pub static SERVICES: &[&Service] = &[
     &membership::SERVICE,
     &banking::SERVICE,
     &money::SERVICE,
+    &money_query::SERVICE,
     &franchise::SERVICE,
     &bank_simulator::SERVICE,
 ];

@@ -3,48 +3,56 @@
 //! Korean addresses begin with it and English ones end with it. Only whole words count, so that 세종대로 and
 //! Sejong-daero are streets; a province wins over a city, because 경기도 광주시 is in Gyeonggi and not in Gwangju.
 
-/// A region's code, whether it is a province, and how addresses spell it (in lower case).
+use kernel::Region;
+
+/// A region, whether it is a province, and how addresses spell it (in lower case).
 struct Spelling {
-    code: &'static str,
+    region: Region,
     province: bool,
     words: &'static [&'static str],
 }
 
-const fn city(code: &'static str, words: &'static [&'static str]) -> Spelling {
-    Spelling { code, province: false, words }
+const fn city(region: Region, words: &'static [&'static str]) -> Spelling {
+    Spelling { region, province: false, words }
 }
 
-const fn province(code: &'static str, words: &'static [&'static str]) -> Spelling {
-    Spelling { code, province: true, words }
+const fn province(region: Region, words: &'static [&'static str]) -> Spelling {
+    Spelling { region, province: true, words }
 }
 
 const REGIONS: &[Spelling] = &[
-    city("seoul", &["서울", "서울시", "서울특별시", "seoul", "seoul-si", "seoul-teukbyeolsi"]),
-    city("busan", &["부산", "부산시", "부산광역시", "busan", "pusan", "busan-si", "busan-gwangyeoksi"]),
-    city("daegu", &["대구", "대구시", "대구광역시", "daegu", "taegu", "daegu-si", "daegu-gwangyeoksi"]),
+    city(Region::Seoul, &["서울", "서울시", "서울특별시", "seoul", "seoul-si", "seoul-teukbyeolsi"]),
+    city(Region::Busan, &["부산", "부산시", "부산광역시", "busan", "pusan", "busan-si", "busan-gwangyeoksi"]),
+    city(Region::Daegu, &["대구", "대구시", "대구광역시", "daegu", "taegu", "daegu-si", "daegu-gwangyeoksi"]),
     city(
-        "incheon",
+        Region::Incheon,
         &["인천", "인천시", "인천광역시", "incheon", "inchon", "incheon-si", "incheon-gwangyeoksi"],
     ),
     city(
-        "gwangju",
+        Region::Gwangju,
         &["광주", "광주시", "광주광역시", "gwangju", "kwangju", "gwangju-si", "gwangju-gwangyeoksi"],
     ),
     city(
-        "daejeon",
+        Region::Daejeon,
         &["대전", "대전시", "대전광역시", "daejeon", "taejon", "daejeon-si", "daejeon-gwangyeoksi"],
     ),
-    city("ulsan", &["울산", "울산시", "울산광역시", "ulsan", "ulsan-si", "ulsan-gwangyeoksi"]),
-    city("sejong", &["세종", "세종시", "세종특별자치시", "sejong", "sejong-si", "sejong city"]),
-    province("gyeonggi", &["경기", "경기도", "gyeonggi", "gyeonggi-do", "kyonggi-do"]),
-    province("gangwon", &["강원", "강원도", "강원특별자치도", "gangwon", "gangwon-do", "kangwon-do"]),
-    province("chungbuk", &["충북", "충청북도", "chungbuk", "chungcheongbuk-do", "north chungcheong"]),
-    province("chungnam", &["충남", "충청남도", "chungnam", "chungcheongnam-do", "south chungcheong"]),
-    province("jeonbuk", &["전북", "전라북도", "전북특별자치도", "jeonbuk", "jeollabuk-do", "north jeolla"]),
-    province("jeonnam", &["전남", "전라남도", "jeonnam", "jeollanam-do", "south jeolla"]),
-    province("gyeongbuk", &["경북", "경상북도", "gyeongbuk", "gyeongsangbuk-do", "north gyeongsang"]),
-    province("gyeongnam", &["경남", "경상남도", "gyeongnam", "gyeongsangnam-do", "south gyeongsang"]),
-    province("jeju", &["제주", "제주시", "제주도", "제주특별자치도", "jeju", "jeju-si", "jeju-do", "cheju"]),
+    city(Region::Ulsan, &["울산", "울산시", "울산광역시", "ulsan", "ulsan-si", "ulsan-gwangyeoksi"]),
+    city(Region::Sejong, &["세종", "세종시", "세종특별자치시", "sejong", "sejong-si", "sejong city"]),
+    province(Region::Gyeonggi, &["경기", "경기도", "gyeonggi", "gyeonggi-do", "kyonggi-do"]),
+    province(Region::Gangwon, &["강원", "강원도", "강원특별자치도", "gangwon", "gangwon-do", "kangwon-do"]),
+    province(Region::Chungbuk, &["충북", "충청북도", "chungbuk", "chungcheongbuk-do", "north chungcheong"]),
+    province(Region::Chungnam, &["충남", "충청남도", "chungnam", "chungcheongnam-do", "south chungcheong"]),
+    province(
+        Region::Jeonbuk,
+        &["전북", "전라북도", "전북특별자치도", "jeonbuk", "jeollabuk-do", "north jeolla"],
+    ),
+    province(Region::Jeonnam, &["전남", "전라남도", "jeonnam", "jeollanam-do", "south jeolla"]),
+    province(Region::Gyeongbuk, &["경북", "경상북도", "gyeongbuk", "gyeongsangbuk-do", "north gyeongsang"]),
+    province(Region::Gyeongnam, &["경남", "경상남도", "gyeongnam", "gyeongsangnam-do", "south gyeongsang"]),
+    province(
+        Region::Jeju,
+        &["제주", "제주시", "제주도", "제주특별자치도", "jeju", "jeju-si", "jeju-do", "cheju"],
+    ),
 ];
 
 /// The region that an address names, if it names one.
@@ -67,7 +75,7 @@ pub fn of(address: &str) -> Option<&'static str> {
     } else {
         provinces().next_back().or(named.last())
     };
-    chosen.map(|(_, region)| region.code)
+    chosen.map(|(_, spelling)| spelling.region.code())
 }
 
 /// Where the words of a spelling stand in the address.
@@ -119,7 +127,7 @@ mod tests {
         let mut seen = BTreeSet::new();
         for region in REGIONS {
             for spelling in region.words {
-                assert_eq!(of(spelling), Some(region.code), "{spelling}");
+                assert_eq!(of(spelling), Some(region.region.code()), "{spelling}");
                 assert!(seen.insert(*spelling), "{spelling} is given twice");
             }
         }

@@ -7,6 +7,7 @@ use crate::{
 };
 use contract::{
     Caller,
+    outbox::FactsRead,
     testing::{Bench, Request},
 };
 use kernel::{Id, id::MembershipId};
@@ -327,6 +328,51 @@ async fn facts_are_told_once_by_the_relay_and_again_under_the_same_ids_by_republ
     first.sort_unstable();
     again.sort_unstable();
     assert_eq!(first, again, "a fact that is told again is the same to the letter");
+}
+
+#[tokio::test]
+async fn every_move_is_told_for_ever_and_other_changes_until_the_next() {
+    let bench = bench();
+    let id = registered(&bench, &hana()).await;
+    let changes = [
+        ("address", "부산광역시 해운대구 센텀남대로 35"),
+        ("name", "김두나"),
+        ("address", "부산광역시 중구 중앙대로 1"),
+        ("address", "제주특별자치도 제주시 문연로 6"),
+        ("name", "김세나"),
+    ];
+    for (minutes, (field, value)) in (0_i64..).zip(changes) {
+        // Another function's clock, ten minutes behind, changes nothing of the order.
+        bench.world.pass_seconds(if minutes == 3 { -600 } else { 60 });
+        let change = own("PATCH", id).json(&json!({ field: value }));
+        assert_eq!(bench.send(change).await.status, 200);
+    }
+    let mut relayed = bench.relay().await.unwrap();
+    let versions = |facts: &[events::Envelope]| -> Vec<(u64, String)> {
+        let modified = facts.iter().filter(|fact| fact.kind == "membership.modified.v1");
+        let told =
+            modified.map(|fact| (fact.data["version"].as_u64().unwrap(), fact.data["region"].to_string()));
+        let mut told: Vec<_> = told.collect();
+        told.sort_unstable();
+        told
+    };
+    let of = |version, region: &str| (version, format!("\"{region}\""));
+    let all = [of(2, "busan"), of(3, "busan"), of(4, "busan"), of(5, "jeju"), of(6, "jeju")];
+    assert_eq!(versions(&relayed), all);
+    relayed.sort_by_key(|fact| fact.data["version"].as_u64());
+    let times: Vec<_> = relayed.iter().map(|fact| fact.time).collect();
+    assert!(times.is_sorted(), "{times:?}");
+
+    let read = call(&bench, "readFacts", json!({})).await;
+    let read: FactsRead = serde_json::from_value(read).unwrap();
+    assert_eq!(
+        (versions(&read.facts), read.after),
+        (vec![of(2, "busan"), of(5, "jeju"), of(6, "jeju")], None)
+    );
+    assert!(
+        read.facts.iter().all(|fact| relayed.contains(fact)),
+        "a fact that is read is the one that was told"
+    );
 }
 
 #[tokio::test]

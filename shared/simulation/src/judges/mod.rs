@@ -8,6 +8,7 @@ mod model;
 mod outbox;
 mod privacy;
 mod records;
+mod regions;
 
 use crate::history::Ended;
 use money::domain::Entry;
@@ -39,6 +40,7 @@ pub const JUDGES: &[Judge] = &[
     Judge { name: "bank", look: bank::judge },
     Judge { name: "answers", look: answers::judge },
     Judge { name: "outbox", look: outbox::judge },
+    Judge { name: "regions", look: regions::judge },
     Judge { name: "privacy", look: privacy::judge },
     Judge { name: "audit", look: audit::judge },
 ];
