@@ -4,6 +4,7 @@
 //! items, and the other modules what several operations share. The crate knows no AWS.
 
 pub mod answers;
+pub mod closing;
 pub mod domain;
 pub mod facts;
 pub mod items;
@@ -14,6 +15,7 @@ pub mod registration;
 pub mod signing;
 
 pub mod answer_unknown_path;
+pub mod close_membership;
 pub mod ensure_signing_key;
 pub mod find_membership;
 pub mod get_membership_by_jwt_token;
@@ -30,6 +32,7 @@ pub mod register_membership_by_event;
 pub mod relay_outbox;
 pub mod republish;
 pub mod rotate_signing_key;
+pub mod sweep_memberships;
 pub mod validate_jwt_token;
 
 use contract::{Api, Service};
@@ -46,6 +49,8 @@ pub static SERVICE: Service = Service {
         on_register_membership_requested::OPERATION,
         modify_membership::OPERATION,
         find_membership::OPERATION,
+        close_membership::OPERATION,
+        sweep_memberships::OPERATION,
         login_membership::OPERATION,
         refresh_jwt_token_by_refresh_token::OPERATION,
         validate_jwt_token::OPERATION,

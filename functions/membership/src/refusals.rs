@@ -3,6 +3,7 @@
 use crate::domain::{Fault, Refusal};
 use contract::{
     Code, FieldError, Problem,
+    peers::WhatIsLeft,
     problem::{IDEMPOTENCY_KEY_REUSED, PRECONDITION_FAILED, code},
 };
 
@@ -23,6 +24,17 @@ pub static REFRESH_TOKEN_REUSED: Code = code(
     "The refresh token was used before, so its session has been ended: log in again.",
 );
 
+/// The member owns a franchise that is open.
+pub static FRANCHISE_OPEN: Code =
+    code(409, "franchise_open", "A franchise of the member is open: close it first.");
+/// The wallet is not empty.
+pub static WALLET_NOT_EMPTY: Code = code(409, "wallet_not_empty", "There is money in the wallet.");
+/// Money is held.
+pub static MONEY_HELD: Code = code(409, "money_held", "Money in the wallet is held for something on its way.");
+/// A recharge is on its way.
+pub static RECHARGE_EXPECTED: Code =
+    code(409, "recharge_expected", "A recharge of the wallet is on its way.");
+
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Problem {
         match refusal {
@@ -36,6 +48,10 @@ impl From<Refusal> for Problem {
             Refusal::WrongCredentials => (&INVALID_CREDENTIALS).into(),
             Refusal::UnknownToken => (&INVALID_REFRESH_TOKEN).into(),
             Refusal::TokenReused => (&REFRESH_TOKEN_REUSED).into(),
+            Refusal::FranchiseOpen => (&FRANCHISE_OPEN).into(),
+            Refusal::MoneyLeft(WhatIsLeft::Held) => (&MONEY_HELD).into(),
+            Refusal::MoneyLeft(WhatIsLeft::Expected) => (&RECHARGE_EXPECTED).into(),
+            Refusal::MoneyLeft(WhatIsLeft::Balance) => (&WALLET_NOT_EMPTY).into(),
         }
     }
 }

@@ -33,6 +33,13 @@ pub static RECEIVER_CAP_EXCEEDED: Code =
     code(422, "receiver_cap_exceeded", "The receiving wallet would hold more than it may.");
 /// The hold was given up before it was made.
 pub static HOLD_CLOSED: Code = code(409, "hold_closed", "This hold was released before it was made.");
+/// The wallet cannot be closed, because money is in it.
+pub static WALLET_NOT_EMPTY: Code = code(409, "wallet_not_empty", "There is money in the wallet.");
+/// The wallet cannot be closed, because money is held.
+pub static MONEY_HELD: Code = code(409, "money_held", "Money in the wallet is held for something on its way.");
+/// The wallet cannot be closed, because a recharge is on its way.
+pub static RECHARGE_EXPECTED: Code =
+    code(409, "recharge_expected", "A recharge of the wallet is on its way.");
 /// There is nothing to post.
 pub static NOT_HELD: Code = code(422, "not_held", "No hold of this amount stands under this reference.");
 /// There is no wallet.
@@ -74,6 +81,15 @@ pub enum Refusal {
     /// The hold was given up before it was made.
     #[error("released before it was made")]
     HoldClosed,
+    /// Money is held.
+    #[error("money is held")]
+    MoneyHeld,
+    /// A recharge is on its way.
+    #[error("a recharge is on its way")]
+    RechargeExpected,
+    /// There is money in it.
+    #[error("there is money in the wallet")]
+    WalletNotEmpty,
 }
 
 impl Refusal {
@@ -89,6 +105,9 @@ impl Refusal {
             Refusal::WalletCapExceeded => &WALLET_CAP_EXCEEDED,
             Refusal::ReceiverCapExceeded => &RECEIVER_CAP_EXCEEDED,
             Refusal::HoldClosed => &HOLD_CLOSED,
+            Refusal::MoneyHeld => &MONEY_HELD,
+            Refusal::RechargeExpected => &RECHARGE_EXPECTED,
+            Refusal::WalletNotEmpty => &WALLET_NOT_EMPTY,
         }
     }
 }

@@ -36,13 +36,15 @@ pub enum Step {
     Post(Money, ImplicitAccount),
     /// Close a hold: all of it is free again. Never refused; if there is no such hold, there never will be.
     ReleaseHold,
+    /// End the wallet, if nothing is left in it or on its way to it.
+    Close,
 }
 
 impl Step {
     /// What it is about, in won, as far as it says itself: a hold is released as a whole.
     pub fn amount(self) -> Money {
         match self {
-            Step::Open | Step::ReleaseHold => Money::ZERO,
+            Step::Open | Step::ReleaseHold | Step::Close => Money::ZERO,
             Step::Expect(amount)
             | Step::Recharge(amount)
             | Step::Release(amount)
@@ -64,6 +66,7 @@ impl Step {
             Step::Hold(_) => Kind::Hold,
             Step::Withdraw(_) => Kind::Withdrawal,
             Step::Post(_, _) => Kind::Post,
+            Step::Close => Kind::Close,
         }
     }
 
@@ -266,6 +269,11 @@ fn check(
             (before.closed, Refusal::ReceiverClosed),
             (exceeds(holding, limits.wallet_cap), Refusal::ReceiverCapExceeded),
         ],
+        Step::Close => vec![
+            (!before.held.is_zero(), Refusal::MoneyHeld),
+            (!before.expected.is_zero(), Refusal::RechargeExpected),
+            (!before.balance.is_zero(), Refusal::WalletNotEmpty),
+        ],
     };
     Ok(rules.iter().find(|(broken, _)| *broken).map_or(Ok(()), |(_, refusal)| Err(*refusal)))
 }
@@ -274,7 +282,12 @@ fn check(
 fn legs(wallet: WalletId, before: &Standing, step: Step) -> Result<Option<(Account, Account)>, OutOfRange> {
     let own = Account::Wallet(wallet);
     Ok(match step {
-        Step::Open | Step::Expect(_) | Step::Release(_) | Step::Hold(_) | Step::ReleaseHold => None,
+        Step::Open
+        | Step::Expect(_)
+        | Step::Release(_)
+        | Step::Hold(_)
+        | Step::ReleaseHold
+        | Step::Close => None,
         Step::Recharge(amount) if before.closed || before.balance.plus(amount).is_err() => {
             Some((Account::BankCorporate, Account::Suspense))
         }
@@ -302,6 +315,7 @@ fn apply(
     }
     match order.step {
         Step::Open | Step::Receive(_, _) => {}
+        Step::Close => after.closed = true,
         Step::Expect(_) => {
             after.expected = after.expected.plus(amount)?;
             after.recharged_today = after.recharged_today.plus(amount)?;
