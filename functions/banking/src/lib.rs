@@ -13,6 +13,7 @@ mod firmbankings;
 mod inquire_firmbanking;
 mod items;
 mod on_firmbanking_requested;
+mod on_membership_closed;
 mod on_register_bank_account_requested;
 mod outbox;
 mod refusals;
@@ -48,6 +49,7 @@ pub static SERVICE: Service = Service {
         inquire_firmbanking::OPERATION,
         on_register_bank_account_requested::OPERATION,
         on_firmbanking_requested::OPERATION,
+        on_membership_closed::OPERATION,
         relay_outbox::OPERATION,
         republish::OPERATION,
     ],

@@ -68,10 +68,7 @@ pub struct ClosingMembership {
     pub state: MembershipState,
 }
 
-async fn close_membership(
-    context: &Context,
-    call: Call<Which>,
-) -> Result<Reply<ClosingMembership>, Problem> {
+async fn close_membership(context: &Context, call: Call<Which>) -> Result<Reply<ClosingMembership>, Problem> {
     let membership_id = call.body.membership_id;
     call.caller.owns(membership_id)?;
     for _ in 0..TRIES {
@@ -92,18 +89,16 @@ async fn close_membership(
                 }
             }
         };
-        let reply =
-            |status, state| Reply { status, ..Reply::ok(ClosingMembership { membership_id, state }) };
+        let reply = |status, state| Reply { status, ..Reply::ok(ClosingMembership { membership_id, state }) };
         let Some(closing) = member.closing.clone() else {
             return Ok(reply(204, MembershipState::Closed));
         };
         return match closing::advance(context, &call, member, &closing).await? {
             Progress::Closed => Ok(reply(204, MembershipState::Closed)),
             Progress::Kept(left) => Err(Refusal::MoneyLeft(left).into()),
-            Progress::Waiting => Ok(Reply {
-                location: Some(location(membership_id)),
-                ..reply(202, MembershipState::Closing)
-            }),
+            Progress::Waiting => {
+                Ok(Reply { location: Some(location(membership_id)), ..reply(202, MembershipState::Closing) })
+            }
         };
     }
     Err(Problem::unavailable("the member kept changing"))

@@ -87,9 +87,8 @@ async fn change(
         }
         let key = items::member_key(&member.membership_id.to_string());
         let found: Option<Member> = items::load(&*context.table, &key).await?;
-        let same = |member: &Member| {
-            member.closing.as_ref().is_some_and(|found| found.attempt == closing.attempt)
-        };
+        let same =
+            |member: &Member| member.closing.as_ref().is_some_and(|found| found.attempt == closing.attempt);
         match found.filter(same) {
             Some(found) => member = found,
             None => return Ok(()),

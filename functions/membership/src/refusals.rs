@@ -30,7 +30,8 @@ pub static FRANCHISE_OPEN: Code =
 /// The wallet is not empty.
 pub static WALLET_NOT_EMPTY: Code = code(409, "wallet_not_empty", "There is money in the wallet.");
 /// Money is held.
-pub static MONEY_HELD: Code = code(409, "money_held", "Money in the wallet is held for something on its way.");
+pub static MONEY_HELD: Code =
+    code(409, "money_held", "Money in the wallet is held for something on its way.");
 /// A recharge is on its way.
 pub static RECHARGE_EXPECTED: Code =
     code(409, "recharge_expected", "A recharge of the wallet is on its way.");

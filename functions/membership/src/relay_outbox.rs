@@ -12,7 +12,11 @@ pub const OPERATION: Operation = Operation {
     name: "relayOutbox",
     summary: "Publishes what membership's committed items state",
     triggers: &[Trigger::Stream],
-    grants: &[Grant::Publish, Grant::Enqueue("membership.republish"), Grant::Enqueue(sweep_memberships::NAME)],
+    grants: &[
+        Grant::Publish,
+        Grant::Enqueue("membership.republish"),
+        Grant::Enqueue(sweep_memberships::NAME),
+    ],
     timeout_seconds: 30,
     ..handled_by!(relay_outbox)
 };

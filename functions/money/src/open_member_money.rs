@@ -18,7 +18,10 @@ pub const OPERATION: Operation = Operation {
     ..handled_by!(open_member_money)
 };
 
-async fn open_member_money(context: &Context, call: Call<WalletOwner>) -> Result<Reply<MemberMoney>, Problem> {
+async fn open_member_money(
+    context: &Context,
+    call: Call<WalletOwner>,
+) -> Result<Reply<MemberMoney>, Problem> {
     let opened = open(context, &call, call.body.membership_id).await?;
     Ok(opened.reply())
 }

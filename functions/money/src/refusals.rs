@@ -36,7 +36,8 @@ pub static HOLD_CLOSED: Code = code(409, "hold_closed", "This hold was released 
 /// The wallet cannot be closed, because money is in it.
 pub static WALLET_NOT_EMPTY: Code = code(409, "wallet_not_empty", "There is money in the wallet.");
 /// The wallet cannot be closed, because money is held.
-pub static MONEY_HELD: Code = code(409, "money_held", "Money in the wallet is held for something on its way.");
+pub static MONEY_HELD: Code =
+    code(409, "money_held", "Money in the wallet is held for something on its way.");
 /// The wallet cannot be closed, because a recharge is on its way.
 pub static RECHARGE_EXPECTED: Code =
     code(409, "recharge_expected", "A recharge of the wallet is on its way.");

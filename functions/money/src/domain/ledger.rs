@@ -282,12 +282,9 @@ fn check(
 fn legs(wallet: WalletId, before: &Standing, step: Step) -> Result<Option<(Account, Account)>, OutOfRange> {
     let own = Account::Wallet(wallet);
     Ok(match step {
-        Step::Open
-        | Step::Expect(_)
-        | Step::Release(_)
-        | Step::Hold(_)
-        | Step::ReleaseHold
-        | Step::Close => None,
+        Step::Open | Step::Expect(_) | Step::Release(_) | Step::Hold(_) | Step::ReleaseHold | Step::Close => {
+            None
+        }
         Step::Recharge(amount) if before.closed || before.balance.plus(amount).is_err() => {
             Some((Account::BankCorporate, Account::Suspense))
         }
