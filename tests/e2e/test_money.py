@@ -11,6 +11,10 @@ def now():
     return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def party(member):
+    return {"kind": "member", "membershipId": member.id}
+
+
 def transfer(world, debit, credit, amount, reference=None, birth=None):
     """Calls transferMoney as another service would."""
     call = {
@@ -19,7 +23,7 @@ def transfer(world, debit, credit, amount, reference=None, birth=None):
         "onBehalfOf": debit.id,
         "reference": {"id": reference or f"{new_key()}/move", "birth": birth or now()},
         "traceparent": new_traceparent(),
-        "body": {"debitMembershipId": debit.id, "creditMembershipId": credit.id, "amount": won(amount)},
+        "body": {"debit": party(debit), "credit": party(credit), "amount": won(amount)},
     }
     answer, error = world.invoke("money.transferMoney", call)
     assert error is None, answer
@@ -316,12 +320,12 @@ class TestTransfers:
     def test_a_transfer_is_one_entry_on_either_side(self, world, two):
         payer, payee = two
         done = transfer(world, payer, payee, 30_000)["done"]
-        assert done["debitBalance"] == won(70_000)
+        assert done["debit"]["balance"] == won(70_000)
         out, into = payer.history()[-1], payee.history()[-1]
         assert (out["kind"], into["kind"]) == ("remittance", "remittance")
         for name in ("debitAccount", "creditAccount", "amount", "time", "reference"):
             assert out[name] == into[name]
-        assert out["debitAccount"] == f"wallet:{done['debitWalletId']}"
+        assert out["debitAccount"] == f"wallet:{done['debit']['walletId']}"
         assert (payer.won(), payee.won()) == (70_000, 30_000)
 
     def test_the_same_reference_moves_money_once_and_stands_for_its_terms(self, world, two):

@@ -9,6 +9,7 @@ mod chain;
 mod domain;
 mod find_bank_account;
 mod find_firmbanking;
+mod find_recharge_account;
 mod firmbankings;
 mod inquire_firmbanking;
 mod items;
@@ -43,6 +44,7 @@ pub static SERVICE: Service = Service {
         find_bank_account::OPERATION,
         unlink_bank_account::OPERATION,
         verify_bank_account_owner::OPERATION,
+        find_recharge_account::OPERATION,
         request_firmbanking::OPERATION,
         request_firmbanking_by_event::OPERATION,
         find_firmbanking::OPERATION,

@@ -16,6 +16,7 @@ use crate::{
 };
 use contract::{
     Access, Call, Context, Grant, Method, Operation, Problem, Reply, Scope, Trigger, handled_by,
+    money_codes::{MONEY_HELD, RECHARGE_EXPECTED, WALLET_NOT_EMPTY},
     peers::{CLOSE_MEMBER_MONEY, FranchiseOwner, VERIFY_FRANCHISES_CLOSED},
     ports::CallError,
     problem,
@@ -42,9 +43,9 @@ pub const OPERATION: Operation = Operation {
         &problem::NOT_FOUND,
         &problem::PRECONDITION_FAILED,
         &refusals::FRANCHISE_OPEN,
-        &refusals::MONEY_HELD,
-        &refusals::RECHARGE_EXPECTED,
-        &refusals::WALLET_NOT_EMPTY,
+        &MONEY_HELD,
+        &RECHARGE_EXPECTED,
+        &WALLET_NOT_EMPTY,
     ],
     timeout_seconds: 20,
     ..handled_by!(close_membership)

@@ -31,6 +31,7 @@ pub mod register_membership;
 pub mod register_membership_by_event;
 pub mod relay_outbox;
 pub mod republish;
+pub mod resolve_member;
 pub mod rotate_signing_key;
 pub mod sweep_memberships;
 pub mod validate_jwt_token;
@@ -61,6 +62,7 @@ pub static SERVICE: Service = Service {
         rotate_signing_key::OPERATION,
         ensure_signing_key::OPERATION,
         grant_operator::OPERATION,
+        resolve_member::OPERATION,
         relay_outbox::OPERATION,
         republish::OPERATION,
         answer_unknown_path::OPERATION,

@@ -3,6 +3,7 @@
 use crate::domain::{Fault, Refusal};
 use contract::{
     Code, FieldError, Problem,
+    money_codes::{MONEY_HELD, RECHARGE_EXPECTED, WALLET_NOT_EMPTY},
     peers::WhatIsLeft,
     problem::{IDEMPOTENCY_KEY_REUSED, PRECONDITION_FAILED, code},
 };
@@ -27,15 +28,6 @@ pub static REFRESH_TOKEN_REUSED: Code = code(
 /// The member owns a franchise that is open.
 pub static FRANCHISE_OPEN: Code =
     code(409, "franchise_open", "A franchise of the member is open: close it first.");
-/// The wallet is not empty.
-pub static WALLET_NOT_EMPTY: Code = code(409, "wallet_not_empty", "There is money in the wallet.");
-/// Money is held.
-pub static MONEY_HELD: Code =
-    code(409, "money_held", "Money in the wallet is held for something on its way.");
-/// A recharge is on its way.
-pub static RECHARGE_EXPECTED: Code =
-    code(409, "recharge_expected", "A recharge of the wallet is on its way.");
-
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Problem {
         match refusal {

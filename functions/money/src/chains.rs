@@ -134,6 +134,25 @@ pub async fn append(
     Err(Problem::unavailable("others are writing to this wallet").into())
 }
 
+/// What is known of a payee who has no wallet yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Payee {
+    /// Membership was not asked.
+    Unasked,
+    /// There is such a member: the first entry opens the wallet.
+    Member,
+    /// There is none.
+    Nobody,
+}
+
+/// How a transfer between two chains ended, or that it cannot be decided yet.
+pub enum Moved {
+    /// Both entries are there.
+    Done(Box<[Entry; 2]>),
+    /// The payee has no wallet, and membership must be asked whether there is such a member.
+    PayeeUnknown,
+}
+
 /// Moves money between two chains, once: both entries or none.
 ///
 /// The debit chain carries the reference's outcome, so a refusal, whoever's, is an entry there. A refusal that comes
@@ -142,8 +161,9 @@ pub async fn transfer(
     context: &Context,
     [debit, credit]: [&Order; 2],
     [payer, payee]: [MembershipId; 2],
+    standing: Payee,
     limits: &Limits,
-) -> Result<[Entry; 2], Failure> {
+) -> Result<Moved, Failure> {
     check_birth(context, debit)?;
     let birth = debit.reference.birth;
     let mut source = load(context, payer, birth).await?;
@@ -155,16 +175,26 @@ pub async fn transfer(
         let now =
             [&source, &target].iter().filter_map(|chain| chain.tip()).fold(now, |now, tip| now.max(tip.time));
         let outgoing = decide(&source, debit, limits, now).map_err(broken)?;
-        let incoming = decide(&target, credit, limits, now).map_err(broken)?;
+        let incoming = match standing {
+            Payee::Nobody if target.entries.is_empty() => Decision::Refuse(Refusal::ReceiverNotFound),
+            _ => decide(&target, credit, limits, now).map_err(broken)?,
+        };
         let refusal = match (outgoing, incoming) {
-            (Decision::Done(outgoing), Decision::Done(incoming)) => return Ok([outgoing, incoming]),
+            (Decision::Done(outgoing), Decision::Done(incoming)) => {
+                return Ok(Moved::Done(Box::new([outgoing, incoming])));
+            }
             (Decision::WasRefused(refusal), _) => return Err(Failure::Refused(refusal)),
+            (Decision::Append(_), Decision::Append(incoming))
+                if incoming.sequence == 1 && standing == Payee::Unasked =>
+            {
+                return Ok(Moved::PayeeUnknown);
+            }
             (Decision::OtherTerms, _) | (_, Decision::OtherTerms) => {
                 return Err(Problem::from(&refusals::OTHER_TERMS).into());
             }
             (Decision::Append(outgoing), Decision::Append(incoming)) => {
                 if put(context, &[&outgoing, &incoming]).await? {
-                    return Ok([outgoing, incoming]);
+                    return Ok(Moved::Done(Box::new([outgoing, incoming])));
                 }
                 None
             }

@@ -32,7 +32,8 @@ async fn close_member_money(
 ) -> Result<Reply<MoneyClosing>, Problem> {
     let owner = call.body.membership_id;
     let reference = call.reference.clone().ok_or(&problem::IDEMPOTENCY_KEY_REQUIRED)?;
-    let order = Order { step: Step::Close, reference, traceparent: call.trace.traceparent().to_owned() };
+    let traceparent = call.trace.traceparent().to_owned();
+    let order = Order { step: Step::Close, reference, expires_at: None, traceparent };
     let limits = Settings::of(context)?.limits;
     let mut chain = chains::load(context, owner, order.reference.birth).await?;
 

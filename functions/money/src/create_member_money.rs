@@ -65,7 +65,8 @@ pub async fn open<I>(context: &Context, call: &Call<I>, owner: MembershipId) -> 
     let limits = Settings::of(context)?.limits;
     let wallet_id = WalletId::of(owner);
     let reference = Reference { id: format!("{wallet_id}/open"), birth: call.now };
-    let order = Order { step: Step::Open, reference, traceparent: call.trace.traceparent().to_owned() };
+    let traceparent = call.trace.traceparent().to_owned();
+    let order = Order { step: Step::Open, reference, expires_at: None, traceparent };
     // The read was consistent, so a chain without a first entry is a chain without any.
     let chain = Chain { wallet_id, owner, entries: Vec::new() };
     if let Some(entry) = chains::try_append(context, &chain, &order, &limits).await? {

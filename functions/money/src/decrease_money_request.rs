@@ -3,11 +3,11 @@
 //! The same saga as a recharge, the other way: the money is held, the bank moves it from the corporate account, and
 //! then it leaves the wallet. If the bank has not answered by then, the answer is 202 and the money stays held.
 
-use crate::{
-    items::Direction,
-    money_requests::{self, MoneyOrder, MoneyRequestView},
+use crate::money_requests;
+use contract::{
+    Access, Call, Context, Method, Operation, Problem, Reply, Scope, Trigger, handled_by,
+    peers::{Direction, MoneyOrder, MoneyRequestView},
 };
-use contract::{Access, Call, Context, Method, Operation, Problem, Reply, Scope, Trigger, handled_by};
 use events::{Fact, money::MoneyDecreased};
 
 /// The declaration.

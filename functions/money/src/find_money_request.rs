@@ -1,8 +1,9 @@
 //! `GET /v1/money/requests/{moneyRequestId}`: how far a recharge or withdrawal is.
 
-use crate::money_requests::{self, MoneyRequestView};
+use crate::money_requests;
 use contract::{
-    Access, Call, Context, Grant, Method, Operation, Problem, Reply, Scope, Trigger, handled_by, problem,
+    Access, Call, Context, Grant, Method, Operation, Problem, Reply, Scope, Trigger, handled_by,
+    peers::MoneyRequestView, problem,
 };
 use kernel::id::MoneyRequestId;
 use schemars::JsonSchema;

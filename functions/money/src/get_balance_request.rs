@@ -10,61 +10,32 @@ use crate::{
     refusals::WALLET_NOT_FOUND,
 };
 use contract::{
-    Access, Call, Context, Grant, Method, Operation, Problem, Reply, Scope, Trigger, handled_by, problem,
+    Access, Call, Context, Grant, Method, Operation, Problem, Reply, Scope, Trigger, handled_by,
+    peers::{Balance, BalanceQuestion},
+    problem,
 };
-use kernel::{
-    Money, Timestamp,
-    id::{MembershipId, WalletId},
-};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use kernel::{Timestamp, id::WalletId};
 use store::Read;
 
 /// The declaration.
 pub const OPERATION: Operation = Operation {
     name: "getBalanceRequest",
     summary: "Shows a wallet's balance, now or at a past time",
-    triggers: &[Trigger::Route(Method::Get, "/v1/money/wallets/{membershipId}/balance")],
+    triggers: &[Trigger::Route(Method::Get, "/v1/money/wallets/{membershipId}/balance"), Trigger::Call],
     access: Access::Scopes(&[Scope::Member]),
     grants: &[Grant::ReadTable],
     refuses: &[&problem::NOT_FOUND, &WALLET_NOT_FOUND],
     ..handled_by!(get_balance_request)
 };
 
-/// Whose balance, and when.
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Question {
-    /// The caller's own id.
-    pub membership_id: MembershipId,
-    /// A past time; now if unsaid.
-    pub at: Option<Timestamp>,
-}
-
-/// A balance.
-#[derive(Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Balance {
-    /// The wallet.
-    pub wallet_id: WalletId,
-    /// What the member owns.
-    pub balance: Money,
-    /// What of it is held for something on its way.
-    pub held: Money,
-    /// What can be spent: balance less held.
-    pub available: Money,
-    /// What recharges on their way will bring.
-    pub expected: Money,
-    /// The sequence number of the entry that says so; 0 before the first.
-    pub sequence: u64,
-    /// The time of that entry; none before the first.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub as_of: Option<Timestamp>,
-}
-
-async fn get_balance_request(context: &Context, call: Call<Question>) -> Result<Reply<Balance>, Problem> {
-    let Question { membership_id: owner, at } = call.body;
-    call.caller.owns(owner)?;
+async fn get_balance_request(
+    context: &Context,
+    call: Call<BalanceQuestion>,
+) -> Result<Reply<Balance>, Problem> {
+    let BalanceQuestion { membership_id: owner, at } = call.body;
+    if call.member()? != owner {
+        return Err((&problem::NOT_FOUND).into());
+    }
     if at.is_some_and(|at| at > call.now) {
         return Err(Problem::field("/at", "must not lie in the future"));
     }

@@ -19,6 +19,7 @@ pub const OPERATION: Operation = Operation {
         &refusals::OTHER_TERMS,
         &refusals::BORN_LATER,
         &refusals::HOLD_CLOSED,
+        &refusals::EXPIRED,
         &refusals::WALLET_CLOSED,
         &refusals::EACH_LIMIT_EXCEEDED,
         &refusals::INSUFFICIENT_BALANCE,
@@ -29,7 +30,7 @@ pub const OPERATION: Operation = Operation {
 };
 
 async fn hold_money(context: &Context, call: Call<HoldOrder>) -> Result<Reply<HoldEntry>, Problem> {
-    let HoldOrder { membership_id, amount } = call.body;
+    let HoldOrder { membership_id, amount, expires_at } = call.body;
     let amount = holds::at_least_one(amount)?;
-    holds::take(context, &call, membership_id, Step::Hold(amount)).await
+    holds::take(context, &call, membership_id, Step::Hold(amount), expires_at).await
 }

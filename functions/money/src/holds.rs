@@ -9,7 +9,7 @@ use crate::{
     settings::Settings,
 };
 use contract::{Call, Context, Problem, Reply, peers::HoldEntry, problem};
-use kernel::{Money, id::MembershipId};
+use kernel::{Money, Timestamp, id::MembershipId};
 
 /// Takes a step of the hold that the call's reference names.
 pub async fn take<I>(
@@ -17,10 +17,11 @@ pub async fn take<I>(
     call: &Call<I>,
     owner: MembershipId,
     step: Step,
+    expires_at: Option<Timestamp>,
 ) -> Result<Reply<HoldEntry>, Problem> {
     let hold = call.reference.clone().ok_or(&problem::IDEMPOTENCY_KEY_REQUIRED)?;
     let reference = if let Step::Hold(_) = step { hold } else { close_reference(&hold) };
-    let order = Order { step, reference, traceparent: call.trace.traceparent().to_owned() };
+    let order = Order { step, reference, expires_at, traceparent: call.trace.traceparent().to_owned() };
     let limits = Settings::of(context)?.limits;
     let mut chain = chains::load(context, owner, order.reference.birth).await?;
 

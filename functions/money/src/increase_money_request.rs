@@ -1,20 +1,20 @@
 //! `POST /v1/money/increases`: recharges the caller's wallet from a linked bank account (충전).
 //!
-//! The record is stored under the id of the idempotency key, then the saga runs inline as far as it can. If the bank
+//! Remittance and payment call it for what a member is short of. The record is stored under the id of the idempotency key, then the saga runs inline as far as it can. If the bank
 //! has not answered by then, the answer is 202 and the same saga goes on behind it.
 
-use crate::{
-    items::Direction,
-    money_requests::{self, MoneyOrder, MoneyRequestView},
+use crate::money_requests;
+use contract::{
+    Access, Call, Context, Method, Operation, Problem, Reply, Scope, Trigger, handled_by,
+    peers::{Direction, MoneyOrder, MoneyRequestView},
 };
-use contract::{Access, Call, Context, Method, Operation, Problem, Reply, Scope, Trigger, handled_by};
 use events::{Fact, money::MoneyIncreased};
 
 /// The declaration.
 pub const OPERATION: Operation = Operation {
     name: "increaseMoneyRequest",
     summary: "Recharges the wallet from a linked bank account",
-    triggers: &[Trigger::Route(Method::Post, "/v1/money/increases")],
+    triggers: &[Trigger::Route(Method::Post, "/v1/money/increases"), Trigger::Call],
     access: Access::Scopes(&[Scope::Member]),
     emits: &[MoneyIncreased::TYPE],
     answers: &[201, 202],

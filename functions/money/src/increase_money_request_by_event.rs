@@ -3,11 +3,11 @@
 //! The stored record is the command: the relay publishes MoneyIncreaseRequested from it, and the handler runs the
 //! same saga as the direct operation.
 
-use crate::{
-    items::Direction,
-    money_requests::{self, MoneyOrder, MoneyRequestView},
+use crate::money_requests;
+use contract::{
+    Access, Call, Context, Grant, Method, Operation, Problem, Reply, Scope, Trigger, handled_by,
+    peers::{Direction, MoneyOrder, MoneyRequestView},
 };
-use contract::{Access, Call, Context, Grant, Method, Operation, Problem, Reply, Scope, Trigger, handled_by};
 use events::{Fact, money::MoneyIncreaseRequested};
 
 /// The declaration.

@@ -8,12 +8,11 @@
 //! There is no balance item and no index: the newest entry is the balance, and a request is found by its id.
 
 use crate::domain::Entry;
-use contract::peers::{BankParty, FirmbankingOrder};
+use contract::peers::{BankParty, Direction, FirmbankingOrder, MoneyRequestState};
 use kernel::{
     Money, Timestamp,
     id::{BankAccountId, MembershipId, MoneyRequestId, WalletId},
 };
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::{Key, Record};
 
@@ -28,30 +27,6 @@ impl Record for Entry {
 /// Where the entry with this sequence number stands.
 pub fn entry_key(wallet: WalletId, sequence: u64) -> Key {
     Key::new(wallet.to_string(), format!("{sequence:012}"))
-}
-
-/// Which way a money request goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum Direction {
-    /// From the bank into the wallet.
-    Recharge,
-    /// From the wallet to the bank.
-    Withdrawal,
-}
-
-/// How far a money request is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum MoneyRequestState {
-    /// Stored; work goes on.
-    Requested,
-    /// The bank has not said yet whether it moved the money. Nobody need act: it is asked until it is certain.
-    BankUnknown,
-    /// The money was moved.
-    Succeeded,
-    /// Nothing was moved.
-    Failed,
 }
 
 /// A recharge or a withdrawal: the saga's record.

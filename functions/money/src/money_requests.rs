@@ -10,12 +10,14 @@
 use crate::{
     chains::{self, Failure},
     domain::{Chain, Entry, Limits, Order, Step},
-    items::{Direction, MoneyRequest, MoneyRequestState},
+    items::MoneyRequest,
     settings::Settings,
 };
 use contract::{
     Call, Context, Grant, Operation, Problem, Reply,
-    peers::{FirmbankingState, REQUEST_FIRMBANKING},
+    peers::{
+        Direction, FirmbankingState, MoneyOrder, MoneyRequestState, MoneyRequestView, REQUEST_FIRMBANKING,
+    },
     ports::CallError,
     problem,
 };
@@ -23,12 +25,7 @@ use events::{
     Fact,
     money::{MoneyDecreased, MoneyIncreased},
 };
-use kernel::{
-    Money, Timestamp,
-    id::{BankAccountId, MembershipId, MoneyRequestId},
-};
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use kernel::{Money, Timestamp, id::MoneyRequestId};
 use store::{CommitError, Condition, Read, Write};
 
 /// The declaration of an operation that runs [`advance`]: what that needs, and what it brings about.
@@ -44,45 +41,6 @@ pub const fn advances(operation: Operation) -> Operation {
 
 /// How long the one who works on a record is left alone: longer than its function may run.
 const LEASE_SECONDS: i64 = 20;
-
-/// What a member asks for.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct MoneyOrder {
-    /// One of the member's linked bank accounts.
-    pub bank_account_id: BankAccountId,
-    /// How much to move between it and the wallet; at least 1 won.
-    pub amount: Money,
-}
-
-/// A money request as its owner sees it.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct MoneyRequestView {
-    /// Its id.
-    pub money_request_id: MoneyRequestId,
-    /// Whose.
-    pub membership_id: MembershipId,
-    /// Which way it goes.
-    pub direction: Direction,
-    /// The linked account.
-    pub bank_account_id: BankAccountId,
-    /// How much.
-    pub amount: Money,
-    /// How far it is.
-    pub state: MoneyRequestState,
-    /// Why it failed, as a stable code.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub failure_reason: Option<String>,
-    /// The wallet's balance right after it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub balance_after: Option<Money>,
-    /// When it was asked for.
-    pub requested_at: Timestamp,
-    /// When it became final.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub completed_at: Option<Timestamp>,
-}
 
 impl From<&MoneyRequest> for MoneyRequestView {
     fn from(record: &MoneyRequest) -> MoneyRequestView {
@@ -158,7 +116,7 @@ async fn store_request(
     direction: Direction,
     by_event: bool,
 ) -> Result<Stored, Problem> {
-    let membership_id = call.caller.member()?;
+    let membership_id = call.member()?;
     let MoneyOrder { bank_account_id, amount } = call.body;
     let money_request_id = call.derived_id()?;
     if amount.is_zero() {
@@ -304,7 +262,7 @@ fn steps(record: &MoneyRequest) -> Steps {
     let amount = record.amount;
     let order = |name: &str, step| {
         let traceparent = record.traceparent.clone();
-        Order { step, reference: record.reference(name), traceparent }
+        Order { step, reference: record.reference(name), expires_at: None, traceparent }
     };
     match record.direction {
         Direction::Recharge => Steps {

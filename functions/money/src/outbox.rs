@@ -2,10 +2,13 @@
 
 use crate::{
     domain::{Entry, Kind},
-    items::{Direction, MoneyRequest},
+    items::MoneyRequest,
     sweep_money_requests,
 };
-use contract::outbox::{Later, Outbox};
+use contract::{
+    outbox::{Later, Outbox},
+    peers::Direction,
+};
 use events::{
     Envelope,
     money::{
@@ -58,20 +61,24 @@ fn entry_fact(entry: &Entry) -> Option<Envelope> {
             };
             Some(Envelope::of(&fact, "", entry.time, &entry.traceparent))
         }
-        Kind::Remittance | Kind::Post if entry.debit == own => {
-            let fact = MoneyTransferred {
-                reference: entry.reference.clone(),
-                debit_wallet_id: entry.wallet_id,
-                credit_account: entry.credit?.to_string(),
-                sequence: entry.sequence,
-                amount: entry.amount,
-                balance: entry.standing.balance,
-                transferred_at: entry.time,
-            };
-            Some(Envelope::of(&fact, "", entry.time, &entry.traceparent))
-        }
+        Kind::Remittance | Kind::Payment | Kind::Post if entry.debit == own => transferred(entry),
+        Kind::Cancellation => transferred(entry),
         _ => None,
     }
+}
+
+fn transferred(entry: &Entry) -> Option<Envelope> {
+    let fact = MoneyTransferred {
+        reference: entry.reference.clone(),
+        debit_account: entry.debit?.to_string(),
+        credit_account: entry.credit?.to_string(),
+        wallet_id: entry.wallet_id,
+        sequence: entry.sequence,
+        amount: entry.amount,
+        balance: entry.standing.balance,
+        transferred_at: entry.time,
+    };
+    Some(Envelope::of(&fact, "", entry.time, &entry.traceparent))
 }
 
 /// The saga whose step an entry is: what its reference begins with.

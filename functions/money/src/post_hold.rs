@@ -24,5 +24,5 @@ pub const OPERATION: Operation = Operation {
 async fn post_hold(context: &Context, call: Call<PostOrder>) -> Result<Reply<HoldEntry>, Problem> {
     let PostOrder { membership_id, amount, credit } = call.body;
     let amount = holds::at_least_one(amount)?;
-    holds::take(context, &call, membership_id, Step::Post(amount, credit)).await
+    holds::take(context, &call, membership_id, Step::Post(amount, credit), None).await
 }

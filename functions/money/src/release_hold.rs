@@ -20,5 +20,5 @@ pub const OPERATION: Operation = Operation {
 };
 
 async fn release_hold(context: &Context, call: Call<ReleaseOrder>) -> Result<Reply<HoldEntry>, Problem> {
-    holds::take(context, &call, call.body.membership_id, Step::ReleaseHold).await
+    holds::take(context, &call, call.body.membership_id, Step::ReleaseHold, None).await
 }

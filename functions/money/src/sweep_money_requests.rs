@@ -3,13 +3,11 @@
 //! The relay sends the message whenever it sees a record that is not final, so no index is needed on the hot path.
 //! The schedule's scan is for what even that has lost; it goes on by a message to this operation's own queue.
 
-use crate::{
-    items::MoneyRequest,
-    money_requests::{self, MoneyRequestView},
-};
+use crate::{items::MoneyRequest, money_requests};
 use contract::{
     Call, Context, Grant, Operation, Problem, Reply, Trigger, handled_by,
     outbox::{KeyName, Scan},
+    peers::MoneyRequestView,
 };
 use kernel::id::MoneyRequestId;
 use schemars::JsonSchema;

@@ -50,6 +50,8 @@ enum Move {
     Close(u8, bool),
     Send(u32),
     Receive(u32),
+    Pay(u32),
+    Refund(u32),
     Hold(u8, u32),
     Post(u8, u32),
     Withdraw(u8, u32),
@@ -63,6 +65,8 @@ fn moves() -> impl Strategy<Value = Vec<(Move, i64)>> {
         (0..6_u8, any::<bool>()).prop_map(|(saga, succeeded)| Move::Close(saga, succeeded)),
         (1..700_u32).prop_map(Move::Send),
         (1..700_u32).prop_map(Move::Receive),
+        (1..700_u32).prop_map(Move::Pay),
+        (1..300_u32).prop_map(Move::Refund),
         (0..9_u8, 1..700_u32).prop_map(|(hold, amount)| Move::Hold(hold, amount)),
         (0..9_u8, 1..400_u32).prop_map(|(hold, amount)| Move::Post(hold, amount)),
         (0..9_u8, 1..400_u32).prop_map(|(hold, amount)| Move::Withdraw(hold, amount)),
@@ -72,12 +76,16 @@ fn moves() -> impl Strategy<Value = Vec<(Move, i64)>> {
     prop::collection::vec((one, -40_000..90_000_i64), 1..80)
 }
 
+fn shop() -> kernel::id::FranchiseId {
+    Id::derive(&["shop"])
+}
+
 fn order(id: String, birth: Timestamp, step: Step) -> Order {
     asked(Reference { id, birth }, step)
 }
 
 fn asked(reference: Reference, step: Step) -> Order {
-    Order { step, reference, traceparent: events::EXAMPLE_TRACEPARENT.to_owned() }
+    Order { step, reference, expires_at: None, traceparent: events::EXAMPLE_TRACEPARENT.to_owned() }
 }
 
 /// Runs a step as chains::append does, on a chain that nobody else writes to.
@@ -124,6 +132,7 @@ fn tell(entries: &[&Entry]) -> Told {
     for entry in entries {
         let amount = entry.amount.amount();
         let gone = match entry.purpose {
+            Kind::Payment => amount,
             Kind::Remittance if entry.debit == Some(entry.own_account()) => amount,
             // What is held has gone out, until it is closed; then what was posted has.
             Kind::Hold => match entries.iter().find(|other| closes(other) == Some(&entry.reference)) {
@@ -163,6 +172,7 @@ fn judge(chain: &Chain) {
     let mut references = std::collections::BTreeSet::new();
     let mut balance = 0_i128;
     let mut is_closed = false;
+    let mut above = 0;
     for entry in chain.entries.iter().rev() {
         balance += effect(entry);
         assert_eq!(balance, i128::from(entry.standing.balance.amount()), "the running balance");
@@ -182,7 +192,17 @@ fn judge(chain: &Chain) {
             );
         }
         let holding = entry.standing.balance.plus(entry.standing.expected).unwrap();
-        assert!(holding <= limits().wallet_cap, "the cap holds, what is expected included");
+        // What comes back from a franchise is taken above the cap too.
+        if entry.purpose == Kind::Cancellation {
+            above += entry.amount.amount();
+        }
+        assert!(
+            holding.amount() <= limits().wallet_cap.amount() + above,
+            "the cap holds, what is expected included"
+        );
+        if entry.purpose == Kind::Payment {
+            assert!(entry.time < entry.birth.plus_seconds(1), "a payment is never late");
+        }
         assert!(entry.standing.transferred_today <= limits().transfer_per_day);
         assert!(entry.standing.transferred_this_month <= limits().transfer_per_month);
         assert!(entry.standing.recharged_today <= limits().recharge_per_day);
@@ -220,6 +240,12 @@ proptest! {
                 }
                 Move::Send(amount) => order(format!("send {number}"), clock, Step::Send(Money::won(amount), WalletId::of(other()))),
                 Move::Receive(amount) => order(format!("receive {number}"), clock, Step::Receive(Money::won(amount), WalletId::of(other()))),
+                // Its time is over when its clock says a second more.
+                Move::Pay(amount) => Order {
+                    expires_at: Some(clock.plus_seconds(1)),
+                    ..order(format!("pay {number}"), clock, Step::Pay(Money::won(amount), shop()))
+                },
+                Move::Refund(amount) => order(format!("refund {number}"), clock, Step::Refund(Money::won(amount), shop())),
                 Move::Hold(hold, amount) => asked(of_hold(hold), Step::Hold(Money::won(amount))),
                 Move::Post(hold, amount) => {
                     asked(close_reference(&of_hold(hold)), Step::Post(Money::won(amount), ImplicitAccount::FeeRevenue {}))
@@ -260,6 +286,7 @@ proptest! {
             (id("close"), Step::Recharge(money)),
             (id("hold"), Step::Hold(money)),
             (id("hold/close"), Step::Post(money, franchise)),
+            (id("paid"), Step::Refund(money, shop())),
             (id("refused"), Step::Send(Money::MAX, WalletId::of(other()))),
         ];
         for (id, step) in steps {

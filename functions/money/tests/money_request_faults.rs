@@ -15,13 +15,14 @@
 use async_trait::async_trait;
 use contract::{
     Call, Caller, Context, Reference,
+    peers::{Direction, MoneyRequestState},
     ports::{Calls, DirectAnswer, DirectCall, Unanswered},
     testing::{Bench, Request},
 };
 use kernel::{Id, id::MembershipId};
 use money::{
     domain::{Entry, Kind},
-    items::{Direction, MoneyRequest, MoneyRequestState},
+    items::MoneyRequest,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};

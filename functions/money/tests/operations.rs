@@ -56,11 +56,21 @@ fn firmbanking(call: &DirectCall, state: &str) -> Value {
     answer
 }
 
+/// Membership, which knows these two.
+fn resolved(call: &DirectCall) -> Result<DirectAnswer, Unanswered> {
+    let id = &call.body["membershipId"];
+    let known = [json!(member()), json!(stranger())].contains(id);
+    Ok(DirectAnswer::Done(if known { json!({ "membershipId": id }) } else { json!({}) }))
+}
+
 /// Banking that always answers this state; gives the calls that it got.
 fn banking(bench: &Bench, state: &'static str) -> Arc<Mutex<Vec<DirectCall>>> {
     let calls = Arc::new(Mutex::new(Vec::new()));
     let seen = calls.clone();
     bench.world.answer_calls(move |call| {
+        if call.operation == "membership.resolveMember" {
+            return resolved(call);
+        }
         seen.lock().unwrap().push(call.clone());
         match state {
             "silent" => Err(Unanswered("silence".to_owned())),
@@ -109,8 +119,8 @@ async fn recharge(bench: &Bench, key: &str, amount: u32) {
 
 fn transfer(amount: u32, reference: &str, birth: Timestamp) -> Call<Value> {
     let body = json!({
-        "debitMembershipId": member(),
-        "creditMembershipId": stranger(),
+        "debit": { "kind": "member", "membershipId": member() },
+        "credit": { "kind": "member", "membershipId": stranger() },
         "amount": { "amount": amount, "currency": "KRW" },
     });
     by_service("transferMoney", reference, birth, body)
@@ -584,12 +594,84 @@ async fn transfer_money_moves_once_or_is_refused_for_ever() {
     let far = now.plus_seconds(3_600);
     assert_eq!(code(bench.call_with("transferMoney", transfer(1, "rmt_4/move", far)).await), "born_later");
     let mut to_self = transfer(1, "rmt_5/move", now);
-    to_self.body["creditMembershipId"] = json!(member());
+    to_self.body["credit"]["membershipId"] = json!(member());
     assert_eq!(code(bench.call_with("transferMoney", to_self).await), "same_wallet");
     let mut unnamed = transfer(1, "rmt_6/move", now);
     unnamed.reference = None;
     assert_eq!(code(bench.call_with("transferMoney", unnamed).await), problem::IDEMPOTENCY_KEY_REQUIRED.code);
     assert_eq!(balance(&bench).await["balance"]["amount"], 16_000);
+}
+
+fn between(debit: Value, credit: Value, amount: u32, reference: &str, birth: Timestamp) -> Call<Value> {
+    let amount = json!({ "amount": amount, "currency": "KRW" });
+    by_service(
+        "transferMoney",
+        reference,
+        birth,
+        json!({ "debit": debit, "credit": credit, "amount": amount }),
+    )
+}
+
+#[tokio::test]
+async fn a_receiver_whom_nobody_knows_is_refused_for_ever() {
+    let bench = bench();
+    recharge(&bench, "k1", 10_000).await;
+    let now = bench.context.clock.now();
+    let unknown = MembershipId::derive(&["unknown"]);
+    let mut order = transfer(1_000, "rmt_1/move", now);
+    order.body["credit"]["membershipId"] = json!(unknown);
+    bench.world.answer_calls(|_| Err(Unanswered("silence".to_owned())));
+    let silent = bench.call_with("transferMoney", order.clone()).await.unwrap_err();
+    assert_eq!(silent.status, 503, "nothing is known yet");
+    bench.world.answer_calls(resolved);
+    for _ in 0..2 {
+        let refused = bench.call_with("transferMoney", order.clone()).await.unwrap_err();
+        assert_eq!(refused.code, "receiver_not_found");
+    }
+    assert_eq!(kinds(&bench).await.first().map(String::as_str), Some("refused"), "an entry says so");
+    let wallet = get(&bench, unknown, &format!("/v1/money/wallets/{unknown}/balance")).await;
+    assert_eq!(wallet.status, 404, "no wallet was opened");
+}
+
+#[tokio::test]
+async fn a_payment_is_one_entry_and_comes_back_by_another() {
+    let bench = bench();
+    recharge(&bench, "k1", 10_000).await;
+    bench.relay().await.unwrap();
+    let now = bench.context.clock.now();
+    let payer = json!({ "kind": "member", "membershipId": member() });
+    let shop = json!({ "kind": "franchise", "franchiseId": kernel::id::FranchiseId::derive(&["shop"]) });
+    let pay = between(payer.clone(), shop.clone(), 4_000, "pmt_1/pay", now);
+    let paid = bench.call_with("transferMoney", pay.clone()).await.unwrap().body;
+    assert_eq!(bench.call_with("transferMoney", pay).await.unwrap().body, paid);
+    assert_eq!((&paid["debit"]["balance"]["amount"], &paid["credit"]), (&json!(6_000), &Value::Null));
+    let back = between(shop.clone(), payer, 1_500, "pmt_1/cancel/1", now);
+    let refunded = bench.call_with("transferMoney", back).await.unwrap().body;
+    assert_eq!(refunded["credit"]["balance"]["amount"], 7_500);
+    assert_eq!(kinds(&bench).await[..2], ["cancellation", "payment"]);
+    let facts = bench.relay().await.unwrap();
+    let moved: Vec<(&Value, &Value)> =
+        facts.iter().map(|fact| (&fact.data["debitAccount"], &fact.data["creditAccount"])).collect();
+    let account = format!("franchise:{}", shop["franchiseId"].as_str().unwrap());
+    let wallet = format!("wallet:{}", paid["debit"]["walletId"].as_str().unwrap());
+    assert_eq!(moved, [(&json!(wallet), &json!(account)), (&json!(account), &json!(wallet))]);
+    let odd = between(shop.clone(), shop, 1, "pmt_2/pay", now);
+    assert_eq!(bench.call_with("transferMoney", odd).await.unwrap_err().code, "validation_failed");
+}
+
+#[tokio::test]
+async fn what_is_asked_for_too_late_is_never_done() {
+    let bench = bench();
+    recharge(&bench, "k1", 10_000).await;
+    let now = bench.context.clock.now();
+    let mut pay = transfer(1_000, "rmt_1/move", now);
+    pay.body["expiresAt"] = json!(now.plus_seconds(60));
+    bench.world.pass_seconds(60);
+    for _ in 0..2 {
+        assert_eq!(bench.call_with("transferMoney", pay.clone()).await.unwrap_err().code, "expired");
+    }
+    assert_eq!(balance(&bench).await["balance"]["amount"], 10_000);
+    assert_eq!(kinds(&bench).await.first().map(String::as_str), Some("refused"), "an entry fences it");
 }
 
 #[tokio::test]

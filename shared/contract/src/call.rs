@@ -183,6 +183,14 @@ impl<I> Call<I> {
         Ok(Id::derive(&[&self.caller.to_string(), &self.operation, key.as_str()]))
     }
 
+    /// The member for whom it is done: who calls, or whom the calling service names. 401 if there is none.
+    pub fn member(&self) -> Result<MembershipId, Problem> {
+        match (&self.caller, self.on_behalf_of) {
+            (Caller::Service(_), Some(member)) => Ok(member),
+            _ => self.caller.member(),
+        }
+    }
+
     /// Whether the call may change a thing at this version: it named no other one in If-Match.
     pub fn may_change(&self, version: u64) -> bool {
         self.if_match.as_ref().is_none_or(|tag| tag == "*" || *tag == version.to_string())

@@ -6,6 +6,7 @@
 
 pub mod call;
 pub mod http;
+pub mod money_codes;
 pub mod operation;
 pub mod outbox;
 pub mod page;
@@ -14,6 +15,7 @@ pub mod ports;
 pub mod problem;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod top_up;
 
 pub use call::{Call, Caller, IdempotencyKey, Reference, Reply, Scope, Trace};
 pub use operation::{Access, Api, Describe, Grant, Handled, Method, Operation, Service, Trigger};

@@ -5,7 +5,7 @@
 
 use kernel::{
     Money, Timestamp,
-    id::{BankAccountId, FirmbankingId, FranchiseId, MembershipId, WalletId},
+    id::{BankAccountId, FirmbankingId, FranchiseId, MembershipId, MoneyRequestId, WalletId},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -31,12 +31,26 @@ impl<I, T> Peer<I, T> {
 pub const REQUEST_FIRMBANKING: Peer<FirmbankingOrder, Firmbanking> =
     Peer::new("banking.requestFirmbanking", 10_000);
 
-/// Moves money between two wallets, atomically. Idempotent by the call's reference.
+/// Moves money between two wallets, or a wallet and a franchise, atomically. Idempotent by the call's reference.
 pub const TRANSFER_MONEY: Peer<TransferOrder, Transferred> = Peer::new("money.transferMoney", 10_000);
 
 /// Asks whether a bank account is linked, and by a certain member. It changes nothing, so it needs no reference.
 pub const VERIFY_BANK_ACCOUNT_OWNER: Peer<BankAccountClaim, BankAccountOwnership> =
     Peer::new("banking.verifyBankAccountOwner", 5_000);
+
+/// Recharges a wallet from a linked account of its owner, for whom it is called. Idempotent by the call's reference.
+pub const INCREASE_MONEY_REQUEST: Peer<MoneyOrder, MoneyRequestView> =
+    Peer::new("money.increaseMoneyRequest", 12_000);
+
+/// Asks for the balance of the member for whom it is called.
+pub const GET_BALANCE_REQUEST: Peer<BalanceQuestion, Balance> = Peer::new("money.getBalanceRequest", 5_000);
+
+/// Asks which of a member's linked accounts a recharge takes if the member names none.
+pub const FIND_RECHARGE_ACCOUNT: Peer<RechargeAccountQuestion, RechargeAccount> =
+    Peer::new("banking.findRechargeAccount", 5_000);
+
+/// Asks who a member is, by id or by email. It changes nothing, so it needs no reference.
+pub const RESOLVE_MEMBER: Peer<MemberQuestion, ResolvedMember> = Peer::new("membership.resolveMember", 5_000);
 
 /// Keeps money of a wallet for something on its way. The call's reference names the hold from then on; asking twice
 /// is asking once.
@@ -148,36 +162,204 @@ pub struct BankAccountOwnership {
     pub linked: bool,
 }
 
-/// Moves `amount` from one member's wallet to another's.
+/// One side of a transfer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "camelCase", deny_unknown_fields)]
+pub enum TransferParty {
+    /// A member's wallet.
+    #[serde(rename_all = "camelCase")]
+    Member {
+        /// Whose.
+        membership_id: MembershipId,
+    },
+    /// What Pay owes a franchise.
+    #[serde(rename_all = "camelCase")]
+    Franchise {
+        /// Which.
+        franchise_id: FranchiseId,
+    },
+}
+
+/// Moves `amount`: between two wallets is a remittance, from a wallet to a franchise a payment, and back a
+/// cancellation, which is never refused.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TransferOrder {
-    /// Whose wallet to debit.
-    pub debit_membership_id: MembershipId,
-    /// Whose wallet to credit.
-    pub credit_membership_id: MembershipId,
+    /// Whom to debit.
+    pub debit: TransferParty,
+    /// Whom to credit.
+    pub credit: TransferParty,
     /// How much; at least 1 won.
     pub amount: Money,
+    /// When it is too late: from then on it is refused, for ever. A cancellation has no end.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub expires_at: Option<Timestamp>,
 }
 
 /// A transfer that was made.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Transferred {
-    /// The wallet debited.
-    pub debit_wallet_id: WalletId,
-    /// The debit entry's place in its chain.
-    pub debit_sequence: u64,
-    /// The debited wallet's balance after it.
-    pub debit_balance: Money,
-    /// The wallet credited.
-    pub credit_wallet_id: WalletId,
-    /// The credit entry's place in its chain.
-    pub credit_sequence: u64,
+    /// The entry of the wallet debited; none if it is no wallet's.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub debit: Option<Posting>,
+    /// The entry of the wallet credited; none if it is no wallet's.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub credit: Option<Posting>,
     /// How much.
     pub amount: Money,
     /// The entries' time.
     pub transferred_at: Timestamp,
+}
+
+/// A wallet's entry of a transfer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Posting {
+    /// The wallet.
+    pub wallet_id: WalletId,
+    /// The entry's place in its chain.
+    pub sequence: u64,
+    /// The wallet's balance after it.
+    pub balance: Money,
+}
+
+/// Which way a money request goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Direction {
+    /// From the bank into the wallet.
+    Recharge,
+    /// From the wallet to the bank.
+    Withdrawal,
+}
+
+/// How far a money request is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum MoneyRequestState {
+    /// Stored; work goes on.
+    Requested,
+    /// The bank has not said yet whether it moved the money. Nobody need act: it is asked until it is certain.
+    BankUnknown,
+    /// The money was moved.
+    Succeeded,
+    /// Nothing was moved.
+    Failed,
+}
+
+/// A recharge or a withdrawal, as a member asks for it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MoneyOrder {
+    /// One of the member's linked bank accounts.
+    pub bank_account_id: BankAccountId,
+    /// How much to move between it and the wallet; at least 1 won.
+    pub amount: Money,
+}
+
+/// A money request as its owner sees it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MoneyRequestView {
+    /// Its id.
+    pub money_request_id: MoneyRequestId,
+    /// Whose.
+    pub membership_id: MembershipId,
+    /// Which way it goes.
+    pub direction: Direction,
+    /// The linked account.
+    pub bank_account_id: BankAccountId,
+    /// How much.
+    pub amount: Money,
+    /// How far it is.
+    pub state: MoneyRequestState,
+    /// Why it failed, as a stable code.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub failure_reason: Option<String>,
+    /// The wallet's balance right after it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub balance_after: Option<Money>,
+    /// When it was asked for.
+    pub requested_at: Timestamp,
+    /// When it became final.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub completed_at: Option<Timestamp>,
+}
+
+/// Whose balance, and when.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct BalanceQuestion {
+    /// The caller's own id, or the one on whose behalf a service asks.
+    pub membership_id: MembershipId,
+    /// A past time; now if unsaid.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub at: Option<Timestamp>,
+}
+
+/// A balance.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Balance {
+    /// The wallet.
+    pub wallet_id: WalletId,
+    /// What the member owns.
+    pub balance: Money,
+    /// What of it is held for something on its way.
+    pub held: Money,
+    /// What can be spent: balance less held.
+    pub available: Money,
+    /// What recharges on their way will bring.
+    pub expected: Money,
+    /// The sequence number of the entry that says so; 0 before the first.
+    pub sequence: u64,
+    /// The time of that entry; none before the first.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub as_of: Option<Timestamp>,
+}
+
+/// Whose linked accounts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RechargeAccountQuestion {
+    /// Whose. A call on behalf of a member may name no other.
+    pub membership_id: MembershipId,
+}
+
+/// What banking answers to a [`RechargeAccountQuestion`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RechargeAccount {
+    /// The account that was linked first; none if none is linked.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub bank_account_id: Option<BankAccountId>,
+}
+
+/// A member, as somebody names them. It may hold an email, and has no Debug.
+#[derive(Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "by", rename_all = "camelCase", deny_unknown_fields)]
+pub enum MemberQuestion {
+    /// By id.
+    #[serde(rename_all = "camelCase")]
+    Id {
+        /// Who.
+        membership_id: MembershipId,
+    },
+    /// By email, in whatever case.
+    Email {
+        /// The email.
+        email: String,
+    },
+}
+
+/// What membership answers to a [`MemberQuestion`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ResolvedMember {
+    /// Who it is; none if there is no such member, or not any more.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub membership_id: Option<MembershipId>,
 }
 
 /// Keeps `amount` in a member's wallet, until it is posted or released. A hold never expires by itself.
@@ -188,6 +370,9 @@ pub struct HoldOrder {
     pub membership_id: MembershipId,
     /// How much; at least 1 won. Limits are counted now.
     pub amount: Money,
+    /// When it is too late to begin: from then on it is refused, for ever.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub expires_at: Option<Timestamp>,
 }
 
 /// Moves `amount` of what is held to an account that is no wallet, and frees the rest.

@@ -3,7 +3,7 @@
 //! Ports are narrow so that a simulation can stand behind all of them: nothing in a service reads a clock, draws a
 //! random number or opens a connection by itself. shared/aws adapts them; [`crate::testing`] fakes them.
 
-use crate::{Call, Caller, Problem, Reference, Trace, peers::Peer};
+use crate::{Call, Caller, Problem, Reference, Trace, peers::Peer, problem};
 use async_trait::async_trait;
 use events::Envelope;
 use kernel::{Id, IdKind, Timestamp, id::MembershipId};
@@ -259,7 +259,10 @@ impl Context {
                 // An answer that cannot be read says nothing of what was done.
                 serde_json::from_value(answer).map_err(|error| Unanswered(error.to_string()).into())
             }
-            DirectAnswer::Refused(problem) if problem.status >= 500 || problem.status == 409 => {
+            // Somebody else is at it, or it may pass: neither says how it ends.
+            DirectAnswer::Refused(problem)
+                if problem.status >= 500 || problem.code == problem::REQUEST_IN_PROGRESS.code =>
+            {
                 Err(Unanswered(problem.to_string()).into())
             }
             DirectAnswer::Refused(problem) => Err(CallError::Refused(problem)),

@@ -131,22 +131,24 @@ impl Fact for MoneyDecreased {
     }
 }
 
-/// Money went from a wallet to another account of the ledger: another wallet, or where a hold was posted. Published
-/// from the debit entry only.
+/// Money went from one account of the ledger to another, and at least one of them is a wallet. Published once: from the
+/// debited wallet's entry, or from the credited one's if the debited account is no wallet.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct MoneyTransferred {
     /// The reference of the transfer.
     pub reference: String,
-    /// The wallet debited.
-    pub debit_wallet_id: WalletId,
-    /// The account credited, such as `wallet:wal_…`.
+    /// The account debited, such as `wallet:wal_…`.
+    pub debit_account: String,
+    /// The account credited, such as `franchise:frc_…`.
     pub credit_account: String,
-    /// The debit entry's place in its chain.
+    /// The wallet whose entry says so.
+    pub wallet_id: WalletId,
+    /// That entry's place in its chain.
     pub sequence: u64,
     /// What was moved.
     pub amount: Money,
-    /// The debited wallet's balance after it.
+    /// That wallet's balance after it.
     pub balance: Money,
     /// The entries' time.
     pub transferred_at: Timestamp,
@@ -160,10 +162,12 @@ impl Fact for MoneyTransferred {
     }
 
     fn example() -> Self {
+        let wallet_id = WalletId::derive(&["debit"]);
         MoneyTransferred {
             reference: kernel::id::TransferId::derive(&["example"]).to_string(),
-            debit_wallet_id: Id::derive(&["debit"]),
+            debit_account: format!("wallet:{wallet_id}"),
             credit_account: format!("wallet:{}", WalletId::derive(&["credit"])),
+            wallet_id,
             sequence: 4,
             amount: Money::won(5_000),
             balance: Money::won(20_000),

@@ -49,6 +49,16 @@ pub mod kinds {
     impl IdKind for Transfer {
         const PREFIX: &'static str = "txf";
     }
+    /// A remittance.
+    pub enum Remittance {}
+    impl IdKind for Remittance {
+        const PREFIX: &'static str = "rmt";
+    }
+    /// A payment.
+    pub enum Payment {}
+    impl IdKind for Payment {
+        const PREFIX: &'static str = "pmt";
+    }
     /// A franchise: a shop that takes payments.
     pub enum Franchise {}
     impl IdKind for Franchise {
@@ -68,6 +78,10 @@ pub type WalletId = Id<kinds::Wallet>;
 pub type MoneyRequestId = Id<kinds::MoneyRequest>;
 /// `txf_…`
 pub type TransferId = Id<kinds::Transfer>;
+/// `rmt_…`
+pub type RemittanceId = Id<kinds::Remittance>;
+/// `pmt_…`
+pub type PaymentId = Id<kinds::Payment>;
 /// `frc_…`
 pub type FranchiseId = Id<kinds::Franchise>;
 

@@ -7,7 +7,7 @@ use crate::{
 };
 use contract::{
     Reference,
-    peers::{HOLD_MONEY, POST_HOLD, RELEASE_HOLD, TRANSFER_MONEY, TransferOrder},
+    peers::{HOLD_MONEY, POST_HOLD, RELEASE_HOLD, TRANSFER_MONEY, TransferOrder, TransferParty},
     ports::{DirectAnswer, DirectCall},
 };
 use kernel::{Money, Timestamp};
@@ -230,9 +230,10 @@ async fn transfer(player: Player) {
         seen.transfers.len() - 1
     };
     let order = TransferOrder {
-        debit_membership_id: payer,
-        credit_membership_id: payee,
+        debit: TransferParty::Member { membership_id: payer },
+        credit: TransferParty::Member { membership_id: payee },
         amount: Money::try_won(amount).expect("people ask for what there can be"),
+        expires_at: None,
     };
     let call = DirectCall {
         operation: TRANSFER_MONEY.operation.to_owned(),

@@ -33,6 +33,10 @@ pub enum Kind {
     Release,
     /// Money went to, or came from, another member's wallet.
     Remittance,
+    /// Money went to a franchise.
+    Payment,
+    /// Money of a payment came back from a franchise.
+    Cancellation,
     /// The wallet ends: nothing is in it or on its way, and it takes nothing any more. Moves nothing.
     Close,
     /// A step was refused; later attempts of the same step find this. Moves nothing.

@@ -9,7 +9,7 @@ use crate::refusals::Refusal;
 use contract::{Reference, peers::ImplicitAccount};
 use kernel::{
     Money, OutOfRange, SeoulDay, Timestamp,
-    id::{MembershipId, WalletId},
+    id::{FranchiseId, MembershipId, WalletId},
 };
 use store::seal;
 
@@ -28,6 +28,10 @@ pub enum Step {
     Send(Money, WalletId),
     /// Receive money from another wallet.
     Receive(Money, WalletId),
+    /// Pay a franchise.
+    Pay(Money, FranchiseId),
+    /// Take back from a franchise what was paid. Never refused.
+    Refund(Money, FranchiseId),
     /// Keep money for something on its way. Limits are counted now.
     Hold(Money),
     /// Close a hold whose money is certainly at the bank of its owner. Never refused.
@@ -50,6 +54,8 @@ impl Step {
             | Step::Release(amount)
             | Step::Send(amount, _)
             | Step::Receive(amount, _)
+            | Step::Pay(amount, _)
+            | Step::Refund(amount, _)
             | Step::Hold(amount)
             | Step::Withdraw(amount)
             | Step::Post(amount, _) => amount,
@@ -63,6 +69,8 @@ impl Step {
             Step::Recharge(_) => Kind::Recharge,
             Step::Release(_) | Step::ReleaseHold => Kind::Release,
             Step::Send(_, _) | Step::Receive(_, _) => Kind::Remittance,
+            Step::Pay(_, _) => Kind::Payment,
+            Step::Refund(_, _) => Kind::Cancellation,
             Step::Hold(_) => Kind::Hold,
             Step::Withdraw(_) => Kind::Withdrawal,
             Step::Post(_, _) => Kind::Post,
@@ -83,6 +91,8 @@ pub struct Order {
     pub step: Step,
     /// Under which reference, and since when.
     pub reference: Reference,
+    /// When it is too late, if ever: from then on it is refused, so that what was abandoned is not done late.
+    pub expires_at: Option<Timestamp>,
     /// In which trace.
     pub traceparent: String,
 }
@@ -94,11 +104,15 @@ impl Order {
             Step::Send(_, wallet) => format!("to {wallet}"),
             Step::Receive(_, wallet) => format!("from {wallet}"),
             Step::Post(_, account) => format!("to {}", Account::from(account)),
+            Step::Pay(_, franchise) => format!("to {}", Account::Franchise(franchise)),
+            Step::Refund(_, franchise) => format!("from {}", Account::Franchise(franchise)),
             _ => String::new(),
         };
         let kind = format!("{:?}", self.step.kind());
         let amount = self.step.amount().amount().to_string();
-        seal::digest(&["terms", &kind, &amount, &counterpart, &self.reference.birth.to_string()])
+        let birth = self.reference.birth.to_string();
+        let end = self.expires_at.map(|end| end.to_string()).unwrap_or_default();
+        seal::digest(&["terms", &kind, &amount, &counterpart, &birth, &end])
     }
 }
 
@@ -174,10 +188,10 @@ pub fn decide(chain: &Chain, order: &Order, limits: &Limits, now: Timestamp) -> 
     if order.step.posts() && hold.is_none_or(|hold| hold.amount < order.step.amount()) {
         return Ok(Decision::NotHeld);
     }
-    if let Err(refusal) = check(chain, &before, order, limits)? {
+    if let Err(refusal) = check(chain, &before, order, time, limits)? {
         return Ok(Decision::Refuse(refusal));
     }
-    let legs = legs(chain.wallet_id, &before, order.step)?;
+    let legs = legs(chain.wallet_id, &before, order.step);
     let standing = apply(chain, before, order, legs)?;
     // The invariant that everything else serves: what is held is there.
     standing.available()?;
@@ -237,16 +251,20 @@ fn check(
     chain: &Chain,
     before: &Standing,
     order: &Order,
+    time: Timestamp,
     limits: &Limits,
 ) -> Result<Result<(), Refusal>, OutOfRange> {
     let amount = order.step.amount();
     let exceeds = |used: Money, limit: Money| used.plus(amount).map_or(true, |total| total > limit);
     let holding = before.balance.plus(before.expected)?;
+    let is_late = order.expires_at.is_some_and(|end| time >= end);
     let rules: Vec<(bool, Refusal)> = match order.step {
-        // What is certain at the bank is never refused, what is held can be posted, and the rest moves nothing.
+        // What is certain at the bank or comes back is never refused, what is held can be posted, and the rest moves
+        // nothing.
         Step::Open
         | Step::Recharge(_)
         | Step::Release(_)
+        | Step::Refund(_, _)
         | Step::Withdraw(_)
         | Step::Post(_, _)
         | Step::ReleaseHold => vec![],
@@ -257,8 +275,9 @@ fn check(
             (exceeds(before.recharged_this_month, limits.recharge_per_month), Refusal::MonthLimitExceeded),
             (exceeds(holding, limits.wallet_cap), Refusal::WalletCapExceeded),
         ],
-        Step::Send(_, _) | Step::Hold(_) => vec![
+        Step::Send(_, _) | Step::Pay(_, _) | Step::Hold(_) => vec![
             (is_released(chain, order), Refusal::HoldClosed),
+            (is_late, Refusal::Expired),
             (before.closed, Refusal::WalletClosed),
             (amount > limits.transfer_each, Refusal::EachLimitExceeded),
             (amount > before.available()?, Refusal::InsufficientBalance),
@@ -279,21 +298,25 @@ fn check(
 }
 
 /// Debit and credit. Certain money that the wallet cannot take goes to suspense.
-fn legs(wallet: WalletId, before: &Standing, step: Step) -> Result<Option<(Account, Account)>, OutOfRange> {
+fn legs(wallet: WalletId, before: &Standing, step: Step) -> Option<(Account, Account)> {
     let own = Account::Wallet(wallet);
-    Ok(match step {
+    let takes = |amount| !before.closed && before.balance.plus(amount).is_ok();
+    match step {
         Step::Open | Step::Expect(_) | Step::Release(_) | Step::Hold(_) | Step::ReleaseHold | Step::Close => {
             None
         }
-        Step::Recharge(amount) if before.closed || before.balance.plus(amount).is_err() => {
-            Some((Account::BankCorporate, Account::Suspense))
-        }
+        Step::Recharge(amount) if !takes(amount) => Some((Account::BankCorporate, Account::Suspense)),
         Step::Recharge(_) => Some((Account::BankCorporate, own)),
         Step::Send(_, to) => Some((own, Account::Wallet(to))),
         Step::Receive(_, from) => Some((Account::Wallet(from), own)),
+        Step::Pay(_, franchise) => Some((own, Account::Franchise(franchise))),
+        Step::Refund(amount, franchise) if !takes(amount) => {
+            Some((Account::Franchise(franchise), Account::Suspense))
+        }
+        Step::Refund(_, franchise) => Some((Account::Franchise(franchise), own)),
         Step::Withdraw(_) => Some((own, Account::BankCorporate)),
         Step::Post(_, account) => Some((own, account.into())),
-    })
+    }
 }
 
 fn apply(
@@ -311,7 +334,7 @@ fn apply(
         _ => {}
     }
     match order.step {
-        Step::Open | Step::Receive(_, _) => {}
+        Step::Open | Step::Receive(_, _) | Step::Refund(_, _) => {}
         Step::Close => after.closed = true,
         Step::Expect(_) => {
             after.expected = after.expected.plus(amount)?;
@@ -341,7 +364,7 @@ fn apply(
                 give_back(hold, &after.day, totals, hold.amount.minus(amount)?)?;
             }
         }
-        Step::Send(_, _) => {
+        Step::Send(_, _) | Step::Pay(_, _) => {
             after.transferred_today = after.transferred_today.plus(amount)?;
             after.transferred_this_month = after.transferred_this_month.plus(amount)?;
         }

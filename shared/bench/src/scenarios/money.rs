@@ -32,8 +32,8 @@ pub async fn run(runner: &mut Runner, cast: &Cast) -> Result<()> {
     runner.rows.retain(|row| !row.case.starts_with("another, "));
     reads(runner, cast, &first).await?;
     let transfer = json!({
-        "debitMembershipId": cast.member.id,
-        "creditMembershipId": cast.other.id,
+        "debit": { "kind": "member", "membershipId": cast.member.id },
+        "credit": { "kind": "member", "membershipId": cast.other.id },
         "amount": won(5_000),
     });
     runner.direct("money.transferMoney", "usual", "bench/transfer/1", transfer.clone()).await?;

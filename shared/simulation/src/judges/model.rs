@@ -137,6 +137,13 @@ impl Wallet {
                 self.balance -= amount;
             }
             Kind::Release => self.release(&saga, amount)?,
+            Kind::Payment => {
+                self.hold_to_sending(amount, &day, limits)?;
+                self.balance -= amount;
+                count(&mut self.sent, &day, amount);
+            }
+            // Never refused, not even for the cap.
+            Kind::Cancellation => self.balance += amount,
             Kind::Remittance if entry.debit == Some(entry.own_account()) => {
                 self.hold_to_sending(amount, &day, limits)?;
                 self.balance -= amount;
