@@ -37,7 +37,7 @@ async fn on_membership_closed(
     call: Call<Envelope<MembershipClosed>>,
 ) -> Result<Reply<()>, Problem> {
     let former = note(context, &call).await?;
-    if former.settled {
+    if former.is_looked_after(call.now) {
         return Ok(Reply::done());
     }
     let mut all_forgotten = true;

@@ -24,7 +24,7 @@ use store::{Item, Record, Unreadable, kind_of, read};
 pub const OUTBOX: Outbox = Outbox { facts, unfinished, republish: "banking.republish" };
 
 /// Later than a list lags, and the most that a queue can delay.
-const LOOK_AGAIN_SECONDS: u32 = 900;
+pub const LOOK_AGAIN_SECONDS: u32 = 900;
 
 fn facts(item: &Item) -> Result<Vec<Envelope>, Unreadable> {
     Ok(match kind_of(item) {

@@ -209,8 +209,9 @@ pub struct FormerMember {
     pub fact: MembershipClosed,
     /// When it was heard.
     pub noted_at: Timestamp,
-    /// How often was looked since.
-    pub looks: u32,
+    /// When everything of theirs was last looked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub looked_at: Option<Timestamp>,
     /// Whether nothing of theirs can be left.
     pub settled: bool,
     /// Counts its changes; a change is conditional on it.
@@ -231,6 +232,9 @@ impl FormerMember {
     /// How long a list may lag behind its table, in seconds; after that, a look at it has seen everything.
     const LISTS_LAG_SECONDS: i64 = 600;
 
+    /// A fact that comes so soon after a look, in seconds, is a repetition.
+    const PAUSE_SECONDS: i64 = 300;
+
     /// Where it is noted that this member has left.
     pub fn key_of(member: MembershipId) -> Key {
         Key::new(format!("former#{member}"), "member")
@@ -239,14 +243,21 @@ impl FormerMember {
     /// As it is noted first.
     pub fn noted(fact: MembershipClosed, now: Timestamp, traceparent: &str) -> FormerMember {
         let traceparent = traceparent.to_owned();
-        FormerMember { fact, noted_at: now, looks: 0, settled: false, version: 1, traceparent }
+        FormerMember { fact, noted_at: now, looked_at: None, settled: false, version: 1, traceparent }
+    }
+
+    /// Whether there is nothing to look for now: all is settled, or somebody has just looked, and the relay sends the
+    /// fact once more. So however often a fact comes, one row of looks goes on.
+    pub fn is_looked_after(&self, now: Timestamp) -> bool {
+        let pause = FormerMember::PAUSE_SECONDS;
+        self.settled || self.looked_at.is_some_and(|looked_at| now < looked_at.plus_seconds(pause))
     }
 
     /// After another look, in which all that was found could be forgotten or not.
     pub fn looked(&self, all_forgotten: bool, now: Timestamp) -> FormerMember {
         let is_late = now >= self.noted_at.plus_seconds(FormerMember::LISTS_LAG_SECONDS);
         FormerMember {
-            looks: self.looks.saturating_add(1),
+            looked_at: Some(now),
             settled: all_forgotten && is_late,
             version: self.version.saturating_add(1),
             ..self.clone()

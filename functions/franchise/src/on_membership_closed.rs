@@ -34,7 +34,7 @@ async fn on_membership_closed(
     call: Call<Envelope<MembershipClosed>>,
 ) -> Result<Reply<()>, Problem> {
     let former = note(context, &call).await?;
-    if former.settled {
+    if former.is_looked_after(call.now) {
         return Ok(Reply::done());
     }
     for id in items::ids_of(context, former.fact.membership_id).await? {
