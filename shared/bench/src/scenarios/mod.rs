@@ -33,6 +33,7 @@ pub async fn all(runner: &mut Runner) -> Result<Cast> {
     money::run(runner, &cast).await?;
     banking::run_after_money(runner, &cast).await?;
     franchise::run(runner, &cast, &operator).await?;
+    membership::leave(runner).await?;
     Ok(cast)
 }
 
