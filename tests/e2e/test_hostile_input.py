@@ -90,7 +90,9 @@ READ = {
     "money.findMoneyRequest", "money.getBalanceRequest", "money.findMoneyHistory",
     "franchise.findFranchise", "franchise.findFranchises",
 }
-OTHERS = {"membership.answerUnknownPath", "banking.unlinkBankAccount", "franchise.closeFranchise"}
+OTHERS = {
+    "membership.answerUnknownPath", "membership.closeMembership", "banking.unlinkBankAccount", "franchise.closeFranchise",
+}
 # Texts that are tokens: every text is a possible one, and just not ours.
 OPAQUE = {"refreshToken", "token", "password"}
 ABSENT = object()

@@ -166,6 +166,7 @@ class TestOtherMembersThings:
     CASES = [
         ("GET", "/v1/memberships/{0.id}", None),
         ("PATCH", "/v1/memberships/{0.id}", {"name": "도둑"}),
+        ("DELETE", "/v1/memberships/{0.id}", None),
         ("GET", "/v1/bank-accounts/{0.bank_account_id}", None),
         ("DELETE", "/v1/bank-accounts/{0.bank_account_id}", None),
         ("GET", "/v1/firmbankings/{0.firmbanking_id}", None),
