@@ -247,6 +247,27 @@ async fn the_email_is_free_and_whoever_takes_it_is_somebody_else() {
 }
 
 #[tokio::test]
+async fn nobody_is_found_who_leaves_or_has_left() {
+    let mut bench = bench();
+    let others = Others::at(&mut bench);
+    let id = registered(&bench, &hana()).await;
+    let questions =
+        [json!({ "by": "id", "membershipId": id }), json!({ "by": "email", "email": "Hana@pay.example" })];
+    for question in &questions {
+        assert_eq!(call(&bench, "resolveMember", question.clone()).await["membershipId"], json!(id));
+    }
+    // Franchise answers and money does not; then both do.
+    *others.plan.lock().unwrap() = vec![Fault::None, Fault::Before].into_iter();
+    for status in [202, 204] {
+        assert_eq!(bench.send(close(id)).await.status, status);
+        for question in &questions {
+            let found = call(&bench, "resolveMember", question.clone()).await;
+            assert_eq!(found["membershipId"], Value::Null);
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_request_that_comes_late_begins_nothing_again() {
     let mut bench = bench();
     Others::at(&mut bench);

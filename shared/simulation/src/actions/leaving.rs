@@ -1,8 +1,8 @@
 //! Leaving Pay, and coming back as somebody new.
 
-use super::{MERCHANT, link, register_at, won};
+use super::{MERCHANT, internally, link, register_at, won};
 use crate::people::{Ask, Person, Player};
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// How often somebody who was told to wait asks whether they are out by now.
 const MOST_LOOKS: u32 = 8;
@@ -27,6 +27,9 @@ pub async fn close_a_membership(player: Player) {
         let body = json!({ "refreshToken": refresh_token.unwrap_or_default() });
         player.ask_once(&Ask::new("POST", "/v1/auth/refresh").public().json(body)).await;
     }
+    // Somebody wants to send them money.
+    let question = json!({ "by": "id", "membershipId": player.person().membership_id });
+    internally(&player, "membership.resolveMember", question).await;
     come_back(&player).await;
 }
 
@@ -44,11 +47,10 @@ async fn take_everything(player: &Player) {
     let balance = player.ask(Ask::new("GET", format!("/v1/money/wallets/{member}/balance"))).await;
     let available =
         balance.and_then(|answer| answer.body["available"]["amount"].as_u64()).unwrap_or_default();
-    let accounts = player.person().accounts;
-    let linked: Vec<Value> =
-        accounts.iter().filter_map(|account| Some(json!(account.linked.as_ref()?))).collect();
-    let account = player.dice().pick(&linked).cloned();
-    let Some(account) = account.filter(|_| available > 0) else { return };
+    let question = json!({ "membershipId": member });
+    let found = internally(player, "banking.findRechargeAccount", question).await;
+    let account = found.and_then(Result::ok).map(|reply| reply.body["bankAccountId"].clone());
+    let Some(account) = account.filter(|account| account.is_string() && available > 0) else { return };
     let body = json!({ "bankAccountId": account, "amount": won(available) });
     let key = player.new_key();
     player.ask(Ask::new("POST", "/v1/money/decreases").key(key).json(body)).await;
