@@ -13,7 +13,6 @@ pub async fn close_a_membership(player: Player) {
     if player.dice().chance(6_000) {
         take_everything(&player).await;
     }
-    let refresh_token = player.person().refresh_token;
     let path = format!("/v1/memberships/{}", player.person().membership_id);
     let Some(answer) = player.ask(Ask::new("DELETE", path)).await else { return };
     match answer.status {
@@ -24,7 +23,7 @@ pub async fn close_a_membership(player: Player) {
     }
     if answer.status == 204 {
         // Somebody has kept the token.
-        let body = json!({ "refreshToken": refresh_token.unwrap_or_default() });
+        let body = json!({ "refreshToken": player.person().refresh_token.unwrap_or_default() });
         player.ask_once(&Ask::new("POST", "/v1/auth/refresh").public().json(body)).await;
     }
     // Somebody wants to send them money.
@@ -65,6 +64,8 @@ async fn come_back(player: &Player) {
         accounts.map(|account| crate::people::Account { linked: None, ..account }).collect();
     for _ in 0..MOST_LOOKS {
         let anew = Person {
+            // Whoever still acts as the old one cannot log in as the new one.
+            password: format!("{} again", before.password),
             accounts: accounts.clone(),
             access_token: None,
             refresh_token: None,
