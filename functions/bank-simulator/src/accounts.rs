@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use store::{CommitError, Condition, Read, Write};
 
 /// What the client's own account starts with: more than any test moves.
-const OWN_BALANCE: u64 = 1_000_000_000_000;
+pub const OWN_BALANCE: u64 = 1_000_000_000_000;
 
 /// An account as the bank shows it to its client.
 #[derive(Serialize, JsonSchema)]

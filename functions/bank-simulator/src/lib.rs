@@ -17,6 +17,7 @@ mod set_account_mode;
 mod verify_account;
 mod void_transfer;
 
+pub use accounts::OWN_BALANCE;
 use contract::{Access, Api, Code, Service, problem::code};
 
 /// The bank simulator's operations.

@@ -1,7 +1,7 @@
 //! The external bank: another company's system behind HTTPS.
 //!
 //! Only an answer in the bank's own words counts as one. Silence, a server's fault, a gateway's page and an answer
-//! for other terms are all the same: nothing was heard. Account numbers travel in bodies, never in paths.
+//! for other terms are all the same: nothing was heard. Members' account numbers travel in bodies, never in paths.
 
 use crate::{
     domain::{AccountNumber, Heard, Holder},
@@ -65,6 +65,11 @@ enum ToldState {
 }
 
 #[derive(Deserialize)]
+struct ToldBalance {
+    balance: Money,
+}
+
+#[derive(Deserialize)]
 struct ToldTerms {
     source: String,
     destination: String,
@@ -87,6 +92,13 @@ impl<'a> Bank<'a> {
     /// Pay's own account.
     pub fn corporate(&self) -> &AccountNumber {
         &self.corporate
+    }
+
+    /// Asks what is on Pay's own account. None: no answer. It is the one number that a path may hold: Pay's own.
+    pub async fn corporate_balance(&self) -> Option<Money> {
+        let path = format!("/v1/accounts/{}", self.corporate.digits());
+        let answer = self.ask("GET", &path, None).await.filter(|answer| answer.status == 200)?;
+        serde_json::from_value::<ToldBalance>(answer.body).ok().map(|told| told.balance)
     }
 
     /// Asks whether an account exists and is a holder's. None: no answer.

@@ -152,7 +152,7 @@ impl<'a> Teller<'a> {
         }
         let key = call.idempotency_key.as_ref().ok_or(&problem::IDEMPOTENCY_KEY_REQUIRED)?;
         let digest = seal::digest(&[&call.caller.to_string(), &call.operation, key.as_str()]);
-        let id = format!("request/{digest}");
+        let id = format!("{}{digest}", Request::REFERENCE);
         let known: Option<Request> =
             items::load(self.context, &Request::key_of(firmbanking_id::hash(&id))).await?;
         match known {

@@ -364,6 +364,16 @@ impl Firmbanking {
         matches!(self.state, peers::FirmbankingState::Succeeded | peers::FirmbankingState::Failed)
     }
 
+    /// Whether the bank has moved the money.
+    pub fn is_done(&self) -> bool {
+        self.state == peers::FirmbankingState::Succeeded
+    }
+
+    /// Whether another service's saga asked for it, and not an operator.
+    pub fn is_by_service(&self) -> bool {
+        !self.reference.starts_with(Request::REFERENCE)
+    }
+
     /// What was asked for.
     pub fn order(&self) -> peers::FirmbankingOrder {
         let linked = peers::BankParty::Linked {
@@ -435,6 +445,9 @@ impl Record for Request {
 }
 
 impl Request {
+    /// How the reference of an HTTP client's request begins. No saga's does.
+    pub const REFERENCE: &'static str = "request/";
+
     /// Where the request with this hash of its reference is.
     pub fn key_of(hash: u128) -> Key {
         Key::new(format!("request#{hash:020x}"), "request")

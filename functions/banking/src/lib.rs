@@ -4,6 +4,7 @@
 //! banking says of a transfer is therefore only what the bank has said for certain; [`domain::progress`] is the
 //! protocol, and [`firmbankings`] runs it.
 
+mod audit_banking;
 mod bank;
 mod chain;
 mod domain;
@@ -11,6 +12,7 @@ mod find_bank_account;
 mod find_firmbanking;
 mod find_recharge_account;
 mod firmbankings;
+mod get_corporate_balance;
 mod inquire_firmbanking;
 mod items;
 mod on_firmbanking_requested;
@@ -52,6 +54,8 @@ pub static SERVICE: Service = Service {
         on_register_bank_account_requested::OPERATION,
         on_firmbanking_requested::OPERATION,
         on_membership_closed::OPERATION,
+        get_corporate_balance::OPERATION,
+        audit_banking::OPERATION,
         relay_outbox::OPERATION,
         republish::OPERATION,
     ],

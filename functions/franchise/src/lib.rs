@@ -4,6 +4,7 @@
 //! of a payment. A fee is therefore a schedule: a function of time that every copy knows beforehand.
 
 mod answers;
+mod audit_franchise;
 mod bank_accounts;
 mod close_franchise;
 mod domain;
@@ -37,6 +38,7 @@ pub static SERVICE: Service = Service {
         close_franchise::OPERATION,
         verify_franchises_closed::OPERATION,
         on_membership_closed::OPERATION,
+        audit_franchise::OPERATION,
         relay_outbox::OPERATION,
         republish::OPERATION,
     ],

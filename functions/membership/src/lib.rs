@@ -15,6 +15,7 @@ pub mod registration;
 pub mod signing;
 
 pub mod answer_unknown_path;
+pub mod audit_membership;
 pub mod close_membership;
 pub mod ensure_signing_key;
 pub mod find_membership;
@@ -63,6 +64,7 @@ pub static SERVICE: Service = Service {
         ensure_signing_key::OPERATION,
         grant_operator::OPERATION,
         resolve_member::OPERATION,
+        audit_membership::OPERATION,
         relay_outbox::OPERATION,
         republish::OPERATION,
         answer_unknown_path::OPERATION,

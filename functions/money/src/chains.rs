@@ -193,6 +193,9 @@ pub async fn transfer(
                 return Err(Problem::from(&refusals::OTHER_TERMS).into());
             }
             (Decision::Append(outgoing), Decision::Append(incoming)) => {
+                let (sent, received) = (outgoing.sequence, incoming.sequence);
+                let outgoing = Entry { counterpart: Some(received), ..outgoing };
+                let incoming = Entry { counterpart: Some(sent), ..incoming };
                 if put(context, &[&outgoing, &incoming]).await? {
                     return Ok(Moved::Done(Box::new([outgoing, incoming])));
                 }

@@ -4,6 +4,7 @@
 //! recharge or withdrawal is a saga over the chain and the bank (money_requests.rs). Other services transfer and hold
 //! money. Everything else reads.
 
+mod audit_ledger;
 mod chains;
 mod close_member_money;
 mod create_member_money;
@@ -67,6 +68,7 @@ pub static SERVICE: Service = Service {
         hold_money::OPERATION,
         post_hold::OPERATION,
         release_hold::OPERATION,
+        audit_ledger::OPERATION,
         relay_outbox::OPERATION,
         republish::OPERATION,
     ],

@@ -2,6 +2,7 @@
 
 use crate::domain::Limits;
 use contract::{Context, Problem};
+use kernel::Money;
 use serde::Deserialize;
 
 /// Money's settings; unset ones have their defaults.
@@ -10,6 +11,9 @@ use serde::Deserialize;
 pub struct Settings {
     /// How much may move.
     pub limits: Limits,
+    /// What on the corporate account is Pay's own and no member's or franchise's, in won. The audit sets it apart.
+    #[serde(with = "kernel::money::won")]
+    pub own_funds: Money,
 }
 
 impl Settings {

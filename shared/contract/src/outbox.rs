@@ -219,6 +219,12 @@ impl Scan {
         Scan { query: Query { after, ..Query::everything() }, pages_left: Scan::PAGES }
     }
 
+    /// The same walk, seeing every commit that was answered before each page; costs twice.
+    pub fn consistent(mut self) -> Scan {
+        self.query.read = Read::Consistent;
+        self
+    }
+
     /// The next page; none when the table or the run is at its end.
     pub async fn page(&mut self, context: &Context) -> Result<Option<Vec<Item>>, Problem> {
         let Some(pages_left) = self.pages_left.checked_sub(1) else { return Ok(None) };

@@ -49,6 +49,10 @@ pub const GET_BALANCE_REQUEST: Peer<BalanceQuestion, Balance> = Peer::new("money
 pub const FIND_RECHARGE_ACCOUNT: Peer<RechargeAccountQuestion, RechargeAccount> =
     Peer::new("banking.findRechargeAccount", 5_000);
 
+/// Asks the bank, through banking, what is on Pay's own account.
+pub const GET_CORPORATE_BALANCE: Peer<CorporateQuestion, CorporateBalance> =
+    Peer::new("banking.getCorporateBalance", 10_000);
+
 /// Asks who a member is, by id or by email. It changes nothing, so it needs no reference.
 pub const RESOLVE_MEMBER: Peer<MemberQuestion, ResolvedMember> = Peer::new("membership.resolveMember", 5_000);
 
@@ -334,6 +338,18 @@ pub struct RechargeAccount {
     /// The account that was linked first; none if none is linked.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub bank_account_id: Option<BankAccountId>,
+}
+
+/// There is one corporate account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CorporateQuestion {}
+
+/// What is on Pay's own account at the bank.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct CorporateBalance {
+    /// How much.
+    pub balance: Money,
 }
 
 /// A member, as somebody names them. It may hold an email, and has no Debug.

@@ -1,7 +1,7 @@
 //! A history: people act while faults strike; then the faults stop, the system comes to rest, and judges look.
 
 use crate::{
-    actions::{ACTIONS, MERCHANT, end_troubles, named, newcomer, register_at, republish},
+    actions::{ACTIONS, MERCHANT, audit, end_troubles, named, newcomer, register_at, republish},
     agenda::Executor,
     faults::{Coverage, Plan, Site},
     judges,
@@ -83,6 +83,8 @@ pub struct Ended {
     pub sites: Vec<(u64, Site)>,
     /// The story, if it was asked for.
     pub story: Vec<Line>,
+    /// What Pay's own audit has found; none if it came to no end.
+    pub audit: Option<Value>,
     /// The limits that money went by.
     pub config: BTreeMap<&'static str, Value>,
 }
@@ -312,6 +314,8 @@ impl Theatre {
             state.secrets.clone_from(&beginning.secrets);
             state.published.clone_from(&beginning.published);
             state.config.clone_from(&plot.config);
+            let money = state.config.entry("money").or_insert_with(|| json!({}));
+            money["ownFunds"] = json!(bank_simulator::OWN_BALANCE);
             state.plan = Some(plot.plan.clone());
             state.skewed = plot.skewed;
             state.story = telling.then(Vec::new);
@@ -341,7 +345,19 @@ impl Theatre {
             (state.story.take().unwrap_or_default(), state.published.clone())
         };
         self.publish_everything();
-        self.end(story, before)
+        let audit = self.audit();
+        self.end(story, before, audit)
+    }
+
+    /// Pay's own audit, as a person asks for it.
+    fn audit(&mut self) -> Option<Value> {
+        let report = Arc::new(Mutex::new(None));
+        let (player, place) = (Player::new(&self.world, &self.crowd, u64::MAX, 0), report.clone());
+        self.world
+            .agenda
+            .spawn(async move { *lock(&place) = audit(&player, json!({ "slackSeconds": 0 })).await });
+        self.pass_time(self.world.agenda.now_ms() + HOUR_MS);
+        lock(&report).take()
     }
 
     /// Lets time pass, schedules included; answers whether something is still to be done.
@@ -436,7 +452,7 @@ impl Theatre {
         SERVICES.iter().map(|service| (service.name, self.world.table(service.name).twin.items())).collect()
     }
 
-    fn end(self, story: Vec<Line>, before: Vec<Envelope>) -> Ended {
+    fn end(self, story: Vec<Line>, before: Vec<Envelope>, audit: Option<Value>) -> Ended {
         let items = self.items();
         let mut state = self.world.state();
         let lost = std::mem::take(&mut state.dead);
@@ -451,6 +467,7 @@ impl Theatre {
             coverage: std::mem::take(&mut state.coverage),
             sites: std::mem::take(&mut state.sites),
             story,
+            audit,
             config: state.config.clone(),
         }
     }

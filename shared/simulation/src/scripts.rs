@@ -121,6 +121,7 @@ pub const SCRIPTS: &[Script] = &[
             ("publish_again", 10_000, 3),
         ],
     ),
+    ("audit", &[("recharge", 0, 1), ("look_through_the_books", 10_000, 1), ("recharge", 400_000, 1)]),
 ];
 
 /// A script without faults.

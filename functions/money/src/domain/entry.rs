@@ -145,6 +145,9 @@ pub struct Entry {
     pub birth: Timestamp,
     /// The hash of what the step asked for, its birth included.
     pub terms: String,
+    /// The place of the other wallet's entry in its chain, if this is one of the two entries of a transfer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counterpart: Option<u64>,
     /// Why the step was refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refusal: Option<Refusal>,

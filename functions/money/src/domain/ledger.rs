@@ -238,6 +238,7 @@ fn new_entry(chain: &Chain, order: &Order, time: Timestamp, standing: Standing) 
         reference: order.reference.id.clone(),
         birth: order.reference.birth,
         terms: order.terms(),
+        counterpart: None,
         refusal: None,
         time,
         standing,

@@ -1,6 +1,7 @@
 //! Money's rules: pure, without clock or I/O.
 
 pub mod account;
+pub mod audit;
 pub mod entry;
 pub mod ledger;
 pub mod limits;

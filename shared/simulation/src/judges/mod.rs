@@ -1,6 +1,7 @@
 //! What must be true when a history has come to rest. A judge reads the tables as anybody could and trusts no service.
 
 mod answers;
+mod audit;
 mod bank;
 mod ledger;
 mod model;
@@ -39,6 +40,7 @@ pub const JUDGES: &[Judge] = &[
     Judge { name: "answers", look: answers::judge },
     Judge { name: "outbox", look: outbox::judge },
     Judge { name: "privacy", look: privacy::judge },
+    Judge { name: "audit", look: audit::judge },
 ];
 
 /// What judges look at: a history's end, its items read once.

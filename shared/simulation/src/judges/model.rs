@@ -71,8 +71,8 @@ fn sum(open: &BTreeMap<String, (u64, SeoulDay)>) -> u64 {
 }
 
 fn limits(evidence: &Evidence<'_>) -> Limits {
-    let config = evidence.ended.config.get("money").map(|config| config["limits"].clone());
-    config.map_or_else(Limits::default, |limits| serde_json::from_value(limits).expect("limits"))
+    let limits = evidence.ended.config.get("money").and_then(|config| config.get("limits")).cloned();
+    limits.map_or_else(Limits::default, |limits| serde_json::from_value(limits).expect("limits"))
 }
 
 /// The amount that each saga asked for.

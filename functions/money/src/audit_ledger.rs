@@ -1,0 +1,323 @@
+//! Looks through the whole of Pay: every wallet's chain, every service's own audit, and the corporate account at the
+//! bank. Scheduled once a day, and by hand: `make audit`.
+//!
+//! One run looks at one page of one table, and says how to go on; the schedule's runs go on by messages to this
+//! operation's own queue. Sums are as of one moment, the cut, so that they can be compared while money moves; what was
+//! open at the bank then is set apart, and comparisons allow for it.
+
+use crate::{
+    domain::{Account, Entry, audit::Walk},
+    items::entry_key,
+    settings::Settings,
+};
+use contract::{
+    Call, Caller, Context, Grant, Operation, Problem, Reply, Trigger,
+    audit::{
+        self, AUDIT_BANKING, AUDIT_FRANCHISE, AUDIT_MEMBERSHIP, AuditPage, Audited, Auditor, Finding,
+        Inspection, Sums,
+    },
+    handled_by,
+    outbox::KeyName,
+    peers::{CorporateQuestion, GET_CORPORATE_BALANCE},
+    ports::CallError,
+};
+use kernel::{Money, OutOfRange, Timestamp, id::WalletId};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use store::{Item, Query, Read, Record, kind_of};
+
+/// The declaration.
+pub const OPERATION: Operation = Operation {
+    name: "auditLedger",
+    summary: "Checks the ledger's invariants over all tables, and the corporate account against the ledger",
+    triggers: &[Trigger::Call, Trigger::Queue, Trigger::Schedule("rate(1 day)")],
+    grants: &[Grant::ReadTable, Grant::ScanTable, Grant::Enqueue(NAME)],
+    calls: &[
+        GET_CORPORATE_BALANCE.operation,
+        AUDIT_MEMBERSHIP.operation,
+        AUDIT_BANKING.operation,
+        AUDIT_FRANCHISE.operation,
+    ],
+    memory_mb: 256,
+    timeout_seconds: 60,
+    ..handled_by!(audit_ledger)
+};
+
+/// The operation's full name.
+const NAME: &str = "money.auditLedger";
+
+/// The other services' audits, in the order in which they are asked.
+const AUDITORS: &[&Auditor] = &[&AUDIT_BANKING, &AUDIT_MEMBERSHIP, &AUDIT_FRANCHISE];
+
+/// How far clocks may be apart if nobody says: as far as the ledger lets a step's birth lie ahead.
+const SLACK_SECONDS: u32 = 300;
+/// A message can wait no longer.
+const MOST_SLACK_SECONDS: u32 = 900;
+
+/// How many findings are kept; the rest are only counted.
+const MOST_FINDINGS: usize = 100;
+
+/// Where to go on; from the beginning if unsaid.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct AuditLedger {
+    /// What the run before answered.
+    pub next: Option<Progress>,
+    /// How far functions' clocks may be apart, in seconds; 300 if unsaid. What happened so near to the cut counts as
+    /// open, and sums are compared the less exactly.
+    pub slack_seconds: Option<u32>,
+}
+
+/// How far an audit is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Progress {
+    /// The moment that its sums are of.
+    cut: Timestamp,
+    /// How far functions' clocks may be apart, in seconds.
+    slack_seconds: u32,
+    /// What was on the corporate account then.
+    corporate_balance: Money,
+    /// How many of the other services' tables are done; none until the ledger is.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    services_done: Option<usize>,
+    /// Where the page before ended.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    after: Option<KeyName>,
+    /// What was found until now.
+    report: Report,
+}
+
+/// What an audit has found.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// How many items were looked at.
+    pub checked: u64,
+    /// How many things are not as they must be.
+    pub found: u64,
+    /// The first of them.
+    pub findings: Vec<Finding>,
+    /// Sums in won, as of the cut.
+    pub sums: Sums,
+}
+
+/// An audit's answer.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Answer {
+    /// What was found until now.
+    #[serde(flatten)]
+    pub report: Report,
+    /// What to send as `next` to go on; none at the end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<Progress>,
+}
+
+async fn audit_ledger(context: &Context, call: Call<AuditLedger>) -> Result<Reply<Answer>, Problem> {
+    // What is written from now on by the slowest clock is from after the cut when the first page is read.
+    let (progress, wait) = match call.body.next.clone() {
+        Some(progress) => (go_on(context, &call, progress).await?, 0),
+        None => {
+            let progress = begin(context, &call).await?;
+            let wait = progress.slack_seconds;
+            (progress, wait)
+        }
+    };
+    if progress.services_done != Some(AUDITORS.len()) {
+        if call.caller == Caller::Platform {
+            let body = json!({ "next": progress });
+            context.queues.send(NAME, &body, wait, &call.trace).await.map_err(Problem::unavailable)?;
+        }
+        return Ok(Reply::ok(Answer { report: progress.report.clone(), next: Some(progress) }));
+    }
+    let mut report = progress.report;
+    let own_funds = Settings::of(context)?.own_funds;
+    report.take_all(compare(&report.sums, progress.corporate_balance, own_funds).map_err(Problem::internal)?);
+    for Finding { rule, subject, detail } in &report.findings {
+        tracing::error!(rule, subject, detail, "the audit found what must not be");
+    }
+    tracing::info!(checked = report.checked, audit_findings = report.found, "audited");
+    if report.found > 0 && call.caller == Caller::Platform {
+        // The function fails, so that its alarm rings.
+        return Err(Problem::internal(format!("the audit found {} differences", report.found)));
+    }
+    Ok(Reply::ok(Answer { report, next: None }))
+}
+
+/// The bank is asked first: what it says is as of the cut.
+async fn begin(context: &Context, call: &Call<AuditLedger>) -> Result<Progress, Problem> {
+    let answer = context.call(&GET_CORPORATE_BALANCE, call, None, None, &CorporateQuestion {}).await;
+    let corporate_balance = answer.map_err(unanswered)?.balance;
+    let cut = context.clock.now();
+    let slack_seconds = call.body.slack_seconds.unwrap_or(SLACK_SECONDS).min(MOST_SLACK_SECONDS);
+    Ok(Progress {
+        cut,
+        slack_seconds,
+        corporate_balance,
+        services_done: None,
+        after: None,
+        report: Report::default(),
+    })
+}
+
+/// Looks at the next page.
+async fn go_on(context: &Context, call: &Call<AuditLedger>, progress: Progress) -> Result<Progress, Problem> {
+    let mut progress = progress;
+    let Progress { cut, slack_seconds, .. } = progress;
+    let page = AuditPage { cut, slack_seconds, after: progress.after.take() };
+    let audited = match progress.services_done {
+        None => audit_wallets(context, &page).await?,
+        Some(done) => match AUDITORS.get(done) {
+            Some(auditor) => context.call(auditor, call, None, None, &page).await.map_err(unanswered)?,
+            None => Audited::default(),
+        },
+    };
+    progress.report.checked = progress.report.checked.saturating_add(audited.checked);
+    progress.report.sums.take(&audited.sums).map_err(Problem::internal)?;
+    progress.report.take_all(audited.findings);
+    progress.after = audited.after;
+    if progress.after.is_none() {
+        progress.services_done = Some(progress.services_done.map_or(0, |done| done.saturating_add(1)));
+    }
+    Ok(progress)
+}
+
+fn unanswered(error: CallError) -> Problem {
+    match error {
+        CallError::Unanswered(error) => Problem::unavailable(error),
+        CallError::Refused(problem) => Problem::internal(problem),
+    }
+}
+
+impl Report {
+    /// Counts findings, and keeps the first.
+    fn take_all(&mut self, findings: Vec<Finding>) {
+        self.found = self.found.saturating_add(u64::try_from(findings.len()).unwrap_or(u64::MAX));
+        let room = MOST_FINDINGS.saturating_sub(self.findings.len());
+        self.findings.extend(findings.into_iter().take(room));
+    }
+}
+
+/// Walks every wallet that begins in a page. A table's items come partition by partition, so a wallet begins where the
+/// item before it is another's.
+async fn audit_wallets(context: &Context, page: &AuditPage) -> Result<Audited, Problem> {
+    let mut inspection = Inspection::of(page);
+    let mut last = page.after.as_ref().map(|after| after.partition.clone());
+    while let Some(items) = inspection.items(context).await? {
+        for item in items {
+            let partition = KeyName::of(&item).partition;
+            let is_new = last.as_ref() != Some(&partition);
+            last = Some(partition);
+            if is_new && kind_of(&item) == Entry::KIND {
+                let findings = audit_wallet(context, &item, page.cut, inspection.sums()).await?;
+                inspection.find(findings);
+            }
+        }
+    }
+    Ok(inspection.end())
+}
+
+/// Walks one chain, page by page.
+async fn audit_wallet(
+    context: &Context,
+    first: &Item,
+    cut: Timestamp,
+    sums: &mut Sums,
+) -> Result<Vec<Finding>, Problem> {
+    let name = KeyName::of(first).partition;
+    let Ok(wallet_id) = name.parse::<WalletId>() else {
+        return Ok(vec![Finding::new("unreadable", name, "it has an entry and is no wallet")]);
+    };
+    let mut walk = Walk::of(wallet_id);
+    let mut findings = Vec::new();
+    let mut query = Query::partition(name.clone());
+    loop {
+        let page = context.table.query(&query).await?;
+        for item in page.items {
+            match audit::readable::<Entry>(&item) {
+                Ok(entry) => {
+                    findings.extend(check_counterpart(context, &entry).await?);
+                    walk.take(entry, cut, sums).map_err(Problem::internal)?;
+                }
+                Err(finding) => findings.push(finding),
+            }
+        }
+        query.after = page.next;
+        if query.after.is_none() {
+            break;
+        }
+    }
+    findings.extend(walk.end());
+    Ok(findings)
+}
+
+/// A debit in one wallet is a credit in another. Both were written in one commit, so the one is there if the other is.
+async fn check_counterpart(context: &Context, entry: &Entry) -> Result<Option<Finding>, Problem> {
+    let own = Some(entry.own_account());
+    let (Some(place), true) = (entry.counterpart, entry.debit == own) else { return Ok(None) };
+    let Some(Account::Wallet(other)) = entry.credit else { return Ok(None) };
+    let key = entry_key(other, place);
+    let found = context.table.get(&key, Read::Consistent).await?;
+    let is_counterpart = |found: Item| {
+        store::read::<Entry>(found).is_ok_and(|found| {
+            found.reference == entry.reference
+                && found.amount == entry.amount
+                && found.time == entry.time
+                && (found.debit, found.credit) == (entry.debit, entry.credit)
+        })
+    };
+    let subject = format!("{}/{}", entry.wallet_id, entry.sequence);
+    let missing =
+        || Finding::new("credit_missing", subject, format!("entry {place} of {other} is not its credit"));
+    Ok((!found.is_some_and(is_counterpart)).then(missing))
+}
+
+/// Holds sums to each other.
+fn compare(sums: &Sums, corporate: Money, own_funds: Money) -> Result<Vec<Finding>, OutOfRange> {
+    let add = |amounts: &[i64]| {
+        amounts.iter().try_fold(0_i64, |sum, amount| sum.checked_add(*amount)).ok_or(OutOfRange)
+    };
+    let less = |amount: i64, other: i64| amount.checked_sub(other).ok_or(OutOfRange);
+    let won = |amount: Money| i64::try_from(amount.amount()).map_err(|_| OutOfRange);
+    let mut findings = Vec::new();
+    let mut hold = |holds: bool, rule: &str, subject: &str, detail: String| {
+        if !holds {
+            findings.push(Finding::new(rule, subject, detail));
+        }
+    };
+
+    let all: Vec<i64> = sums.starting_with("ledger.").map(|(_, sum)| sum).collect();
+    let total = add(&all)?;
+    hold(total == 0, "accounts_do_not_sum_to_zero", "ledger", format!("all accounts sum up to {total} won"));
+
+    let booked = less(0, sums.of("ledger.bank:corporate"))?;
+    let moved = sums.of("banking.forSagas");
+    let (open_in, open_out) = (sums.of("open.bankIn"), sums.of("open.bankOut"));
+    let (expected, held) = (sums.of("open.expected"), sums.of("open.held"));
+    // What the bank has done may not be booked yet, and what was booked a moment before the cut may be open there.
+    let unbooked = less(moved, booked)?;
+    let most = add(&[expected, open_out])?;
+    let least = less(0, add(&[held, open_in])?)?;
+    let detail = format!("banking moved {moved} won for the ledger, which has booked {booked}");
+    hold((least..=most).contains(&unbooked), "ledger_differs_from_banking", "bank:corporate", detail);
+
+    let at_bank = less(won(corporate)?, won(own_funds)?)?;
+    let all_moved = add(&[moved, sums.of("banking.forOperators")])?;
+    let unknown = less(at_bank, all_moved)?;
+    let detail =
+        format!("the bank has {at_bank} won above Pay's own, and banking has moved {all_moved} there");
+    hold(
+        (less(0, open_out)?..=open_in).contains(&unknown),
+        "bank_differs_from_banking",
+        "bank:corporate",
+        detail,
+    );
+
+    let liabilities = add(&[total, booked])?;
+    let covered = liabilities <= add(&[won(corporate)?, held])?;
+    let detail = format!("{liabilities} won are owed, and {} are at the bank", corporate.amount());
+    hold(covered, "liabilities_not_covered", "bank:corporate", detail);
+    Ok(findings)
+}
