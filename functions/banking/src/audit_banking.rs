@@ -91,7 +91,7 @@ async fn follow(context: &Context, entry: &Firmbanking) -> Result<Option<Finding
 /// A linked account has claimed its number.
 async fn hold_to_claim(context: &Context, account: &BankAccount) -> Result<Option<Finding>, Problem> {
     // What was scanned may be older than what is.
-    let account: Option<BankAccount> = items::load(context, &account.key()).await?;
+    let account: Option<BankAccount> = audit::find(context, &account.key()).await?;
     let Some(account) = account.filter(|account| account.state == BankAccountState::Linked) else {
         return Ok(None);
     };
@@ -99,7 +99,7 @@ async fn hold_to_claim(context: &Context, account: &BankAccount) -> Result<Optio
     let Some(sealed) = &account.sealed else {
         return Ok(Some(Finding::new("number_missing", subject, "it is linked and has no number")));
     };
-    let claim: Option<Claim> = items::load(context, &Claim::key_of(&sealed.number_index)).await?;
+    let claim: Option<Claim> = audit::find(context, &Claim::key_of(&sealed.number_index)).await?;
     let is_own = claim.is_some_and(|claim| claim.bank_account_id == account.bank_account_id);
     if is_own || is_unlinked(context, &account).await? {
         return Ok(None);
@@ -114,7 +114,7 @@ async fn hold_to_claim(context: &Context, account: &BankAccount) -> Result<Optio
 /// A claimed number is that of a linked account.
 async fn hold_to_account(context: &Context, claim: &Claim) -> Result<Option<Finding>, Problem> {
     let account: Option<BankAccount> =
-        items::load(context, &BankAccount::key_of(claim.bank_account_id)).await?;
+        audit::find(context, &BankAccount::key_of(claim.bank_account_id)).await?;
     let is_own = account.is_some_and(|account| {
         account.state == BankAccountState::Linked
             && account.sealed.is_some_and(|sealed| sealed.number_index == claim.number_index)
@@ -123,7 +123,7 @@ async fn hold_to_account(context: &Context, claim: &Claim) -> Result<Option<Find
         return Ok(None);
     }
     // It may have been given back since it was scanned.
-    let still: Option<Claim> = items::load(context, &claim.key()).await?;
+    let still: Option<Claim> = audit::find(context, &claim.key()).await?;
     let subject = claim.bank_account_id.to_string();
     let is_stale = still.is_some_and(|still| still.bank_account_id == claim.bank_account_id);
     Ok(is_stale
@@ -132,6 +132,6 @@ async fn hold_to_account(context: &Context, claim: &Claim) -> Result<Option<Find
 
 /// Whether an account was unlinked since it was read.
 async fn is_unlinked(context: &Context, account: &BankAccount) -> Result<bool, Problem> {
-    let now: Option<BankAccount> = items::load(context, &account.key()).await?;
+    let now: Option<BankAccount> = audit::find(context, &account.key()).await?;
     Ok(now.is_none_or(|now| now.state != BankAccountState::Linked))
 }

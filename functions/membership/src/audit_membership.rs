@@ -3,7 +3,7 @@
 //! One email is one member: every member owns the email that the profile says, and every owner of an email is a
 //! member whose profile says so. Whoever has left owns none, and nothing tells who they were.
 
-use crate::items::{self, EmailOwner, Member, MembershipState, member_key};
+use crate::items::{EmailOwner, Member, MembershipState, member_key};
 use contract::{
     Call, Context, Grant, Operation, Problem, Reply, Trigger,
     audit::{self, AuditPage, Audited, Finding, Inspection},
@@ -56,7 +56,7 @@ async fn audit(context: &Context, item: &Item) -> Result<Option<Finding>, Proble
 }
 
 async fn hold_to_email(context: &Context, scanned: Member) -> Result<Option<Finding>, Problem> {
-    let member: Option<Member> = items::load(&*context.table, &scanned.key()).await?;
+    let member: Option<Member> = audit::find(context, &scanned.key()).await?;
     let Some(member) = member else { return Ok(None) };
     let subject = member.membership_id.to_string();
     let has_left = member.state == MembershipState::Closed;
@@ -65,7 +65,7 @@ async fn hold_to_email(context: &Context, scanned: Member) -> Result<Option<Find
         return Ok(Some(Finding::new("not_forgotten", subject, detail)));
     }
     let owner = match &member.email_index {
-        Some(email_index) => items::load(&*context.table, &EmailOwner::key_of(email_index)).await?,
+        Some(email_index) => audit::find(context, &EmailOwner::key_of(email_index)).await?,
         None if has_left => return Ok(None),
         None => None,
     };
@@ -75,10 +75,10 @@ async fn hold_to_email(context: &Context, scanned: Member) -> Result<Option<Find
 }
 
 async fn hold_to_member(context: &Context, scanned: EmailOwner) -> Result<Option<Finding>, Problem> {
-    let owner: Option<EmailOwner> = items::load(&*context.table, &scanned.key()).await?;
+    let owner: Option<EmailOwner> = audit::find(context, &scanned.key()).await?;
     let Some(owner) = owner else { return Ok(None) };
     let key = member_key(&owner.membership_id.to_string());
-    let member: Option<Member> = items::load(&*context.table, &key).await?;
+    let member: Option<Member> = audit::find(context, &key).await?;
     let is_own = member.is_some_and(|member| member.email_index.as_ref() == Some(&owner.email_index));
     let subject = owner.membership_id.to_string();
     Ok((!is_own)

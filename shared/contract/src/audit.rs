@@ -12,7 +12,7 @@ use kernel::{Money, OutOfRange, Timestamp};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use store::{Item, Record};
+use store::{Item, Key, Read, Record};
 
 /// Which page of a service's table to look through.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -79,6 +79,12 @@ pub fn readable<R: Record>(item: &Item) -> Result<R, Finding> {
         let KeyName { partition, sort } = KeyName::of(item);
         Finding::new("unreadable", format!("{partition}/{sort}"), error.to_string())
     })
+}
+
+/// The record at this key as of now, if there is one. One that cannot be read is none: its own visit names it.
+pub async fn find<R: Record>(context: &Context, key: &Key) -> Result<Option<R>, Problem> {
+    let item = context.table.get(key, Read::Consistent).await?;
+    Ok(item.and_then(|item| store::read(item).ok()))
 }
 
 /// Named sums in won, which may be negative.

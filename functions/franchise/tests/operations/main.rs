@@ -1,6 +1,7 @@
 //! Franchise's operations, called as the gateway and the platform call them, on the twin of its table.
 #![allow(clippy::arithmetic_side_effects, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+mod audit;
 mod closing;
 mod modification;
 mod publishing;

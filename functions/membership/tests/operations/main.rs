@@ -3,6 +3,7 @@
 
 mod closing;
 mod examples;
+mod internal;
 mod keys;
 mod login;
 mod members;
