@@ -91,7 +91,9 @@ READ = {
     "franchise.findFranchise", "franchise.findFranchises",
     "money-query.queryMoneySumByRegion",
 }
-OTHERS = {"membership.answerUnknownPath", "banking.unlinkBankAccount", "franchise.closeFranchise"}
+OTHERS = {
+    "membership.answerUnknownPath", "membership.closeMembership", "banking.unlinkBankAccount", "franchise.closeFranchise",
+}
 # Texts that are tokens: every text is a possible one, and just not ours.
 OPAQUE = {"refreshToken", "token", "password"}
 ABSENT = object()

@@ -347,5 +347,6 @@ fn concluded(entry: &Firmbanking, outcome: Outcome, now: Timestamp) -> Firmbanki
         Outcome::Failed(reason) => (FirmbankingState::Failed, Some(reason.to_owned())),
     };
     let completed_at = Some(now.max(entry.requested_at));
-    Firmbanking { state, failure_reason, completed_at, ..entry.clone() }
+    // The terms have done their duty: what is final keeps no trace of an account's number.
+    Firmbanking { state, failure_reason, completed_at, terms: None, ..entry.clone() }
 }

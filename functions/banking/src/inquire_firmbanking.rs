@@ -8,8 +8,8 @@ use crate::{
     bank,
     domain::Last,
     firmbankings::Teller,
-    items::{self, BankAccount, Firmbanking},
-    on_register_bank_account_requested, outbox, vault,
+    items::{self, BankAccount, Firmbanking, FormerMember},
+    on_membership_closed, on_register_bank_account_requested, outbox, vault,
 };
 use contract::{
     Call, Context, Grant, Operation, Problem, Reply, Trace, Trigger, handled_by,
@@ -41,6 +41,7 @@ pub const OPERATION: Operation = Operation {
         Grant::ReadSecret(bank::SECRET),
         Grant::Enqueue(NAME),
         Grant::Enqueue(on_register_bank_account_requested::NAME),
+        Grant::Enqueue(on_membership_closed::NAME),
     ],
     emits: &[FirmbankingSucceeded::TYPE, FirmbankingFailed::TYPE],
     timeout_seconds: 30,
@@ -110,6 +111,12 @@ async fn scan(context: &Context, call: &Call<Inquiry>) -> Result<u32, Problem> {
 fn requested_at(item: &Item) -> Result<Timestamp, Problem> {
     Ok(match kind_of(item) {
         BankAccount::KIND => store::read::<BankAccount>(item.clone())?.requested_at,
+        // The relay's own message comes so much later.
+        FormerMember::KIND => {
+            let former = store::read::<FormerMember>(item.clone())?;
+            let last = former.looked_at.unwrap_or(former.noted_at);
+            last.plus_seconds(i64::from(outbox::LOOK_AGAIN_SECONDS))
+        }
         _ => store::read::<Firmbanking>(item.clone())?.requested_at,
     })
 }

@@ -6,6 +6,7 @@
 //! | [`Firmbanking`], [`Closing`] | `account#bka_…` | `entry#` sequence |
 //! | [`Claim`] | `number#` blind index | `claim` |
 //! | [`Request`] | `request#` hash of its reference | `request` |
+//! | [`FormerMember`] | `former#mbr_…` | `member` |
 //!
 //! The firmbankings of an account are a chain: each takes the next sequence, by a put on condition that nothing is
 //! there. A [`Closing`] takes a sequence too, which makes unlinking proof against a firmbanking that starts at the
@@ -18,13 +19,14 @@
 
 use crate::domain::firmbanking_id;
 use contract::{Context, Problem, peers};
+use events::membership::MembershipClosed;
 use kernel::{
     Money, Timestamp,
     id::{BankAccountId, FirmbankingId, MembershipId},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use store::{Condition, Index, Key, Read, Record, Write};
+use store::{Condition, Index, Key, Query, Read, Record, Write};
 
 /// Lists, newest first: a member's accounts, and firmbankings over a few shards.
 pub static NEWEST_FIRST: Index = Index { name: "newestFirst", partition: "listed", sort: "listedAt" };
@@ -72,7 +74,7 @@ pub struct BankAccount {
     /// Whether it was asked for by event.
     #[serde(default)]
     pub by_event: bool,
-    /// The blinded fingerprint of the request that made it, if that had a key.
+    /// The blinded fingerprint of the request that made it, if that had a key; gone when its owner has left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<String>,
     /// How often the bank was asked in vain.
@@ -207,6 +209,71 @@ impl Claim {
     }
 }
 
+/// A member who has left. Whatever names them as owner is refused from then on, and what lists did not show yet when
+/// it was noted is looked for once more.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FormerMember {
+    /// What membership said.
+    pub fact: MembershipClosed,
+    /// When it was heard.
+    pub noted_at: Timestamp,
+    /// When everything of theirs was last looked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub looked_at: Option<Timestamp>,
+    /// Whether nothing of theirs can be left.
+    pub settled: bool,
+    /// Counts its changes; a change is conditional on it.
+    pub version: u64,
+    /// The trace of the fact.
+    pub traceparent: String,
+}
+
+impl Record for FormerMember {
+    const KIND: &'static str = "formerMember";
+
+    fn key(&self) -> Key {
+        FormerMember::key_of(self.fact.membership_id)
+    }
+}
+
+impl FormerMember {
+    /// How long a list may lag behind its table, in seconds; after that, a look at it has seen everything.
+    const LISTS_LAG_SECONDS: i64 = 600;
+
+    /// A fact that comes so soon after a look, in seconds, is a repetition.
+    const PAUSE_SECONDS: i64 = 300;
+
+    /// Where it is noted that this member has left.
+    pub fn key_of(member: MembershipId) -> Key {
+        Key::new(format!("former#{member}"), "member")
+    }
+
+    /// As it is noted first.
+    pub fn noted(fact: MembershipClosed, now: Timestamp, traceparent: &str) -> FormerMember {
+        let traceparent = traceparent.to_owned();
+        FormerMember { fact, noted_at: now, looked_at: None, settled: false, version: 1, traceparent }
+    }
+
+    /// Whether there is nothing to look for now: all is settled, or somebody has just looked, and the relay sends the
+    /// fact once more. So however often a fact comes, one row of looks goes on.
+    pub fn is_looked_after(&self, now: Timestamp) -> bool {
+        let pause = FormerMember::PAUSE_SECONDS;
+        self.settled || self.looked_at.is_some_and(|looked_at| now < looked_at.plus_seconds(pause))
+    }
+
+    /// After another look, in which all that was found could be forgotten or not.
+    pub fn looked(&self, all_forgotten: bool, now: Timestamp) -> FormerMember {
+        let is_late = now >= self.noted_at.plus_seconds(FormerMember::LISTS_LAG_SECONDS);
+        FormerMember {
+            looked_at: Some(now),
+            settled: all_forgotten && is_late,
+            version: self.version.saturating_add(1),
+            ..self.clone()
+        }
+    }
+}
+
 /// Which way a firmbanking moves money.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -241,7 +308,7 @@ pub struct Firmbanking {
     /// Which try under the reference this is: it is part of the id at the bank.
     pub attempt: u32,
     /// The blind index of account numbers and amount, by which the bank's answers are held to our terms; none if it
-    /// failed before there was anything to send.
+    /// failed before there was anything to send, and none any more when it is final.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub terms: Option<String>,
     /// How far it is.
@@ -400,6 +467,22 @@ pub fn entry_sort(sequence: u64) -> String {
 /// Where an entry of an account's chain is.
 pub fn entry_key(id: BankAccountId, sequence: u64) -> Key {
     Key::new(partition_of(id), entry_sort(sequence))
+}
+
+/// The ids of a member's accounts that are not unlinked, as far as the list knows yet.
+pub async fn ids_of(context: &Context, member: MembershipId) -> Result<Vec<BankAccountId>, Problem> {
+    let mut ids = Vec::new();
+    let mut query = Query::index(&NEWEST_FIRST, BankAccount::listed_under(member));
+    loop {
+        let page = context.table.query(&query).await?;
+        for item in page.items {
+            ids.push(store::read::<BankAccount>(item)?.bank_account_id);
+        }
+        query.after = page.next;
+        if query.after.is_none() {
+            return Ok(ids);
+        }
+    }
 }
 
 /// The record at this key, as of now.

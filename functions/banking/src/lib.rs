@@ -16,6 +16,7 @@ mod get_corporate_balance;
 mod inquire_firmbanking;
 mod items;
 mod on_firmbanking_requested;
+mod on_membership_closed;
 mod on_register_bank_account_requested;
 mod outbox;
 mod refusals;
@@ -52,6 +53,7 @@ pub static SERVICE: Service = Service {
         inquire_firmbanking::OPERATION,
         on_register_bank_account_requested::OPERATION,
         on_firmbanking_requested::OPERATION,
+        on_membership_closed::OPERATION,
         get_corporate_balance::OPERATION,
         audit_banking::OPERATION,
         relay_outbox::OPERATION,

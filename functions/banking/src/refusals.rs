@@ -13,6 +13,8 @@ pub static ALREADY_LINKED: Code =
 /// A firmbanking is not final.
 pub static IN_USE: Code =
     code(409, "bank_account_in_use", "A transfer from or to this bank account is not finished yet.");
+/// The member has closed their membership.
+pub static MEMBER_LEFT: Code = code(409, "member_left", "The membership is closed.");
 /// An order names an account that is not linked, or not the member's.
 pub static BANK_ACCOUNT_NOT_FOUND: Code =
     code(422, "bank_account_not_found", "There is no such linked bank account of this member.");

@@ -27,7 +27,12 @@ pub const OPERATION: Operation = Operation {
     ],
     emits: &[BankAccountRegistered::TYPE],
     answers: &[201],
-    refuses: &[&refusals::ALREADY_LINKED, &refusals::UNKNOWN_TO_BANK, &refusals::HOLDER_MISMATCH],
+    refuses: &[
+        &refusals::ALREADY_LINKED,
+        &refusals::MEMBER_LEFT,
+        &refusals::UNKNOWN_TO_BANK,
+        &refusals::HOLDER_MISMATCH,
+    ],
     idempotent: true,
     key_optional: true,
     ..handled_by!(register_bank_account)

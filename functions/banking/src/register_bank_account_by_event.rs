@@ -20,7 +20,7 @@ pub const OPERATION: Operation = Operation {
     grants: &[Grant::ReadTable, Grant::WriteTable, Grant::ReadSecret(vault::SECRET)],
     emits: &[RegisterBankAccountRequested::TYPE],
     answers: &[202],
-    refuses: &[&refusals::ALREADY_LINKED],
+    refuses: &[&refusals::ALREADY_LINKED, &refusals::MEMBER_LEFT],
     idempotent: true,
     key_optional: true,
     ..handled_by!(register_bank_account_by_event)

@@ -1,12 +1,12 @@
 //! What both ways to register a bank account do: ask the bank, then link account and number in one commit.
 //!
 //! They differ in one thing only: the direct one asks first and stores the answer, the other stores the request, and
-//! the event handler asks. A refused direct request leaves nothing behind, so its key is free again.
+//! the event handler asks. Nothing is stored for a member who has left: that is a condition of the write. A refused direct request leaves nothing behind, so its key is free again.
 
 use crate::{
     bank::{Bank, Verification},
     domain::{AccountNumber, Holder},
-    items::{self, BankAccount, BankAccountState, Claim},
+    items::{self, BankAccount, BankAccountState, Claim, FormerMember},
     refusals, vault,
 };
 use contract::{Call, Code, Context, Problem, problem};
@@ -112,7 +112,8 @@ impl Registration {
         account: BankAccount,
         claim: Option<Claim>,
     ) -> Result<Outcome, Problem> {
-        let mut writes = vec![Write::put(&account, Condition::Absent)?];
+        let member_is_here = Write::Check(FormerMember::key_of(account.membership_id), Condition::Absent);
+        let mut writes = vec![Write::put(&account, Condition::Absent)?, member_is_here];
         if let Some(claim) = claim {
             writes.push(Write::put(&claim, Condition::Absent)?);
         }
@@ -122,9 +123,10 @@ impl Registration {
                 Err(CommitError::Contended) => {}
                 Err(error @ CommitError::Unavailable(_)) => return Err(error.into()),
                 // The same request at the same time is asked for first: it has taken the number too.
-                Err(CommitError::Refused(_)) => {
+                Err(error @ CommitError::Refused(_)) => {
                     return match self.repeated(context).await? {
                         Some(known) => Ok(Outcome::Repeated(known)),
+                        None if error.found(1).is_some() => Err((&refusals::MEMBER_LEFT).into()),
                         None => Err((&refusals::ALREADY_LINKED).into()),
                     };
                 }

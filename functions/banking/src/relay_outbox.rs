@@ -1,6 +1,6 @@
 //! On the table's stream: publishes what committed items state, and sends what is not final to be advanced.
 
-use crate::{inquire_firmbanking, on_register_bank_account_requested, outbox::OUTBOX};
+use crate::{inquire_firmbanking, on_membership_closed, on_register_bank_account_requested, outbox::OUTBOX};
 use contract::{
     Call, Context, Grant, Operation, Problem, Reply, Trigger, handled_by,
     outbox::{self, Relayed, StreamBatch},
@@ -16,6 +16,7 @@ pub const OPERATION: Operation = Operation {
         Grant::Enqueue("banking.republish"),
         Grant::Enqueue(inquire_firmbanking::NAME),
         Grant::Enqueue(on_register_bank_account_requested::NAME),
+        Grant::Enqueue(on_membership_closed::NAME),
     ],
     timeout_seconds: 30,
     ..handled_by!(relay_outbox)

@@ -5,14 +5,14 @@
 //! finds it taken and decides again. The same commit frees the number and throws the account's key away.
 
 use crate::{
-    chain,
+    chain::{self, Tip},
     items::{BankAccount, BankAccountState, Claim, Closing},
     refusals,
 };
 use contract::{
     Access, Call, Context, Grant, Method, Operation, Problem, Reply, Scope, Trigger, handled_by, problem,
 };
-use kernel::id::BankAccountId;
+use kernel::{Timestamp, id::BankAccountId};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use store::{Condition, Record, Write};
@@ -52,21 +52,7 @@ async fn unlink_bank_account(context: &Context, call: Call<Wanted>) -> Result<Re
         if whole.open > 0 {
             return Err((&refusals::IN_USE).into());
         }
-        let at = call.now.max(whole.tip.requested_at).max(account.requested_at);
-        let closing =
-            Closing { bank_account_id: id, sequence: whole.tip.sequence.saturating_add(1), requested_at: at };
-        let mut writes = vec![Write::put(&closing, Condition::Absent)?];
-        if let Some(sealed) = account.sealed.as_ref().filter(|_| account.state == BankAccountState::Linked) {
-            let claim = Claim { number_index: sealed.number_index.clone(), bank_account_id: id };
-            writes.push(Write::Delete(claim.key(), Condition::text("bankAccountId", id.to_string())));
-        }
-        let unlinked = BankAccount {
-            state: BankAccountState::Unlinked,
-            sealed: None,
-            unlinked_at: Some(at),
-            ..account.clone()
-        };
-        writes.push(account.change(unlinked)?);
+        let writes = unlinking(&account, &whole.tip, call.now, account.fingerprint.clone())?;
         match context.table.commit(&writes).await {
             Ok(()) => return Ok(Reply::done()),
             Err(error) if error.is_collision() => {}
@@ -74,4 +60,30 @@ async fn unlink_bank_account(context: &Context, call: Call<Wanted>) -> Result<Re
         }
     }
     Err(Problem::unavailable("the account kept changing"))
+}
+
+/// Everything that unlinks an account as it was read, with what is kept of the request that made it.
+pub fn unlinking(
+    account: &BankAccount,
+    tip: &Tip,
+    now: Timestamp,
+    fingerprint: Option<String>,
+) -> Result<Vec<Write>, Problem> {
+    let id = account.bank_account_id;
+    let at = now.max(tip.requested_at).max(account.requested_at);
+    let closing = Closing { bank_account_id: id, sequence: tip.sequence.saturating_add(1), requested_at: at };
+    let mut writes = vec![Write::put(&closing, Condition::Absent)?];
+    if let Some(sealed) = account.sealed.as_ref().filter(|_| account.state == BankAccountState::Linked) {
+        let claim = Claim { number_index: sealed.number_index.clone(), bank_account_id: id };
+        writes.push(Write::Delete(claim.key(), Condition::text("bankAccountId", id.to_string())));
+    }
+    let unlinked = BankAccount {
+        state: BankAccountState::Unlinked,
+        sealed: None,
+        unlinked_at: Some(at),
+        fingerprint,
+        ..account.clone()
+    };
+    writes.push(account.change(unlinked)?);
+    Ok(writes)
 }

@@ -308,3 +308,85 @@ async fn an_account_is_only_its_owners_and_only_while_it_is_linked() {
     assert_eq!(town.unlink(hana(), &id).await.status, 204);
     assert!(!says(&id, hana(), Some(hana())).await, "unlinked");
 }
+
+/// Membership says that Hana has left.
+fn hana_left(town: &Town) -> Value {
+    let closed_at = town.banking.context.clock.now();
+    let fact =
+        events::membership::MembershipClosed { membership_id: hana(), region: "seoul".to_owned(), closed_at };
+    json!(events::Envelope::of(&fact, "", closed_at, events::EXAMPLE_TRACEPARENT))
+}
+
+async fn tell(town: &Town, event: &Value) {
+    town.banking.call("onMembershipClosed", Caller::Platform, event.clone()).await.unwrap();
+}
+
+/// What is kept of accounts: their states, in order.
+fn states(town: &Town) -> Vec<Value> {
+    let items = town.banking.twin.items();
+    let accounts = items.iter().filter(|item| kind_of(item) == "bankAccount");
+    let mut states: Vec<Value> = accounts.map(|item| json!(item)["state"]["S"].clone()).collect();
+    states.sort_by_key(Value::to_string);
+    states
+}
+
+#[tokio::test]
+async fn a_member_who_leaves_has_no_account_that_anybody_can_read() {
+    let (town, id) = Town::linked().await;
+    // One more was asked for, and the bank has not been asked yet.
+    let path = "/v1/bank-accounts/by-event";
+    town.banking.send(registration(path, hana(), "33000000003", "김하나", "requested")).await;
+    let duls = town.register(dul(), DUL, "이둘", "link").await;
+    assert_eq!(duls.status, 201);
+    assert_eq!(town.order("mcr_1/bank", recharge(&id, hana(), 1_000)).await.unwrap().status, 201);
+    let requested = town.banking.relay().await.unwrap();
+
+    let event = hana_left(&town);
+    tell(&town, &event).await;
+    assert_eq!(states(&town), [json!("linked"), json!("unlinked"), json!("unlinked")]);
+    let items = town.banking.twin.items();
+    let of_hana: Vec<String> = items
+        .iter()
+        .map(|item| serde_json::to_string(item).unwrap())
+        .filter(|item| item.contains(&hana().to_string()))
+        .collect();
+    assert!(!of_hana.is_empty());
+    for item in of_hana {
+        let keeps =
+            ["dataKey", "numberIndex", "fingerprint", "terms", HANA].iter().find(|it| item.contains(**it));
+        assert_eq!(keeps, None, "{item}");
+    }
+    assert_eq!(items.iter().filter(|item| kind_of(item) == "claim").count(), 1, "only Dul's number is taken");
+
+    // What was on its way comes late: the request is not carried out, and nothing new is stored.
+    for event in requested.iter().filter(|event| event.kind.ends_with("RegistrationRequested.v1")) {
+        town.banking.call("onRegisterBankAccountRequested", Caller::Platform, json!(event)).await.unwrap();
+    }
+    assert_eq!(states(&town), [json!("linked"), json!("unlinked"), json!("unlinked")]);
+    for path in ["/v1/bank-accounts", path] {
+        let late = town.banking.send(registration(path, hana(), HANA, "김하나", "late")).await;
+        assert_eq!((late.status, late.code()), (409, "member_left"));
+    }
+    // Somebody else who holds the number may link it.
+    town.wire.open_account("44000000004", "이둘").await;
+    assert_eq!(town.register(dul(), "44000000004", "이둘", "more").await.status, 201);
+}
+
+#[tokio::test]
+async fn an_account_in_use_is_unlinked_as_soon_as_the_bank_is_certain() {
+    let (town, id) = Town::linked().await;
+    town.wire.tell(HANA, "lost", Some(1)).await;
+    let reply = town.order("mcr_1/bank", recharge(&id, hana(), 1_000)).await.unwrap();
+    assert_eq!(reply.status, 202);
+    let event = hana_left(&town);
+    tell(&town, &event).await;
+    tell(&town, &event).await;
+    assert_eq!(states(&town), [json!("linked")], "what the bank may still do needs the number");
+    // The relay keeps coming back to it, until nothing is left.
+    town.deliver().await;
+    assert_eq!(town.wire.moves(HANA).await, 1);
+    assert_eq!(states(&town), [json!("unlinked")]);
+    let settled = town.banking.twin.items();
+    tell(&town, &event).await;
+    assert_eq!(town.banking.twin.items(), settled, "the fact comes once more");
+}

@@ -25,10 +25,12 @@ pub struct Franchise {
     pub membership_id: MembershipId,
     /// Whether it takes payments.
     pub state: FranchiseState,
-    /// Its name.
-    pub name: Name,
+    /// Its name; when its owner has left, neither this nor the contact is known any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<Name>,
     /// Whom to ask for.
-    pub contact: Contact,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub contact: Option<Contact>,
     /// The owner's linked account that it is paid out to.
     pub bank_account_id: BankAccountId,
     /// What Pay keeps of a payment that is approved now.
@@ -70,7 +72,7 @@ impl From<FeeTerms> for Fee {
 impl Franchise {
     /// Opens a franchise for somebody who may see it.
     pub fn of(franchise: &items::Franchise, key: &ServiceKey, now: Timestamp) -> Result<Franchise, Problem> {
-        let (name, contact) = vault::open(key, franchise)?;
+        let (name, contact) = vault::open(key, franchise)?.unzip();
         Ok(Franchise {
             franchise_id: franchise.franchise_id,
             membership_id: franchise.membership_id,

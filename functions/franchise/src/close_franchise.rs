@@ -3,18 +3,11 @@
 //! It takes no new payments from then on; those it has are settled as before, so its terms and its account stay.
 //! Closing again changes nothing and answers the same.
 
-use crate::{
-    answers,
-    items::{self, Franchise},
-    vault,
-};
+use crate::{answers, items, vault};
 use contract::{
     Access, Call, Context, Grant, Method, Operation, Problem, Reply, Scope, Trigger, handled_by, problem,
 };
-use events::{
-    Fact,
-    franchise::{FranchiseClosed, FranchiseState},
-};
+use events::{Fact, franchise::FranchiseClosed};
 use kernel::id::FranchiseId;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -55,14 +48,7 @@ async fn close_franchise(
         if franchise.is_closed() {
             return answers::Franchise::reply(&franchise, &key, call.now);
         }
-        let occasion = franchise.next_occasion(call.now, call.trace.traceparent());
-        let closed = Franchise {
-            state: FranchiseState::Closed,
-            version: occasion.version,
-            traceparent: occasion.traceparent.clone(),
-            closed: Some(occasion),
-            ..franchise.clone()
-        };
+        let closed = franchise.ended(call.now, call.trace.traceparent());
         match context.table.commit(&[closed.in_place_of(&franchise)?]).await {
             Ok(()) => return answers::Franchise::reply(&closed, &key, call.now),
             Err(error) if error.is_collision() => {}

@@ -1,16 +1,24 @@
-//! The item of franchise's table, and where it lies: `franchise#frc_…`, `head`.
+//! The items of franchise's table, and where they lie.
+//!
+//! | item | pk | sk |
+//! |---|---|---|
+//! | [`Franchise`] | `franchise#frc_…` | `head` |
+//! | [`FormerMember`] | `former#mbr_…` | `member` |
 //!
 //! A franchise is one item with its whole schedule of fees. Two sparse indexes list franchises newest first: an
 //! owner's, and all of them over a few shards, so that no partition of the index is hot.
 
 use contract::{Context, Problem};
-use events::franchise::{self, FranchiseState, SettlementCycle};
+use events::{
+    franchise::{self, FranchiseState, SettlementCycle},
+    membership::MembershipClosed,
+};
 use kernel::{
     FeeSchedule, Id, Timestamp,
     id::{BankAccountId, FranchiseId, MembershipId},
 };
 use serde::{Deserialize, Serialize};
-use store::{Condition, Index, Key, Read, Record, Write};
+use store::{Condition, Index, Key, Query, Read, Record, Write};
 
 /// All franchises, newest first, over a few shards.
 pub static NEWEST_FIRST: Index = Index { name: "newestFirst", partition: "listed", sort: "listedAt" };
@@ -31,16 +39,18 @@ pub struct Franchise {
     pub membership_id: MembershipId,
     /// Whether it takes payments.
     pub state: FranchiseState,
-    /// Its name and contact, sealed.
-    pub details: SealedDetails,
+    /// Its name and contact, sealed; gone when its owner has left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub details: Option<SealedDetails>,
     /// The owner's linked account that it is paid out to.
     pub bank_account_id: BankAccountId,
     /// Its fees.
     pub fee_terms: FeeSchedule,
     /// When it is paid out.
     pub settlement_cycle: SettlementCycle,
-    /// The blinded fingerprint of the request that made it.
-    pub fingerprint: String,
+    /// The blinded fingerprint of the request that made it; gone likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
     /// Its beginning.
     pub registered: Registered,
     /// The last change.
@@ -148,6 +158,29 @@ impl Franchise {
         Occasion { at: now.max(self.changed_at()), version, traceparent: traceparent.to_owned() }
     }
 
+    /// The same franchise closed.
+    pub fn ended(&self, now: Timestamp, traceparent: &str) -> Franchise {
+        let occasion = self.next_occasion(now, traceparent);
+        Franchise {
+            state: FranchiseState::Closed,
+            version: occasion.version,
+            traceparent: occasion.traceparent.clone(),
+            closed: Some(occasion),
+            ..self.clone()
+        }
+    }
+
+    /// The same franchise closed, without anything that told whose it was but an id; none if it is so already.
+    pub fn forgotten(&self, now: Timestamp, traceparent: &str) -> Option<Franchise> {
+        if self.is_closed() && self.details.is_none() && self.fingerprint.is_none() {
+            return None;
+        }
+        let occasion = self.next_occasion(now, traceparent);
+        let version = occasion.version;
+        let closed = if self.is_closed() { self.clone() } else { self.ended(now, traceparent) };
+        Some(Franchise { details: None, fingerprint: None, version, ..closed })
+    }
+
     /// The write of this franchise in place of the one that was read.
     pub fn in_place_of(&self, read: &Franchise) -> Result<Write, Problem> {
         Ok(Write::put(self, Condition::number("version", read.version))?)
@@ -167,6 +200,71 @@ impl Franchise {
     }
 }
 
+/// A member who has left. Whatever names them as owner is refused from then on, and what lists did not show yet when
+/// it was noted is looked for once more.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FormerMember {
+    /// What membership said.
+    pub fact: MembershipClosed,
+    /// When it was heard.
+    pub noted_at: Timestamp,
+    /// When everything of theirs was last looked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub looked_at: Option<Timestamp>,
+    /// Whether nothing of theirs can be left.
+    pub settled: bool,
+    /// Counts its changes; a change is conditional on it.
+    pub version: u64,
+    /// The trace of the fact.
+    pub traceparent: String,
+}
+
+impl Record for FormerMember {
+    const KIND: &'static str = "formerMember";
+
+    fn key(&self) -> Key {
+        FormerMember::key_of(self.fact.membership_id)
+    }
+}
+
+impl FormerMember {
+    /// How long a list may lag behind its table, in seconds; after that, a look at it has seen everything.
+    const LISTS_LAG_SECONDS: i64 = 600;
+
+    /// A fact that comes so soon after a look, in seconds, is a repetition.
+    const PAUSE_SECONDS: i64 = 300;
+
+    /// Where it is noted that this member has left.
+    pub fn key_of(member: MembershipId) -> Key {
+        Key::new(format!("former#{member}"), "member")
+    }
+
+    /// As it is noted first.
+    pub fn noted(fact: MembershipClosed, now: Timestamp, traceparent: &str) -> FormerMember {
+        let traceparent = traceparent.to_owned();
+        FormerMember { fact, noted_at: now, looked_at: None, settled: false, version: 1, traceparent }
+    }
+
+    /// Whether there is nothing to look for now: all is settled, or somebody has just looked, and the relay sends the
+    /// fact once more. So however often a fact comes, one row of looks goes on.
+    pub fn is_looked_after(&self, now: Timestamp) -> bool {
+        let pause = FormerMember::PAUSE_SECONDS;
+        self.settled || self.looked_at.is_some_and(|looked_at| now < looked_at.plus_seconds(pause))
+    }
+
+    /// After another look, in which all that was found could be forgotten or not.
+    pub fn looked(&self, all_forgotten: bool, now: Timestamp) -> FormerMember {
+        let is_late = now >= self.noted_at.plus_seconds(FormerMember::LISTS_LAG_SECONDS);
+        FormerMember {
+            looked_at: Some(now),
+            settled: all_forgotten && is_late,
+            version: self.version.saturating_add(1),
+            ..self.clone()
+        }
+    }
+}
+
 /// A franchise's place in a list: by time, and among those of one moment by id.
 pub fn place(registered_at: Timestamp, id: FranchiseId) -> String {
     format!("{registered_at}#{id}")
@@ -177,6 +275,22 @@ pub fn place_before(place: &str) -> Option<String> {
     let (registered_at, id) = place.split_once('#')?;
     let id: FranchiseId = id.parse().ok()?;
     Some(self::place(registered_at.parse().ok()?, Id::from_random(id.bits().checked_sub(1)?)))
+}
+
+/// The ids of an owner's franchises, as far as the list knows yet.
+pub async fn ids_of(context: &Context, owner: MembershipId) -> Result<Vec<FranchiseId>, Problem> {
+    let mut ids = Vec::new();
+    let mut query = Query::index(&OWNERS_NEWEST_FIRST, Franchise::owned_by(owner));
+    loop {
+        let page = context.table.query(&query).await?;
+        for item in page.items {
+            ids.push(store::read::<Franchise>(item)?.franchise_id);
+        }
+        query.after = page.next;
+        if query.after.is_none() {
+            return Ok(ids);
+        }
+    }
 }
 
 /// The franchise with this id, as of now.

@@ -12,6 +12,7 @@ mod find_franchise;
 mod find_franchises;
 mod items;
 mod modify_franchise;
+mod on_membership_closed;
 mod outbox;
 mod refusals;
 mod register_franchise;
@@ -19,6 +20,7 @@ mod relay_outbox;
 mod republish;
 mod settings;
 mod vault;
+mod verify_franchises_closed;
 
 use contract::{Api, Service};
 
@@ -34,6 +36,8 @@ pub static SERVICE: Service = Service {
         find_franchise::OPERATION,
         find_franchises::OPERATION,
         close_franchise::OPERATION,
+        verify_franchises_closed::OPERATION,
+        on_membership_closed::OPERATION,
         audit_franchise::OPERATION,
         relay_outbox::OPERATION,
         republish::OPERATION,

@@ -153,7 +153,7 @@ fn modify(
         _ => franchise.fee_terms.clone(),
     };
     let changed = Franchise {
-        details: vault::change(context, key, franchise, name.as_ref(), contact.as_ref())?,
+        details: Some(vault::change(context, key, franchise, name.as_ref(), contact.as_ref())?),
         bank_account_id: bank_account_id.unwrap_or(franchise.bank_account_id),
         settlement_cycle: settlement_cycle.unwrap_or(franchise.settlement_cycle),
         fee_terms,

@@ -1,18 +1,25 @@
-//! Which facts franchise's items state.
+//! Which facts franchise's items state, and which of them are not final.
 //!
 //! A franchise states its beginning, its last change and its end; each from what was kept of it, so that telling it
 //! again tells the same. A change before the last one is told only once: the last one carries all that it changed.
 
-use crate::items::Franchise;
-use contract::outbox::Outbox;
+use crate::{
+    items::{FormerMember, Franchise},
+    on_membership_closed,
+};
+use contract::outbox::{Later, Outbox};
 use events::{
     Envelope,
     franchise::{self as facts, FranchiseClosed, FranchiseModified, FranchiseRegistered, FranchiseState},
 };
+use serde_json::json;
 use store::{Item, Record, Unreadable, kind_of, read};
 
-/// Franchise's outbox. Nothing in it waits to be advanced.
-pub static OUTBOX: Outbox = Outbox { facts, unfinished: |_| Ok(None), republish: "franchise.republish" };
+/// Franchise's outbox.
+pub static OUTBOX: Outbox = Outbox { facts, unfinished, republish: "franchise.republish" };
+
+/// Later than a list lags, and the most that a queue can delay.
+const LOOK_AGAIN_SECONDS: u32 = 900;
 
 fn facts(item: &Item) -> Result<Vec<Envelope>, Unreadable> {
     if kind_of(item) != Franchise::KIND {
@@ -32,10 +39,26 @@ fn facts(item: &Item) -> Result<Vec<Envelope>, Unreadable> {
         facts.push(Envelope::of(&fact, &occasion, modified.at, &modified.traceparent));
     }
     if let Some(closed) = &franchise.closed {
-        let fact = FranchiseClosed { franchise: franchise.replica(), closed_at: closed.at };
+        // What comes after the end changes nothing that others keep.
+        let as_closed = facts::Franchise { version: closed.version, ..franchise.replica() };
+        let fact = FranchiseClosed { franchise: as_closed, closed_at: closed.at };
         facts.push(Envelope::of(&fact, "", closed.at, &closed.traceparent));
     }
     Ok(facts)
+}
+
+/// What a former member owned is looked for again, by the same fact.
+fn unfinished(item: &Item) -> Result<Option<Later>, Unreadable> {
+    if kind_of(item) != FormerMember::KIND {
+        return Ok(None);
+    }
+    let former: FormerMember = read(item.clone())?;
+    let fact = Envelope::of(&former.fact, "", former.fact.closed_at, &former.traceparent);
+    Ok((!former.settled).then(|| Later {
+        operation: on_membership_closed::NAME,
+        body: json!(fact),
+        delay_seconds: LOOK_AGAIN_SECONDS,
+    }))
 }
 
 fn registered(franchise: &Franchise) -> Envelope {

@@ -18,6 +18,9 @@ pub static TOO_MANY_FEE_CHANGES: Code =
 pub static BANK_ACCOUNT_NOT_FOUND: Code =
     code(422, "bank_account_not_found", "There is no such linked bank account of this member.");
 
+/// The owner is no member any more.
+pub static OWNER_LEFT: Code = code(409, "owner_left", "The owner's membership is closed.");
+
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Problem {
         match refusal {
@@ -28,6 +31,7 @@ impl From<Refusal> for Problem {
             Refusal::Changed => (&PRECONDITION_FAILED).into(),
             Refusal::TooManyFees => (&TOO_MANY_FEE_CHANGES).into(),
             Refusal::NoSuchBankAccount => (&BANK_ACCOUNT_NOT_FOUND).into(),
+            Refusal::OwnerLeft => (&OWNER_LEFT).into(),
         }
     }
 }

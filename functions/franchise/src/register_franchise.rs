@@ -2,12 +2,12 @@
 //!
 //! The id derives from caller, operation and key, so that the franchise itself is the idempotency record. Banking is
 //! asked before anything is written whether the settlement account is the owner's, so a refusal leaves nothing behind
-//! and its key is free. A merchant's franchise begins with the usual fee: only an operator names another.
+//! and its key is free; that the owner has not left is a condition of the write. A merchant's franchise begins with the usual fee: only an operator names another.
 
 use crate::{
     answers, bank_accounts,
     domain::{Contact, Name, Refusal, fees},
-    items::{self, Franchise, Registered},
+    items::{self, FormerMember, Franchise, Registered},
     refusals,
     settings::Settings,
     vault,
@@ -38,7 +38,12 @@ pub const OPERATION: Operation = Operation {
     calls: &[peers::VERIFY_BANK_ACCOUNT_OWNER.operation],
     emits: &[FranchiseRegistered::TYPE],
     answers: &[201],
-    refuses: &[&problem::NOT_FOUND, &refusals::FEE_SET_BY_OPERATOR, &refusals::BANK_ACCOUNT_NOT_FOUND],
+    refuses: &[
+        &problem::NOT_FOUND,
+        &refusals::FEE_SET_BY_OPERATOR,
+        &refusals::BANK_ACCOUNT_NOT_FOUND,
+        &refusals::OWNER_LEFT,
+    ],
     idempotent: true,
     ..handled_by!(register_franchise)
 };
@@ -87,11 +92,11 @@ async fn register_franchise(
         franchise_id: id,
         membership_id: owner,
         state: FranchiseState::Open,
-        details: vault::seal(context, &key, id, &input.name, &input.contact)?,
+        details: Some(vault::seal(context, &key, id, &input.name, &input.contact)?),
         bank_account_id: input.bank_account_id,
         fee_terms: fee_terms.clone(),
         settlement_cycle: input.settlement_cycle,
-        fingerprint,
+        fingerprint: Some(fingerprint.clone()),
         registered: Registered {
             at: call.now,
             bank_account_id: input.bank_account_id,
@@ -104,12 +109,14 @@ async fn register_franchise(
         version: 1,
         traceparent,
     };
-    match context.table.commit(&[Write::put(&franchise, Condition::Absent)?]).await {
+    let owner_is_here = Write::Check(FormerMember::key_of(owner), Condition::Absent);
+    match context.table.commit(&[Write::put(&franchise, Condition::Absent)?, owner_is_here]).await {
         Ok(()) => reply(&call, &key, &franchise),
-        Err(error) => match error.found(0) {
+        Err(error) => match (error.found(0), error.found(1)) {
             // The same request at the same time was first.
-            Some(found) => repeated(&call, &key, &store::read(found.clone())?, &franchise.fingerprint),
-            None => Err(error.into()),
+            (Some(found), _) => repeated(&call, &key, &store::read(found.clone())?, &fingerprint),
+            (None, Some(_)) => Err(Refusal::OwnerLeft.into()),
+            (None, None) => Err(error.into()),
         },
     }
 }
@@ -152,7 +159,7 @@ fn repeated(
     known: &Franchise,
     fingerprint: &str,
 ) -> Result<Reply<answers::Franchise>, Problem> {
-    if known.fingerprint == fingerprint {
+    if known.fingerprint.as_deref() == Some(fingerprint) {
         Ok(reply(call, key, known)?.replayed())
     } else {
         Err(Refusal::KeyReused.into())

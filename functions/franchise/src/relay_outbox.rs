@@ -1,6 +1,6 @@
 //! On the table's stream: publishes the facts that committed items state.
 
-use crate::outbox::OUTBOX;
+use crate::{on_membership_closed, outbox::OUTBOX};
 use contract::{
     Call, Context, Grant, Operation, Problem, Reply, Trigger, handled_by,
     outbox::{self, Relayed, StreamBatch},
@@ -11,7 +11,11 @@ pub const OPERATION: Operation = Operation {
     name: "relayOutbox",
     summary: "Publishes what franchise's committed items state",
     triggers: &[Trigger::Stream],
-    grants: &[Grant::Publish, Grant::Enqueue("franchise.republish")],
+    grants: &[
+        Grant::Publish,
+        Grant::Enqueue("franchise.republish"),
+        Grant::Enqueue(on_membership_closed::NAME),
+    ],
     timeout_seconds: 30,
     ..handled_by!(relay_outbox)
 };

@@ -39,12 +39,19 @@ pub fn seal(
     })
 }
 
-/// A franchise's details in the clear.
-pub fn open(key: &ServiceKey, franchise: &Franchise) -> Result<(Name, Contact), Problem> {
-    let owner = franchise.franchise_id.to_string();
-    let data_key = key.unwrap(&owner, &franchise.details.data_key).map_err(Problem::internal)?;
-    let name = data_key.open(NAME, &franchise.details.name).map_err(Problem::internal)?;
-    let contact = data_key.open(CONTACT, &franchise.details.contact).map_err(Problem::internal)?;
+/// A franchise's details in the clear, if it still has any.
+pub fn open(key: &ServiceKey, franchise: &Franchise) -> Result<Option<(Name, Contact)>, Problem> {
+    franchise.details.as_ref().map(|details| open_details(key, franchise.franchise_id, details)).transpose()
+}
+
+fn open_details(
+    key: &ServiceKey,
+    id: FranchiseId,
+    details: &SealedDetails,
+) -> Result<(Name, Contact), Problem> {
+    let data_key = key.unwrap(&id.to_string(), &details.data_key).map_err(Problem::internal)?;
+    let name = data_key.open(NAME, &details.name).map_err(Problem::internal)?;
+    let contact = data_key.open(CONTACT, &details.contact).map_err(Problem::internal)?;
     // What serde says may quote the contact.
     let contact =
         serde_json::from_str(&contact).map_err(|_| Problem::internal("a sealed contact has another form"))?;
@@ -59,10 +66,11 @@ pub fn change(
     name: Option<&Name>,
     contact: Option<&Contact>,
 ) -> Result<SealedDetails, Problem> {
-    let (old_name, old_contact) = open(key, franchise)?;
-    let owner = franchise.franchise_id.to_string();
-    let data_key = key.unwrap(&owner, &franchise.details.data_key).map_err(Problem::internal)?;
-    let mut details = franchise.details.clone();
+    let id = franchise.franchise_id;
+    let mut details =
+        franchise.details.clone().ok_or_else(|| Problem::internal("an open franchise without a name"))?;
+    let (old_name, old_contact) = open_details(key, id, &details)?;
+    let data_key = key.unwrap(&id.to_string(), &details.data_key).map_err(Problem::internal)?;
     if let Some(name) = name.filter(|name| **name != old_name) {
         details.name = data_key.seal(NAME, name.as_str(), context.random()).map_err(Problem::internal)?;
     }

@@ -2,7 +2,7 @@
 
 use crate::{
     items::{Member, MembershipState},
-    personal,
+    personal::{self, Personal},
 };
 use contract::{Problem, Reply, Scope};
 use events::membership::MembershipKind;
@@ -22,12 +22,15 @@ pub struct Membership {
     pub kind: MembershipKind,
     /// How far it is.
     pub state: MembershipState,
-    /// The name of the person or company.
-    pub name: String,
+    /// The name of the person or company; a closed membership has none of the next three any more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     /// The email.
-    pub email: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
     /// The address.
-    pub address: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
     /// The region that the address is in, such as `seoul`.
     pub region: String,
     /// What the next access token allows.
@@ -38,6 +41,9 @@ pub struct Membership {
     /// When name, email or address last changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub modified_at: Option<Timestamp>,
+    /// When the membership ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub closed_at: Option<Timestamp>,
     /// One more with each change; the ETag.
     pub version: u64,
 }
@@ -45,18 +51,23 @@ pub struct Membership {
 impl Membership {
     /// Opens a member's data for somebody who may see it.
     pub fn of(member: &Member, key: &ServiceKey) -> Result<Membership, Problem> {
-        let personal = personal::open(key, member.membership_id, &member.personal)?;
+        let open = |sealed| personal::open(key, member.membership_id, sealed);
+        let (name, email, address) = match member.personal.as_ref().map(open).transpose()? {
+            Some(Personal { name, email, address }) => (Some(name), Some(email), Some(address)),
+            None => (None, None, None),
+        };
         Ok(Membership {
             membership_id: member.membership_id,
             kind: member.kind,
             state: member.state,
-            name: personal.name,
-            email: personal.email,
-            address: personal.address,
+            name,
+            email,
+            address,
             region: member.region.clone(),
             scopes: member.scopes(),
             registered_at: member.registered.as_ref().map(|registered| registered.at),
             modified_at: member.modified.as_ref().map(|modified| modified.at),
+            closed_at: member.closed.as_ref().map(|closed| closed.at),
             version: member.version,
         })
     }

@@ -1,19 +1,27 @@
 //! The facts that membership's items state: how the relay and republish tell them.
 
-use crate::items::{Member, Modified, Move};
-use contract::outbox::Outbox;
+use crate::{
+    items::{Member, Modified, Move},
+    sweep_memberships,
+};
+use contract::outbox::{Later, Outbox};
 use events::{
     Envelope,
-    membership::{MembershipModified, MembershipRegistered, RegisterMembershipRequested},
+    membership::{MembershipClosed, MembershipModified, MembershipRegistered, RegisterMembershipRequested},
 };
 use kernel::id::MembershipId;
+use serde_json::json;
 use store::{Item, Record, Unreadable, kind_of, read};
 
-/// Membership's outbox. Nothing in it waits to be advanced: a request is handled by its fact.
-pub static OUTBOX: Outbox = Outbox { facts, unfinished: |_| Ok(None), republish: "membership.republish" };
+/// Membership's outbox.
+pub static OUTBOX: Outbox = Outbox { facts, unfinished, republish: "membership.republish" };
 
-/// A member states that it was requested, that it began, and its last change; a move states itself for ever; each from what was kept of it, so that
-/// a later change of the member does not change what is told again.
+/// The first message comes when whoever began it has stopped; later ones ever more slowly.
+const FIRST_DELAY_SECONDS: u32 = 25;
+const MOST_DELAY_SECONDS: u32 = 900;
+
+/// A member states that it was requested, that it began, its last change and its end, each from what was kept of it;
+/// a move states itself. So a later change of the member does not change what is told again.
 fn facts(item: &Item) -> Result<Vec<Envelope>, Unreadable> {
     match kind_of(item) {
         Member::KIND => Ok(of_member(&read(item.clone())?)),
@@ -42,6 +50,10 @@ fn of_member(member: &Member) -> Vec<Envelope> {
     if let Some(modified) = member.modified.as_ref().filter(|modified| !modified.moved) {
         facts.push(modified_fact(member.membership_id, &member.region, modified));
     }
+    if let Some(closed) = &member.closed {
+        let fact = MembershipClosed { membership_id, region: member.region.clone(), closed_at: closed.at };
+        facts.push(Envelope::of(&fact, "", closed.at, &closed.traceparent));
+    }
     facts
 }
 
@@ -59,4 +71,18 @@ fn modified_fact(membership_id: MembershipId, region: &str, modified: &Modified)
         modified_at: modified.at,
     };
     Envelope::of(&fact, &modified.version.to_string(), modified.at, &modified.traceparent)
+}
+
+/// A member on the way out is advanced; a request is handled by its fact.
+fn unfinished(item: &Item) -> Result<Option<Later>, Unreadable> {
+    if kind_of(item) != Member::KIND {
+        return Ok(None);
+    }
+    let member: Member = read(item.clone())?;
+    let doubled = |asked| FIRST_DELAY_SECONDS.saturating_mul(2_u32.saturating_pow(asked));
+    Ok(member.closing.map(|closing| Later {
+        operation: sweep_memberships::NAME,
+        body: json!({ "membershipId": member.membership_id }),
+        delay_seconds: doubled(closing.asked).min(MOST_DELAY_SECONDS),
+    }))
 }

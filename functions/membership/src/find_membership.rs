@@ -1,6 +1,8 @@
 //! `GET /v1/memberships/{membershipId}`: a membership, for its owner or an operator.
 //!
-//! Somebody else's answers 404, as if it did not exist. Never shown: password hash, tokens, anything sealed.
+//! Somebody else's answers 404, as if it did not exist; so does one that its owner is closing or has closed. Operators
+//! see that a membership was, and when it ended; who it was, nobody can say. Never shown: password hash, tokens,
+//! anything sealed.
 
 use crate::{
     answers::Membership,
@@ -41,7 +43,7 @@ async fn find_membership(context: &Context, call: Call<Which>) -> Result<Reply<M
         call.caller.owns(id)?;
     }
     let member: Option<Member> = items::load(&*context.table, &items::member_key(&id.to_string())).await?;
-    // A membership that is only requested has no owner who could log in.
+    // A membership that is only requested, or closed, has no owner who could log in.
     let member = member.filter(|member| is_operator || member.state == MembershipState::Active);
     let key = context.service_key(personal::SECRET).await?;
     Membership::reply(&member.ok_or(&NOT_FOUND)?, &key)

@@ -12,7 +12,7 @@
 //!
 //! No item has personal data in the clear: a member's is sealed with the member's own key, and found by blind index.
 
-use contract::{Problem, Scope};
+use contract::{Problem, Reference, Scope};
 use events::membership::MembershipKind;
 use kernel::{Timestamp, id::MembershipId};
 use schemars::JsonSchema;
@@ -27,6 +27,11 @@ pub enum MembershipState {
     Requested,
     /// A member.
     Active,
+    /// The member wants to leave, and their wallet is being closed. They cannot log in meanwhile; if the wallet cannot
+    /// be closed, they are a member as before.
+    Closing,
+    /// Was a member. Whatever told who it was is gone.
+    Closed,
 }
 
 /// A member, or the request to become one. It has no Debug, so that the password's hash cannot be logged.
@@ -40,19 +45,22 @@ pub struct Member {
     /// Person or company. The item's own `kind` says that it is a member.
     #[serde(rename = "membershipKind")]
     pub kind: MembershipKind,
-    /// Name, email and address, sealed.
-    pub personal: crate::personal::SealedPersonal,
-    /// The blind index of the email.
-    pub email_index: String,
+    /// Name, email and address, sealed; gone when the membership is closed.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub personal: Option<crate::personal::SealedPersonal>,
+    /// The blind index of the email; gone likewise.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub email_index: Option<String>,
     /// The region that the address is in.
     pub region: String,
-    /// The password's hash, in the PHC string format.
-    pub password_hash: String,
+    /// The password's hash, in the PHC string format; gone likewise.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub password_hash: Option<String>,
     /// Whether the member is one of Pay's own people.
     pub operator: bool,
     /// One more with each change.
     pub version: u64,
-    /// The blinded fingerprint of the request that made it, if that had a key.
+    /// The blinded fingerprint of the request that made it, if that had a key; gone when the membership is closed.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub fingerprint: Option<String>,
     /// When it was requested, if by event.
@@ -64,6 +72,15 @@ pub struct Member {
     /// The last change of name, email or address.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub modified: Option<Modified>,
+    /// How often the member has tried to leave: each time is another reference in the ledger.
+    #[serde(skip_serializing_if = "is_zero", default)]
+    pub closings: u32,
+    /// The try that is under way.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub closing: Option<Closing>,
+    /// The end of the membership.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub closed: Option<Closed>,
     /// The trace of the last change.
     pub traceparent: String,
 }
@@ -126,6 +143,32 @@ pub struct Move {
     pub traceparent: String,
 }
 
+fn is_zero(value: &u32) -> bool {
+    *value == 0
+}
+
+/// A try to end a membership: a saga's record, in the member's own item.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Closing {
+    /// Which try.
+    pub attempt: u32,
+    /// When it began: the birth of its step.
+    pub birth: Timestamp,
+    /// How often money was asked in vain.
+    pub asked: u32,
+}
+
+/// The end of a membership, as its fact tells it for ever.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Closed {
+    /// When.
+    pub at: Timestamp,
+    /// By which request.
+    pub traceparent: String,
+}
+
 impl Record for Move {
     const KIND: &'static str = "move";
 
@@ -141,6 +184,51 @@ impl Member {
         let registered = self.registered.as_ref().map(|registered| registered.at);
         let modified = self.modified.as_ref().map(|modified| modified.at);
         registered.max(modified).unwrap_or(Timestamp::EPOCH)
+    }
+
+    /// The same member on the way out.
+    pub fn leaving(self, birth: Timestamp, traceparent: &str) -> Member {
+        let attempt = self.closings.saturating_add(1);
+        Member {
+            state: MembershipState::Closing,
+            closings: attempt,
+            closing: Some(Closing { attempt, birth, asked: 0 }),
+            traceparent: traceparent.to_owned(),
+            ..self.next()
+        }
+    }
+
+    /// The same member, whose wallet could not be closed.
+    pub fn staying(self) -> Member {
+        Member { state: MembershipState::Active, closing: None, ..self.next() }
+    }
+
+    /// What is left of the member: nothing that tells who it was, nor what any key could open.
+    pub fn left(self, at: Timestamp) -> Member {
+        let closed = Closed { at, traceparent: self.traceparent.clone() };
+        Member {
+            state: MembershipState::Closed,
+            personal: None,
+            email_index: None,
+            password_hash: None,
+            fingerprint: None,
+            operator: false,
+            closing: None,
+            closed: Some(closed),
+            ..self.next()
+        }
+    }
+
+    /// The same member as another version.
+    fn next(self) -> Member {
+        Member { version: self.version.saturating_add(1), ..self }
+    }
+
+    /// The same member, with money asked once more in vain.
+    pub fn waiting(self) -> Member {
+        let closing = self.closing.clone();
+        let closing = closing.map(|closing| Closing { asked: closing.asked.saturating_add(1), ..closing });
+        Member { closing, ..self.next() }
     }
 
     /// The same member with the membership begun.
@@ -160,6 +248,13 @@ impl Member {
         scopes.extend((self.kind == MembershipKind::Corporate).then_some(Scope::Merchant));
         scopes.extend(self.operator.then_some(Scope::Operator));
         scopes
+    }
+}
+
+impl Closing {
+    /// The reference of its step. It does not end in `/close`, which in the ledger closes what was held or announced.
+    pub fn reference(&self, member: MembershipId) -> Reference {
+        Reference { id: format!("{member}/closing/{}", self.attempt), birth: self.birth }
     }
 }
 

@@ -4,6 +4,7 @@
 //! items, and the other modules what several operations share. The crate knows no AWS.
 
 pub mod answers;
+pub mod closing;
 pub mod domain;
 pub mod facts;
 pub mod items;
@@ -15,6 +16,7 @@ pub mod signing;
 
 pub mod answer_unknown_path;
 pub mod audit_membership;
+pub mod close_membership;
 pub mod ensure_signing_key;
 pub mod find_membership;
 pub mod get_membership_by_jwt_token;
@@ -33,6 +35,7 @@ pub mod relay_outbox;
 pub mod republish;
 pub mod resolve_member;
 pub mod rotate_signing_key;
+pub mod sweep_memberships;
 pub mod validate_jwt_token;
 
 use contract::{Api, Service};
@@ -49,6 +52,8 @@ pub static SERVICE: Service = Service {
         on_register_membership_requested::OPERATION,
         modify_membership::OPERATION,
         find_membership::OPERATION,
+        close_membership::OPERATION,
+        sweep_memberships::OPERATION,
         login_membership::OPERATION,
         refresh_jwt_token_by_refresh_token::OPERATION,
         validate_jwt_token::OPERATION,

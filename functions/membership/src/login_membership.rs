@@ -62,10 +62,10 @@ async fn login_membership(context: &Context, call: Call<LoginMembership>) -> Res
     let email_index = personal::email_index(&key, &email);
     count(context, &email_index, call.now).await?;
     let member = find(context, &email_index).await?;
-    let hash = member.as_ref().map(|member| member.password_hash.as_str());
+    let hash = member.as_ref().and_then(|member| member.password_hash.as_deref());
     let known = password::verify(password, hash);
     let member = member.filter(|_| known).ok_or(Refusal::WrongCredentials)?;
-    let reply = begin_session(context, &member, call.now).await?;
+    let reply = begin_session(context, &member, &email_index, call.now).await?;
     Ok(Reply::ok(reply))
 }
 
@@ -100,11 +100,18 @@ async fn find(context: &Context, email_index: &str) -> Result<Option<Member>, Pr
     let owner: Option<EmailOwner> = items::load(&*context.table, &EmailOwner::key_of(email_index)).await?;
     let id = owner.map_or_else(|| email_index.to_owned(), |owner| owner.membership_id.to_string());
     let member: Option<Member> = items::load(&*context.table, &items::member_key(&id)).await?;
-    Ok(member.filter(|member| member.state == MembershipState::Active && member.email_index == email_index))
+    Ok(member.filter(|member| {
+        member.state == MembershipState::Active && member.email_index.as_deref() == Some(email_index)
+    }))
 }
 
 /// Puts the session and its first refresh token, and forgets the attempts.
-async fn begin_session(context: &Context, member: &Member, now: Timestamp) -> Result<Tokens, Problem> {
+async fn begin_session(
+    context: &Context,
+    member: &Member,
+    email_index: &str,
+    now: Timestamp,
+) -> Result<Tokens, Problem> {
     let (session_id, refresh_token) = (signing::random_name(context), signing::random_token(context));
     let valid_until = signing::refresh_end(now);
     // Signed before anything is written: without a key there is no session.
@@ -126,7 +133,7 @@ async fn begin_session(context: &Context, member: &Member, now: Timestamp) -> Re
         Write::put(&session, Condition::Absent)?,
         Write::put(&token, Condition::Absent)?,
         // Another login's count may go too: this one has shown that it is not guessing.
-        Write::Delete(LoginAttempts::key_of(&member.email_index), Condition::Always),
+        Write::Delete(LoginAttempts::key_of(email_index), Condition::Always),
     ];
     for _ in 0..TRIES {
         match context.table.commit(&writes).await {

@@ -98,8 +98,9 @@ fn modify(
     changes: &Changes,
 ) -> Result<Option<Member>, Problem> {
     let id = member.membership_id;
-    let old = personal::open(key, id, &member.personal)?;
-    let data_key = key.unwrap(&id.to_string(), &member.personal.data_key).map_err(Problem::internal)?;
+    let sealed = member.personal.clone().ok_or_else(|| Problem::internal("a member without a name"))?;
+    let old = personal::open(key, id, &sealed)?;
+    let data_key = key.unwrap(&id.to_string(), &sealed.data_key).map_err(Problem::internal)?;
     let changed = |field: Field, old: &str, new: Option<&str>| -> Result<Option<String>, Problem> {
         let new = new.filter(|new| *new != old);
         new.map(|new| personal::seal_field(context, &data_key, field, new)).transpose()
@@ -113,22 +114,21 @@ fn modify(
     }
     let version = member.version.saturating_add(1);
     let traceparent = call.trace.traceparent().to_owned();
-    let sealed = member.personal.clone();
     let new_region = changes.address.as_ref().map(|address| address.region.to_owned());
     let region = new_region.unwrap_or_else(|| member.region.clone());
     let at = call.now.max(member.changed_at());
     let moved = region != member.region;
     Ok(Some(Member {
-        personal: SealedPersonal {
+        personal: Some(SealedPersonal {
             data_key: sealed.data_key,
             name: name.unwrap_or(sealed.name),
             email: email.unwrap_or(sealed.email),
             address: address.unwrap_or(sealed.address),
+        }),
+        email_index: match &changes.email {
+            Some(email) => Some(personal::email_index(key, email)),
+            None => member.email_index.clone(),
         },
-        email_index: changes
-            .email
-            .as_ref()
-            .map_or_else(|| member.email_index.clone(), |email| personal::email_index(key, email)),
         region,
         version,
         modified: Some(Modified { at, version, moved, traceparent: traceparent.clone() }),
@@ -141,12 +141,14 @@ fn modify(
 /// region the move.
 fn writes(member: &Member, modified: &Member) -> Result<Vec<Write>, Problem> {
     let mut writes = vec![Write::put(modified, Condition::number("version", member.version))?];
-    if modified.email_index != member.email_index {
+    if let (Some(old), Some(new)) = (&member.email_index, &modified.email_index)
+        && old != new
+    {
         let membership_id = member.membership_id;
-        let owner = EmailOwner { email_index: modified.email_index.clone(), membership_id };
+        let owner = EmailOwner { email_index: new.clone(), membership_id };
         let own = Condition::text("membershipId", membership_id.to_string());
         writes.push(Write::put(&owner, Condition::Absent)?);
-        writes.push(Write::Delete(EmailOwner::key_of(&member.email_index), own));
+        writes.push(Write::Delete(EmailOwner::key_of(old), own));
     }
     if let Some(Modified { at, version, moved: true, traceparent }) = modified.modified.clone() {
         let (membership_id, region) = (modified.membership_id, modified.region.clone());

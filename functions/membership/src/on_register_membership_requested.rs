@@ -1,7 +1,7 @@
 //! On `RegisterMembershipRequested`: begins the membership whose request is stored.
 //!
 //! The event may come twice or late: only a membership that is still requested is begun, by a conditional write, and
-//! a member who is one already is left alone.
+//! a member who is one already, or was one, is left alone.
 
 use crate::items::{self, Member, MembershipState};
 use contract::{Call, Context, Grant, Operation, Problem, Reply, Trigger, handled_by};
@@ -32,7 +32,7 @@ async fn on_register_membership_requested(
     let member: Member = items::load(&*context.table, &key)
         .await?
         .ok_or_else(|| Problem::internal(format!("{id} was requested and is not stored")))?;
-    if member.state == MembershipState::Active {
+    if member.state != MembershipState::Requested {
         return Ok(Reply::done());
     }
     // Another function's clock took the request: a membership never begins before it was asked for.

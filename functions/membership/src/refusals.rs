@@ -3,6 +3,8 @@
 use crate::domain::{Fault, Refusal};
 use contract::{
     Code, FieldError, Problem,
+    money_codes::{MONEY_HELD, RECHARGE_EXPECTED, WALLET_NOT_EMPTY},
+    peers::WhatIsLeft,
     problem::{IDEMPOTENCY_KEY_REUSED, PRECONDITION_FAILED, code},
 };
 
@@ -23,6 +25,9 @@ pub static REFRESH_TOKEN_REUSED: Code = code(
     "The refresh token was used before, so its session has been ended: log in again.",
 );
 
+/// The member owns a franchise that is open.
+pub static FRANCHISE_OPEN: Code =
+    code(409, "franchise_open", "A franchise of the member is open: close it first.");
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Problem {
         match refusal {
@@ -36,6 +41,10 @@ impl From<Refusal> for Problem {
             Refusal::WrongCredentials => (&INVALID_CREDENTIALS).into(),
             Refusal::UnknownToken => (&INVALID_REFRESH_TOKEN).into(),
             Refusal::TokenReused => (&REFRESH_TOKEN_REUSED).into(),
+            Refusal::FranchiseOpen => (&FRANCHISE_OPEN).into(),
+            Refusal::MoneyLeft(WhatIsLeft::Held) => (&MONEY_HELD).into(),
+            Refusal::MoneyLeft(WhatIsLeft::Expected) => (&RECHARGE_EXPECTED).into(),
+            Refusal::MoneyLeft(WhatIsLeft::Balance) => (&WALLET_NOT_EMPTY).into(),
         }
     }
 }

@@ -74,23 +74,24 @@ pub async fn store(
         membership_id: id,
         state: MembershipState::Requested,
         kind: input.kind,
-        personal: personal::seal(context, key, id, &profile)?,
-        email_index: email_index.clone(),
+        personal: Some(personal::seal(context, key, id, &profile)?),
+        email_index: Some(email_index.clone()),
         region: profile.address.region.to_owned(),
-        password_hash: password::hash(&input.password, context.random()).map_err(Problem::internal)?,
+        password_hash: Some(password::hash(&input.password, context.random()).map_err(Problem::internal)?),
         operator: false,
         version: 1,
         fingerprint,
         requested: None,
         registered: None,
         modified: None,
+        closings: 0,
+        closing: None,
+        closed: None,
         traceparent: traceparent.clone(),
     };
     let member = match state {
         MembershipState::Active => request.activated(call.now, &traceparent),
-        MembershipState::Requested => {
-            Member { requested: Some(Requested { at: call.now, traceparent }), ..request }
-        }
+        _ => Member { requested: Some(Requested { at: call.now, traceparent }), ..request },
     };
     commit(context, member, EmailOwner { email_index, membership_id: id }).await
 }

@@ -1,6 +1,7 @@
-//! On the table's stream: publishes the facts that committed items state.
+//! On the table's stream: publishes the facts that committed items state, and sends members who are leaving to the
+//! sweeper.
 
-use crate::facts::OUTBOX;
+use crate::{facts::OUTBOX, sweep_memberships};
 use contract::{
     Call, Context, Grant, Operation, Problem, Reply, Trigger, handled_by,
     outbox::{self, Relayed, StreamBatch},
@@ -11,7 +12,11 @@ pub const OPERATION: Operation = Operation {
     name: "relayOutbox",
     summary: "Publishes what membership's committed items state",
     triggers: &[Trigger::Stream],
-    grants: &[Grant::Publish, Grant::Enqueue("membership.republish")],
+    grants: &[
+        Grant::Publish,
+        Grant::Enqueue("membership.republish"),
+        Grant::Enqueue(sweep_memberships::NAME),
+    ],
     timeout_seconds: 30,
     ..handled_by!(relay_outbox)
 };

@@ -1,7 +1,8 @@
 //! `POST /v1/auth/validate`: says whether an access token holds, in the form of RFC 7662.
 //!
 //! Whatever text comes, the answer is 200: a token that does not hold is just `{"active": false}`, without a reason
-//! that an attacker could learn from. A token whose session was ended does not hold either.
+//! that an attacker could learn from. A token whose session was ended does not hold either, nor one of a member who is
+//! leaving or has left.
 
 use crate::{
     domain::{signing_keys, tokens},
@@ -80,7 +81,7 @@ async fn validate_jwt_token(
     let session: Option<Session> = items::load(&*context.table, &Session::key_of(&claims.sid)).await?;
     let holds = session
         .is_some_and(|session| session.state == SessionState::Live && session.membership_id == claims.sub);
-    if !holds {
+    if !holds || items::active_member(&*context.table, claims.sub).await?.is_none() {
         return Ok(inactive());
     }
     let tokens::Claims { iss, aud, sub, scope, sid, jti, iat, nbf, exp, .. } = claims;

@@ -9,13 +9,11 @@ use crate::{
 };
 use contract::{
     Access, Call, Context, Grant, Method, Operation, Problem, Reference, Reply, Scope, Trigger, handled_by,
+    peers::MemberMoney,
 };
-use kernel::{
-    Timestamp,
-    id::{MembershipId, WalletId},
-};
+use kernel::id::{MembershipId, WalletId};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 /// The declaration.
 pub const OPERATION: Operation = Operation {
@@ -33,27 +31,9 @@ pub const OPERATION: Operation = Operation {
 #[serde(deny_unknown_fields)]
 pub struct Nothing {}
 
-/// A wallet.
-#[derive(Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct WalletView {
-    /// Its id.
-    pub wallet_id: WalletId,
-    /// Whose.
-    pub membership_id: MembershipId,
-    /// The time of its first entry.
-    pub opened_at: Timestamp,
-}
-
-async fn create_member_money(context: &Context, call: Call<Nothing>) -> Result<Reply<WalletView>, Problem> {
+async fn create_member_money(context: &Context, call: Call<Nothing>) -> Result<Reply<MemberMoney>, Problem> {
     let owner = call.caller.member()?;
-    let opened = open(context, &call, owner).await?;
-    let (Opened::Now(first) | Opened::Before(first)) = &opened;
-    let view = WalletView { wallet_id: WalletId::of(owner), membership_id: owner, opened_at: first.time };
-    Ok(match opened {
-        Opened::Before(_) => Reply::ok(view).replayed(),
-        Opened::Now(_) => Reply::created(format!("/v1/money/wallets/{owner}/balance"), view),
-    })
+    open(context, &call, owner).await.map(Opened::reply)
 }
 
 /// A wallet's first entry, and who made it.
@@ -64,7 +44,20 @@ pub enum Opened {
     Before(Entry),
 }
 
-/// Makes sure that a member's wallet has a first entry.
+impl Opened {
+    /// The wallet, made now or known before.
+    pub fn reply(self) -> Reply<MemberMoney> {
+        let (Opened::Now(first) | Opened::Before(first)) = &self;
+        let owner = first.owner;
+        let wallet = MemberMoney { wallet_id: first.wallet_id, membership_id: owner, opened_at: first.time };
+        match self {
+            Opened::Before(_) => Reply::ok(wallet).replayed(),
+            Opened::Now(_) => Reply::created(format!("/v1/money/wallets/{owner}/balance"), wallet),
+        }
+    }
+}
+
+/// Makes sure that a member's wallet has a first entry. A wallet that was closed has one, so it stays closed.
 pub async fn open<I>(context: &Context, call: &Call<I>, owner: MembershipId) -> Result<Opened, Problem> {
     if let Some(first) = chains::first(context, owner).await? {
         return Ok(Opened::Before(first));

@@ -6,6 +6,7 @@
 
 mod audit_ledger;
 mod chains;
+mod close_member_money;
 mod create_member_money;
 mod decrease_money_request;
 mod decrease_money_request_by_event;
@@ -24,6 +25,7 @@ mod on_firmbanking_succeeded;
 mod on_membership_registered;
 mod on_money_decrease_requested;
 mod on_money_increase_requested;
+mod open_member_money;
 mod outbox;
 mod post_hold;
 mod read_facts;
@@ -49,6 +51,8 @@ pub static SERVICE: Service = Service {
     operations: &[
         create_member_money::OPERATION,
         on_membership_registered::OPERATION,
+        open_member_money::OPERATION,
+        close_member_money::OPERATION,
         increase_money_request::OPERATION,
         increase_money_request_by_event::OPERATION,
         on_money_increase_requested::OPERATION,

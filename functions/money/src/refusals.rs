@@ -43,6 +43,15 @@ pub enum Refusal {
     /// Nobody has the wallet that the money should go to.
     #[error("there is no such receiver")]
     ReceiverNotFound,
+    /// Money is held.
+    #[error("money is held")]
+    MoneyHeld,
+    /// A recharge is on its way.
+    #[error("a recharge is on its way")]
+    RechargeExpected,
+    /// There is money in it.
+    #[error("there is money in the wallet")]
+    WalletNotEmpty,
 }
 
 impl Refusal {
@@ -60,6 +69,9 @@ impl Refusal {
             Refusal::HoldClosed => &HOLD_CLOSED,
             Refusal::Expired => &EXPIRED,
             Refusal::ReceiverNotFound => &RECEIVER_NOT_FOUND,
+            Refusal::MoneyHeld => &MONEY_HELD,
+            Refusal::RechargeExpected => &RECHARGE_EXPECTED,
+            Refusal::WalletNotEmpty => &WALLET_NOT_EMPTY,
         }
     }
 }

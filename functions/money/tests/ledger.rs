@@ -15,7 +15,9 @@ use kernel::{
     id::{MembershipId, WalletId},
 };
 use money::{
-    domain::{Account, Chain, Decision, Entry, Kind, Limits, Order, Step, close_reference, decide, refuse},
+    domain::{
+        Account, Chain, Decision, Entry, Kind, Limits, Order, Standing, Step, close_reference, decide, refuse,
+    },
     refusals::Refusal,
 };
 use proptest::prelude::*;
@@ -54,6 +56,7 @@ enum Move {
     Post(u8, u32),
     Withdraw(u8, u32),
     Release(u8),
+    End,
 }
 
 fn moves() -> impl Strategy<Value = Vec<(Move, i64)>> {
@@ -68,6 +71,7 @@ fn moves() -> impl Strategy<Value = Vec<(Move, i64)>> {
         (0..9_u8, 1..400_u32).prop_map(|(hold, amount)| Move::Post(hold, amount)),
         (0..9_u8, 1..400_u32).prop_map(|(hold, amount)| Move::Withdraw(hold, amount)),
         (0..9_u8).prop_map(Move::Release),
+        Just(Move::End),
     ];
     prop::collection::vec((one, -40_000..90_000_i64), 1..80)
 }
@@ -167,6 +171,7 @@ fn judge(chain: &Chain) {
     }
     let mut references = std::collections::BTreeSet::new();
     let mut balance = 0_i128;
+    let mut is_closed = false;
     let mut above = 0;
     for entry in chain.entries.iter().rev() {
         balance += effect(entry);
@@ -177,6 +182,15 @@ fn judge(chain: &Chain) {
         assert_eq!(entry.standing.day, entry.time.seoul_day());
         assert!(references.insert(entry.reference.clone()), "a reference has one effect");
         assert_eq!(entry.purpose == Kind::Refused, entry.refusal.is_some());
+        is_closed |= entry.purpose == Kind::Close;
+        assert_eq!(entry.standing.closed, is_closed, "closed from its close on, and for ever");
+        if is_closed {
+            let Standing { balance, held, expected, .. } = &entry.standing;
+            assert!(
+                [balance, held, expected].iter().all(|left| left.is_zero()),
+                "nothing is in a closed wallet"
+            );
+        }
         let holding = entry.standing.balance.plus(entry.standing.expected).unwrap();
         // What comes back from a franchise is taken above the cap too.
         if entry.purpose == Kind::Cancellation {
@@ -237,6 +251,7 @@ proptest! {
                     asked(close_reference(&of_hold(hold)), Step::Post(Money::won(amount), ImplicitAccount::FeeRevenue {}))
                 }
                 Move::Withdraw(hold, amount) => asked(close_reference(&of_hold(hold)), Step::Withdraw(Money::won(amount))),
+                Move::End => order(format!("mbr/closing/{number}"), clock, Step::Close),
                 Move::Release(hold) => asked(close_reference(&of_hold(hold)), Step::ReleaseHold),
             };
             let before = chain.entries.len();
@@ -341,6 +356,31 @@ fn a_reference_with_other_terms_changes_nothing() {
     assert_eq!(run(&mut chain, &send(200, now), now), Decision::OtherTerms);
     assert_eq!(run(&mut chain, &send(100, now.plus_seconds(1)), now), Decision::OtherTerms);
     assert_eq!(chain.tip().unwrap().standing.balance, Money::won(400));
+}
+
+#[test]
+fn a_wallet_ends_only_when_nothing_is_in_it_or_on_its_way() {
+    let now = events::example_time();
+    let end = |number: u32| order(format!("mbr/closing/{number}"), now, Step::Close);
+    let mut chain = wallet_with(100);
+    assert_eq!(run(&mut chain, &end(1), now), Decision::Refuse(Refusal::WalletNotEmpty));
+    run(&mut chain, &hold(100, now), now);
+    assert_eq!(run(&mut chain, &end(2), now), Decision::Refuse(Refusal::MoneyHeld));
+    run(&mut chain, &close(post(100), now), now);
+    run(&mut chain, &order("mcr_1/expect".to_owned(), now, Step::Expect(Money::won(50))), now);
+    assert_eq!(run(&mut chain, &end(3), now), Decision::Refuse(Refusal::RechargeExpected));
+    run(&mut chain, &order("mcr_1/close".to_owned(), now, Step::Release(Money::won(50))), now);
+    assert_eq!(run(&mut chain, &end(1), now), Decision::WasRefused(Refusal::WalletNotEmpty));
+    assert!(matches!(run(&mut chain, &end(4), now), Decision::Append(entry) if entry.standing.closed));
+    let late = [
+        (Step::Expect(Money::won(1)), Refusal::WalletClosed),
+        (Step::Hold(Money::won(1)), Refusal::WalletClosed),
+        (Step::Receive(Money::won(1), WalletId::of(other())), Refusal::ReceiverClosed),
+    ];
+    for (step, refusal) in late {
+        let order = order(format!("late {step:?}"), now, step);
+        assert_eq!(run(&mut chain, &order, now), Decision::Refuse(refusal));
+    }
 }
 
 #[test]

@@ -991,3 +991,63 @@ async fn holds_take_no_odd_orders() {
         assert_eq!(code(outcome), problem::IDEMPOTENCY_KEY_REQUIRED.code);
     }
 }
+
+async fn end(bench: &Bench, reference: &str) -> Value {
+    let body = json!({ "membershipId": member() });
+    let call = by_service("closeMemberMoney", reference, events::example_time(), body);
+    bench.call_with("closeMemberMoney", call).await.unwrap().body
+}
+
+#[tokio::test]
+async fn a_wallet_ends_only_when_nothing_is_left_and_nothing_reopens_it() {
+    let bench = bench();
+    recharge(&bench, "r", 5_000).await;
+    assert_eq!(end(&bench, "m/closing/1").await, json!({ "outcome": "refused", "reason": "balance" }));
+
+    let held = json!({ "membershipId": member(), "amount": kernel::Money::won(5_000) });
+    let hold = by_service("holdMoney", "rmt_1/hold", bench.context.clock.now(), held);
+    bench.call_with("holdMoney", hold.clone()).await.unwrap();
+    assert_eq!(end(&bench, "m/closing/2").await["reason"], "held");
+    let all = json!({ "kind": "feeRevenue" });
+    bench.call_with("postHold", post(&hold, 5_000, all)).await.unwrap();
+
+    banking(&bench, "unknown");
+    assert_eq!(bench.send(increase("late", json!(700))).await.status, 202);
+    assert_eq!(end(&bench, "m/closing/3").await["reason"], "expected");
+    banking(&bench, "failed");
+    bench.world.pass_seconds(30);
+    bench.call("sweepMoneyRequests", Caller::Platform, json!({})).await.unwrap();
+
+    // What was refused is refused for ever, whatever the wallet holds now.
+    assert_eq!(end(&bench, "m/closing/1").await["reason"], "balance");
+    let closed = end(&bench, "m/closing/4").await;
+    assert_eq!(closed["outcome"], "closed");
+    bench.world.pass_seconds(60);
+    assert_eq!(end(&bench, "m/closing/4").await, closed);
+
+    banking(&bench, "succeeded");
+    let late = bench.send(increase("later", json!(700))).await;
+    assert_eq!((late.status, late.code()), (409, "wallet_closed"));
+    let wallet = Request::new("POST", "/v1/money/wallets").caller(member(), "member").json(&json!({}));
+    assert_eq!(bench.send(wallet).await.status, 200);
+    assert_eq!(end(&bench, "m/closing/5").await["outcome"], "closed");
+}
+
+#[tokio::test]
+async fn a_wallet_that_never_began_ends_too_and_a_late_fact_begins_nothing() {
+    let bench = bench();
+    let closed = end(&bench, "m/closing/1").await;
+    assert_eq!((&closed["outcome"], &closed["sequence"]), (&json!("closed"), &json!(1)));
+    let fact =
+        events::membership::MembershipRegistered { membership_id: member(), ..events::Fact::example() };
+    let event = events::Envelope::of(&fact, "", events::example_time(), events::EXAMPLE_TRACEPARENT);
+    bench.call("onMembershipRegistered", Caller::Platform, json!(event)).await.unwrap();
+    let open = bench.call("openMemberMoney", Caller::Platform, json!({ "membershipId": member() })).await;
+    assert_eq!(open.unwrap().status, 200);
+    assert_eq!(kinds(&bench).await, ["close"]);
+    let moved = bench.call_with("transferMoney", transfer(1, "rmt_9/move", bench.context.clock.now())).await;
+    assert_eq!(moved.unwrap_err().code, "wallet_closed");
+
+    let anew = bench.call("openMemberMoney", Caller::Platform, json!({ "membershipId": stranger() })).await;
+    assert_eq!(anew.unwrap().status, 201);
+}

@@ -31,6 +31,14 @@ pub static RECEIVER_CAP_EXCEEDED: Code =
     code(422, "receiver_cap_exceeded", "The receiving wallet would hold more than it may.");
 /// The hold was given up before it was made.
 pub static HOLD_CLOSED: Code = code(409, "hold_closed", "This hold was released before it was made.");
+/// The wallet cannot be closed, because money is in it.
+pub static WALLET_NOT_EMPTY: Code = code(409, "wallet_not_empty", "There is money in the wallet.");
+/// The wallet cannot be closed, because money is held.
+pub static MONEY_HELD: Code =
+    code(409, "money_held", "Money in the wallet is held for something on its way.");
+/// The wallet cannot be closed, because a recharge is on its way.
+pub static RECHARGE_EXPECTED: Code =
+    code(409, "recharge_expected", "A recharge of the wallet is on its way.");
 /// The step's time is over.
 pub static EXPIRED: Code = code(422, "expired", "This was not done in its time, and will not be.");
 /// Nobody has the wallet that the money should go to.

@@ -75,6 +75,17 @@ pub const READ_MEMBERSHIP_FACTS: Peer<ReadFacts, FactsRead> = Peer::new("members
 /// Reads money's facts from its items, page by page: for a read model that is built anew.
 pub const READ_MONEY_FACTS: Peer<ReadFacts, FactsRead> = Peer::new("money.readFacts", 10_000);
 
+/// Begins a member's wallet. It needs no reference: a wallet begins once.
+pub const OPEN_MEMBER_MONEY: Peer<WalletOwner, MemberMoney> = Peer::new("money.openMemberMoney", 10_000);
+
+/// Ends a member's wallet, if nothing is left in it or on its way to it. Idempotent by the call's reference: refused
+/// once under a reference is refused for ever under it.
+pub const CLOSE_MEMBER_MONEY: Peer<WalletOwner, MoneyClosing> = Peer::new("money.closeMemberMoney", 10_000);
+
+/// Asks whether a member still owns an open franchise. It changes nothing, so it needs no reference.
+pub const VERIFY_FRANCHISES_CLOSED: Peer<FranchiseOwner, FranchisesClosed> =
+    Peer::new("franchise.verifyFranchisesClosed", 5_000);
+
 /// An account at the bank, as an order names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "camelCase", deny_unknown_fields)]
@@ -442,6 +453,77 @@ pub struct HoldEntry {
     pub held: Money,
     /// The entry's time.
     pub entered_at: Timestamp,
+}
+
+/// The member whose wallet is to begin or to end.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct WalletOwner {
+    /// Who.
+    pub membership_id: MembershipId,
+}
+
+/// A member's wallet.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MemberMoney {
+    /// Its id.
+    pub wallet_id: WalletId,
+    /// Whose.
+    pub membership_id: MembershipId,
+    /// The time of its first entry.
+    pub opened_at: Timestamp,
+}
+
+/// What became of the end of a wallet.
+// An answer and no problem, so that a definite refusal is never taken for a fault on the way.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "outcome", rename_all = "camelCase")]
+pub enum MoneyClosing {
+    /// It is closed, and takes and gives nothing any more.
+    #[serde(rename_all = "camelCase")]
+    Closed {
+        /// The wallet.
+        wallet_id: WalletId,
+        /// The place of its last entry but for what comes too late.
+        sequence: u64,
+        /// That entry's time.
+        closed_at: Timestamp,
+    },
+    /// It stays open.
+    #[serde(rename_all = "camelCase")]
+    Refused {
+        /// Why.
+        reason: WhatIsLeft,
+    },
+}
+
+/// Why a wallet cannot be closed, in the order in which it is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum WhatIsLeft {
+    /// Money is held for something on its way.
+    Held,
+    /// A recharge is on its way.
+    Expected,
+    /// Money is in it.
+    Balance,
+}
+
+/// The member whose franchises are asked about.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FranchiseOwner {
+    /// Who.
+    pub membership_id: MembershipId,
+}
+
+/// What franchise says of a [`FranchiseOwner`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FranchisesClosed {
+    /// Whether none of their franchises is open, as far as its lists know yet.
+    pub all_closed: bool,
 }
 
 #[cfg(test)]

@@ -100,6 +100,7 @@ pub const ALL: &[FactType] = &[
     FactType::of::<membership::RegisterMembershipRequested>(),
     FactType::of::<membership::MembershipRegistered>(),
     FactType::of::<membership::MembershipModified>(),
+    FactType::of::<membership::MembershipClosed>(),
     FactType::of::<banking::RegisterBankAccountRequested>(),
     FactType::of::<banking::BankAccountRegistered>(),
     FactType::of::<banking::FirmbankingRequested>(),

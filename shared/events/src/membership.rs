@@ -96,3 +96,31 @@ impl Fact for MembershipModified {
         }
     }
 }
+
+/// A membership ended. Whoever keeps something of the person forgets it now; the ledger stays.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MembershipClosed {
+    /// Who was the member.
+    pub membership_id: MembershipId,
+    /// The region that the address was in at the end.
+    pub region: String,
+    /// When it ended. Nothing of the member comes after it.
+    pub closed_at: Timestamp,
+}
+
+impl Fact for MembershipClosed {
+    const TYPE: &'static str = "membership.closed.v1";
+
+    fn subject(&self) -> String {
+        self.membership_id.to_string()
+    }
+
+    fn example() -> Self {
+        MembershipClosed {
+            membership_id: Id::derive(&["example"]),
+            region: "busan".to_owned(),
+            closed_at: crate::example_time(),
+        }
+    }
+}

@@ -1,6 +1,9 @@
 //! What people do. A new operation enters the histories as one line of [`ACTIONS`] and a function that asks for it.
 
+mod leaving;
 mod money_query;
+
+use leaving::close_a_membership;
 
 use crate::{
     people::{Account, Ask, Hold, Person, Player, Transfer},
@@ -83,6 +86,7 @@ pub const ACTIONS: &[Action] = &[
     action!(0, the_bank_is_down),
     // Membership. Passwords cost real time, so what needs one is rare.
     action!(6, register),
+    action!(10, close_a_membership),
     action!(3, register_by_event),
     action!(2, log_in),
     action!(2, mistype_the_password),
@@ -184,6 +188,8 @@ async fn reuse_a_key(player: Player) {
 }
 
 async fn open_a_wallet(player: Player) {
+    let body = json!({ "membershipId": player.person().membership_id });
+    internally(&player, "money.openMemberMoney", body).await;
     player.ask(Ask::new("POST", "/v1/money/wallets").json(json!({}))).await;
 }
 
@@ -564,6 +570,7 @@ pub fn newcomer(world_number: u64) -> Person {
         is_refreshing: false,
         asked: Vec::new(),
         locations: Vec::new(),
+        successor: None,
     }
 }
 

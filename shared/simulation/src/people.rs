@@ -38,6 +38,8 @@ pub struct Person {
     pub asked: Vec<Ask>,
     /// Where things were found.
     pub locations: Vec<String>,
+    /// Who they are since they left and came back: a place among the people.
+    pub successor: Option<usize>,
 }
 
 /// An account at the bank that a person has.
@@ -196,6 +198,16 @@ pub struct Seen {
     pub private: Vec<String>,
 }
 
+impl Seen {
+    /// Who somebody is by now: leaving and coming back makes another member.
+    fn now(&self, who: usize) -> usize {
+        match self.people.get(who).and_then(|person| person.successor) {
+            Some(successor) => self.now(successor),
+            None => who,
+        }
+    }
+}
+
 impl Crowd {
     /// A crowd that knows this already.
     pub fn new(seen: Seen) -> Crowd {
@@ -223,8 +235,9 @@ pub struct Player {
 }
 
 impl Player {
-    /// Somebody at their action.
+    /// Somebody at their action: as the member who they are by now.
     pub fn new(world: &Arc<World>, crowd: &Arc<Crowd>, action: u64, who: usize) -> Player {
+        let who = crowd.seen().now(who);
         let dice = Arc::new(Mutex::new(Dice::new(world.seed, Stream::Action(action))));
         Player { world: world.clone(), crowd: crowd.clone(), action, who, dice }
     }

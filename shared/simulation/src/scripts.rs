@@ -77,6 +77,16 @@ pub const SCRIPTS: &[Script] = &[
     ("the operator moves money by event", &[("move_money_at_the_bank_by_event", 0, 1)]),
     ("unlink in the middle", &[("recharge", 0, 1), ("unlink_an_account", 12, 1), ("recharge", 5, 1)]),
     ("register", &[("register", 0, 1)]),
+    (
+        "leave",
+        &[
+            ("open_a_wallet", 0, 2),
+            ("open_a_franchise", 0, 2),
+            ("close_a_membership", 5_000, 2),
+            ("close_a_membership", 60_000, 2),
+        ],
+    ),
+    ("leave while money is on its way", &[("recharge", 0, 1), ("close_a_membership", 12, 1)]),
     ("register by event", &[("register_by_event", 0, 1)]),
     (
         "sessions",

@@ -22,4 +22,6 @@ pub enum Refusal {
     TooManyFees,
     /// The bank account is not linked, or not the owner's.
     NoSuchBankAccount,
+    /// The owner is no member any more.
+    OwnerLeft,
 }

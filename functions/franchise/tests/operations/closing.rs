@@ -4,9 +4,13 @@ use crate::{
     bench, by_merchant, by_operator, dul, get, hana, nobody_asks_banking, registered,
     tables::{Fault, trying},
 };
-use contract::testing::Request;
+use contract::{
+    Caller,
+    testing::{Bench, Request},
+};
+use events::{Envelope, membership::MembershipClosed};
 use kernel::id::FranchiseId;
-use serde_json::json;
+use serde_json::{Value, json};
 
 fn close(path: &str) -> Request {
     Request::new("DELETE", path)
@@ -89,4 +93,111 @@ async fn closing_meets_a_change_and_a_lost_answer() {
     assert_eq!(bench.send(by_operator(close(&other))).await.status, 503);
     let again = bench.send(by_operator(close(&other))).await;
     assert_eq!((again.status, &again.body["version"]), (200, &json!(2)));
+}
+
+/// Membership says that Hana has left.
+fn hana_left(bench: &Bench) -> Value {
+    let closed_at = bench.context.clock.now();
+    let fact = MembershipClosed { membership_id: hana(), region: "seoul".to_owned(), closed_at };
+    json!(Envelope::of(&fact, "", closed_at, events::EXAMPLE_TRACEPARENT))
+}
+
+async fn tell(bench: &Bench, event: &Value) {
+    bench.call("onMembershipClosed", Caller::Platform, event.clone()).await.unwrap();
+}
+
+async fn all_closed(bench: &Bench) -> Value {
+    let body = json!({ "membershipId": hana() });
+    bench.call("verifyFranchisesClosed", Caller::Platform, body).await.unwrap().body["allClosed"].clone()
+}
+
+#[tokio::test]
+async fn an_owner_who_leaves_is_forgotten_and_their_franchises_are_closed() {
+    let bench = bench();
+    assert_eq!(all_closed(&bench).await, true, "nobody owns anything");
+    let open = registered(&bench).await;
+    let other = crate::register(&crate::shop()).key("other");
+    let closed = bench.send(by_merchant(other, hana())).await.header("location").unwrap().to_owned();
+    assert_eq!(bench.send(by_operator(close(&closed))).await.status, 200);
+    let third = crate::with(crate::shop(), "bankAccountId", json!(crate::account("dul")));
+    let duls = bench.send(by_merchant(crate::register(&third).key("k"), dul())).await;
+    assert_eq!(all_closed(&bench).await, false);
+    bench.relay().await.unwrap();
+
+    let event = hana_left(&bench);
+    tell(&bench, &event).await;
+    assert_eq!(all_closed(&bench).await, true);
+    let told = bench.relay().await.unwrap();
+    let kinds: Vec<&str> = told.iter().map(|event| event.kind.as_str()).collect();
+    assert_eq!(kinds, ["franchise.closed.v1"], "the other one was closed before");
+    for path in [&open, &closed] {
+        let shown = get(&bench, path).await.body;
+        assert_eq!(
+            (&shown["state"], &shown["name"], &shown["contact"]),
+            (&json!("closed"), &Value::Null, &Value::Null)
+        );
+        assert_eq!(shown["membershipId"], json!(hana()));
+    }
+    let duls = get(&bench, duls.header("location").unwrap()).await.body;
+    assert_eq!((&duls["state"], &duls["name"]), (&json!("open"), &json!(crate::SHOP)));
+    let sealed = bench.twin.items().iter().filter(|item| item.contains_key("details")).count();
+    assert_eq!(sealed, 1, "only Dul's can be read");
+
+    // Facts that are told again are the same ones, though the items have changed since.
+    let before = bench.world.published();
+    bench.call("republish", Caller::Platform, json!({})).await.unwrap();
+    for again in bench.world.published().split_off(before.len()) {
+        assert!(before.contains(&again), "{again:?}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_registered_for_an_owner_who_has_left() {
+    let bench = bench();
+    tell(&bench, &hana_left(&bench)).await;
+    let before = bench.twin.items();
+    for request in [
+        by_merchant(crate::register(&crate::shop()).key("late"), hana()),
+        by_operator(crate::register(&crate::with(crate::shop(), "membershipId", json!(hana()))).key("late")),
+    ] {
+        let answer = bench.send(request).await;
+        assert_eq!((answer.status, answer.code()), (409, "owner_left"));
+    }
+    assert_eq!(bench.twin.items(), before);
+}
+
+#[tokio::test]
+async fn the_fact_may_come_again_and_is_looked_at_once_more_when_lists_are_up_to_date() {
+    let bench = bench();
+    registered(&bench).await;
+    bench.relay().await.unwrap();
+    let event = hana_left(&bench);
+    tell(&bench, &event).await;
+    tell(&bench, &event).await;
+    bench.relay().await.unwrap();
+    let queued = bench.world.take_queued();
+    let again = queued.last().unwrap();
+    assert_eq!((again.operation.as_str(), again.delay_seconds), ("franchise.onMembershipClosed", 900));
+    bench.world.pass_seconds(900);
+    tell(&bench, &again.body).await;
+    let settled = bench.twin.items();
+    bench.relay().await.unwrap();
+    assert!(bench.world.take_queued().is_empty(), "nothing is left to look for");
+    tell(&bench, &event).await;
+    assert_eq!(bench.twin.items(), settled);
+}
+
+#[tokio::test]
+async fn forgetting_meets_a_change_and_a_lost_answer() {
+    let mut bench = bench();
+    let path = registered(&bench).await;
+    let event = hana_left(&bench);
+    trying(&mut bench, &[Fault::AnswerLost, Fault::Contended, Fault::AnswerLost]);
+    let change = || by_merchant(Request::new("PATCH", &path).json(&json!({ "name": "하나" })), hana());
+    for _ in 0..5 {
+        let told = bench.call("onMembershipClosed", Caller::Platform, event.clone());
+        drop(tokio::join!(bench.send(change()), told));
+    }
+    let shown = get(&bench, &path).await.body;
+    assert_eq!((&shown["state"], &shown["name"]), (&json!("closed"), &Value::Null));
 }

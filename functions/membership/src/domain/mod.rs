@@ -11,6 +11,8 @@ pub mod session;
 pub mod signing_keys;
 pub mod tokens;
 
+use contract::peers::WhatIsLeft;
+
 /// What is wrong with one field of an input.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
@@ -46,4 +48,8 @@ pub enum Refusal {
     UnknownToken,
     /// A refresh token came a second time: its session was ended.
     TokenReused,
+    /// The member owns a franchise that is open.
+    FranchiseOpen,
+    /// The member's wallet cannot be closed.
+    MoneyLeft(WhatIsLeft),
 }

@@ -1,6 +1,7 @@
 //! Membership's operations, called as the gateway and the platform call them, on the twin of its table.
 #![allow(clippy::arithmetic_side_effects, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
+mod closing;
 mod examples;
 mod internal;
 mod keys;

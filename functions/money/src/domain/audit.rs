@@ -14,6 +14,7 @@ pub struct Walk {
     references: BTreeSet<String>,
     expected: BTreeMap<String, Money>,
     held: BTreeMap<String, Money>,
+    is_closed: bool,
     findings: Vec<Finding>,
 }
 
@@ -28,6 +29,7 @@ impl Walk {
             references: BTreeSet::new(),
             expected: BTreeMap::new(),
             held: BTreeMap::new(),
+            is_closed: false,
             findings: Vec::new(),
         }
     }
@@ -140,6 +142,16 @@ impl Walk {
         self.hold(entry, standing.held == held, "wrong_held", "what it says is held is not what is held");
         let is_expected = standing.expected == expected;
         self.hold(entry, is_expected, "wrong_expected", "what it says is expected is not what is expected");
+        self.is_closed |= entry.purpose == Kind::Close;
+        let is_closed = standing.closed == self.is_closed;
+        self.hold(entry, is_closed, "wrong_closed", "it is closed from its close on, and not before");
+        let is_empty = standing.balance.is_zero() && held.is_zero() && expected.is_zero();
+        self.hold(
+            entry,
+            is_empty || !self.is_closed,
+            "closed_not_empty",
+            "something is left in a closed wallet",
+        );
         let covered = standing.available().is_ok();
         self.hold(entry, covered, "held_not_covered", "more is held than there is");
         let day = standing.day == entry.time.seoul_day();

@@ -37,6 +37,8 @@ pub enum Kind {
     Payment,
     /// Money of a payment came back from a franchise.
     Cancellation,
+    /// The wallet ends: nothing is in it or on its way, and it takes nothing any more. Moves nothing.
+    Close,
     /// A step was refused; later attempts of the same step find this. Moves nothing.
     Refused,
 }
@@ -128,7 +130,7 @@ pub struct Entry {
     pub sequence: u64,
     /// What it is for.
     pub purpose: Kind,
-    /// How much it is about; zero for open and refused.
+    /// How much it is about; zero for open, close and refused.
     #[serde(with = "kernel::money::won")]
     pub amount: Money,
     /// The account that the amount leaves; none if nothing moves.

@@ -40,13 +40,15 @@ pub enum Step {
     Post(Money, ImplicitAccount),
     /// Close a hold: all of it is free again. Never refused; if there is no such hold, there never will be.
     ReleaseHold,
+    /// End the wallet, if nothing is left in it or on its way to it.
+    Close,
 }
 
 impl Step {
     /// What it is about, in won, as far as it says itself: a hold is released as a whole.
     pub fn amount(self) -> Money {
         match self {
-            Step::Open | Step::ReleaseHold => Money::ZERO,
+            Step::Open | Step::ReleaseHold | Step::Close => Money::ZERO,
             Step::Expect(amount)
             | Step::Recharge(amount)
             | Step::Release(amount)
@@ -72,6 +74,7 @@ impl Step {
             Step::Hold(_) => Kind::Hold,
             Step::Withdraw(_) => Kind::Withdrawal,
             Step::Post(_, _) => Kind::Post,
+            Step::Close => Kind::Close,
         }
     }
 
@@ -286,6 +289,11 @@ fn check(
             (before.closed, Refusal::ReceiverClosed),
             (exceeds(holding, limits.wallet_cap), Refusal::ReceiverCapExceeded),
         ],
+        Step::Close => vec![
+            (!before.held.is_zero(), Refusal::MoneyHeld),
+            (!before.expected.is_zero(), Refusal::RechargeExpected),
+            (!before.balance.is_zero(), Refusal::WalletNotEmpty),
+        ],
     };
     Ok(rules.iter().find(|(broken, _)| *broken).map_or(Ok(()), |(_, refusal)| Err(*refusal)))
 }
@@ -295,7 +303,9 @@ fn legs(wallet: WalletId, before: &Standing, step: Step) -> Option<(Account, Acc
     let own = Account::Wallet(wallet);
     let takes = |amount| !before.closed && before.balance.plus(amount).is_ok();
     match step {
-        Step::Open | Step::Expect(_) | Step::Release(_) | Step::Hold(_) | Step::ReleaseHold => None,
+        Step::Open | Step::Expect(_) | Step::Release(_) | Step::Hold(_) | Step::ReleaseHold | Step::Close => {
+            None
+        }
         Step::Recharge(amount) if !takes(amount) => Some((Account::BankCorporate, Account::Suspense)),
         Step::Recharge(_) => Some((Account::BankCorporate, own)),
         Step::Send(_, to) => Some((own, Account::Wallet(to))),
@@ -326,6 +336,7 @@ fn apply(
     }
     match order.step {
         Step::Open | Step::Receive(_, _) | Step::Refund(_, _) => {}
+        Step::Close => after.closed = true,
         Step::Expect(_) => {
             after.expected = after.expected.plus(amount)?;
             after.recharged_today = after.recharged_today.plus(amount)?;

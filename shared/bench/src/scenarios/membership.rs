@@ -40,6 +40,28 @@ async fn keys(runner: &mut Runner) -> Result<()> {
     Ok(())
 }
 
+/// Somebody registers and leaves, and everybody who hears of it forgets them.
+pub async fn leave(runner: &mut Runner) -> Result<()> {
+    let body = person("leaver@example.com");
+    let register = request("POST", "/v1/memberships", None, "register-leaver", &body);
+    let answer = runner.route("membership.registerMembership", "one who leaves", register, 201).await?;
+    runner.rows.retain(|row| row.case != "one who leaves");
+    let leaver = Caller { id: member_of(&answer)?, session: String::new(), scope: "member" };
+    let owner = json!({ "membershipId": leaver.id });
+    runner.direct("money.openMemberMoney", "new wallet", "", owner.clone()).await?;
+    runner.direct("franchise.verifyFranchisesClosed", "none", "", owner.clone()).await?;
+    let path = format!("/v1/memberships/{}", leaver.id);
+    let close = request("DELETE", &path, Some(&leaver), "", &Value::Null);
+    runner.route("membership.closeMembership", "usual", close.clone(), 204).await?;
+    runner.route("membership.closeMembership", "repeated", close, 204).await?;
+    runner.direct("money.closeMemberMoney", "closed before", "bench/closing/1", owner).await?;
+    let fact = "membership.closed.v1";
+    runner.fact("banking.onMembershipClosed", "nothing linked", fact).await?;
+    runner.fact("franchise.onMembershipClosed", "nothing owned", fact).await?;
+    runner.plain("membership.sweepMemberships", "scan, nobody is leaving", json!({})).await?;
+    Ok(())
+}
+
 fn person(email: &str) -> Value {
     json!({
         "name": HOLDER,

@@ -35,6 +35,7 @@ pub async fn all(runner: &mut Runner) -> Result<Cast> {
     banking::run_after_money(runner, &cast).await?;
     franchise::run(runner, &cast, &operator).await?;
     money_query::run(runner, &operator).await?;
+    membership::leave(runner).await?;
     Ok(cast)
 }
 

@@ -23,6 +23,7 @@ pub fn judge(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
     balances(evidence, findings);
     histories(evidence, findings);
     made(evidence, findings);
+    left(evidence, findings);
     if evidence.ended.refused_tokens > 0 {
         findings.push(format!("{} good tokens were refused", evidence.ended.refused_tokens));
     }
@@ -252,6 +253,29 @@ fn made(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
             && keys.insert((path, key, seen.person), id).is_some_and(|before| before != id)
         {
             findings.push(format!("{key} made {id} and something else"));
+        }
+    }
+}
+
+/// Who was told that they are out is out: no refresh token and no password of theirs works after that.
+fn left(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
+    let members = by_id(evidence.items("membership", "member"), "membershipId");
+    let mut gone: BTreeMap<&str, i64> = BTreeMap::new();
+    for (seen, answer) in certain(evidence).filter(|(seen, _)| seen.ask.method == "DELETE") {
+        let Some(id) = seen.ask.path.strip_prefix("/v1/memberships/") else { continue };
+        let state = members.get(id).map_or("not there", |member| text(member, "state"));
+        if answer.status == 204 {
+            gone.insert(id, seen.answered_ms);
+        }
+        if answer.status == 204 && state != "closed" {
+            findings.push(format!("{id} was told to be out and is {state}"));
+        }
+    }
+    for (seen, answer) in certain(evidence).filter(|(_, answer)| answer.is_success()) {
+        let has_token = ["/v1/auth/refresh", "/v1/auth/login"].contains(&seen.ask.path.as_str());
+        let id = text(&answer.body, "membershipId");
+        if has_token && gone.get(id).is_some_and(|at_ms| *at_ms < seen.sent_ms) {
+            findings.push(format!("{id} was out and got tokens"));
         }
     }
 }

@@ -35,6 +35,7 @@ pub fn judge(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
 fn judge_chain(wallet: &str, chain: &[Entry], findings: &mut Vec<String>) {
     let mut references = BTreeSet::new();
     let mut balance = 0_i128;
+    let mut is_closed = false;
     for (place, entry) in (1_u64..).zip(chain) {
         let mut hold = |holds: bool, what: &str| {
             if !holds {
@@ -48,6 +49,12 @@ fn judge_chain(wallet: &str, chain: &[Entry], findings: &mut Vec<String>) {
         hold(entry.time >= entry.birth, "it is older than its birth");
         hold(entry.standing.day == entry.time.seoul_day(), "its day is not its time's");
         hold(entry.standing.held <= entry.standing.balance, "more is held than there is");
+        let is_empty = [entry.standing.balance, entry.standing.held, entry.standing.expected]
+            .iter()
+            .all(|left| left.is_zero());
+        is_closed |= entry.purpose == Kind::Close;
+        hold(entry.standing.closed == is_closed, "closed without its end, or open after it");
+        hold(!is_closed || is_empty, "something is left in a closed wallet");
         balance += own_effect(entry);
         hold(balance == i128::from(entry.standing.balance.amount()), "its balance is not the sum");
     }

@@ -110,12 +110,17 @@ impl Wallet {
         let amount = entry.amount.amount();
         let day = entry.standing.day.clone();
         let saga = entry.reference.split('/').next().unwrap_or_default().to_owned();
-        let is_whole = !matches!(entry.purpose, Kind::Refused | Kind::Open | Kind::Post | Kind::Release);
+        let is_whole =
+            !matches!(entry.purpose, Kind::Refused | Kind::Open | Kind::Post | Kind::Release | Kind::Close);
         if is_whole && amount != asked {
             return Err(format!("it is about {amount} won, and {asked} were asked for"));
         }
         match entry.purpose {
             Kind::Open => {}
+            Kind::Close if self.balance > 0 || !self.expected.is_empty() || !self.held.is_empty() => {
+                return Err("it ends, and something is left".to_owned());
+            }
+            Kind::Close => {}
             Kind::Expect => {
                 self.hold_to_recharge(amount, &day, limits)?;
                 count(&mut self.recharged, &day, amount);
@@ -259,6 +264,9 @@ impl Wallet {
                 over(recharged, day.month(), limits.recharge_per_month.amount())
                     || over(sent, day.month(), limits.transfer_per_month.amount())
             }
+            Some(Refusal::MoneyHeld) => !self.held.is_empty(),
+            Some(Refusal::RechargeExpected) => !self.expected.is_empty(),
+            Some(Refusal::WalletNotEmpty) => self.balance > 0,
             Some(Refusal::WalletCapExceeded) => self.hold_to_cap(asked, limits).is_err(),
             Some(_) => true,
         };

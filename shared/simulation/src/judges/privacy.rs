@@ -1,7 +1,10 @@
-//! No personal data and no secret is in a log, an event or a message, and no operation failed for a fault of its own.
+//! No personal data and no secret is in a log, an event or a message, nor in the clear in a table; what is sealed of
+//! somebody who has left, no key opens; and no operation failed for a fault of its own.
 
-use super::Evidence;
+use super::{Evidence, text};
 use serde_json::Value;
+use std::collections::BTreeSet;
+use store::seal::ServiceKey;
 
 pub fn judge(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
     let ended = evidence.ended;
@@ -15,6 +18,7 @@ pub fn judge(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
             }
         }
     }
+    tables(evidence, findings);
     for line in ended.log.lines().filter(|line| line.contains("\"level\":\"ERROR\"")) {
         let fields: Value = serde_json::from_str(line).unwrap_or_default();
         let is_own = fields["status"].as_u64() == Some(500);
@@ -23,5 +27,43 @@ pub fn judge(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
         if (is_own && !is_poison) || line.contains("told two executors") {
             findings.push(format!("an operation failed by itself: {line}"));
         }
+    }
+}
+
+/// The tables of Pay: the bank, which is not ours, knows its customers.
+fn tables(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
+    let members = evidence.items("membership", "member").iter();
+    let closed = members.filter(|member| text(member, "state") == "closed");
+    let gone: BTreeSet<&str> = closed.map(|member| text(member, "membershipId")).collect();
+    for (service, items) in evidence.ended.items.iter().filter(|(service, _)| **service != "bank-simulator") {
+        let key = ServiceKey::from_secret(&format!("secret of {service}-key"));
+        for item in items {
+            let json: Value = serde_dynamo::from_item(item.clone()).expect("an item has a JSON form");
+            let written = json.to_string();
+            for private in evidence.ended.seen.private.iter().filter(|private| written.contains(*private)) {
+                findings.push(format!("{service}'s table has {private:?}"));
+            }
+            if gone.contains(text(&json, "membershipId")) {
+                let owners = ["membershipId", "bankAccountId", "franchiseId"].map(|owner| text(&json, owner));
+                unreadable(&json, &key, &owners, service, findings);
+            }
+        }
+    }
+}
+
+/// Fields by which somebody could be found or known: a closed member's items have none of them.
+const TELLING: &[&str] = &["emailIndex", "passwordHash", "numberIndex", "terms", "holder"];
+
+fn unreadable(item: &Value, key: &ServiceKey, owners: &[&str], service: &str, findings: &mut Vec<String>) {
+    let fields = item.as_object().into_iter().flatten();
+    for (name, value) in fields {
+        let opens =
+            value.as_str().is_some_and(|value| owners.iter().any(|owner| key.unwrap(owner, value).is_ok()));
+        // A ledger entry's terms are a hash of amounts and ids.
+        let tells = TELLING.contains(&name.as_str()) && !(service == "money" && name == "terms");
+        if opens || tells {
+            findings.push(format!("{service} still has the {name} of {}, who has left", owners[0]));
+        }
+        unreadable(value, key, owners, service, findings);
     }
 }

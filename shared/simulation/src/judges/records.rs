@@ -1,6 +1,7 @@
 //! Every saga has ended, and its record says what the ledger says.
 
 use super::{Evidence, Items, number, text};
+use kernel::id::{MembershipId, WalletId};
 use money::domain::{Entry, Kind};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ pub fn judge(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
     requests(evidence, findings);
     franchises(evidence, findings);
     members(evidence, findings);
+    leavers(evidence, findings);
     accounts(evidence, findings);
 }
 
@@ -23,13 +25,18 @@ pub fn open(all: &Items) -> Vec<String> {
         ("money", "moneyRequest", "moneyRequestId", &["succeeded", "failed"][..]),
         ("banking", "firmbanking", "firmbankingId", &["succeeded", "failed"]),
         ("banking", "bankAccount", "bankAccountId", &["linked", "refused", "unlinked"]),
-        ("membership", "member", "membershipId", &["active"]),
+        ("membership", "member", "membershipId", &["active", "closed"]),
     ];
     for (service, kind, id, ends) in kinds {
         for record in all.of(service, kind) {
             if !ends.contains(&text(record, "state")) {
                 open.push(format!("{} {} ({})", kind, text(record, id), text(record, "state")));
             }
+        }
+    }
+    for service in ["banking", "franchise"] {
+        for former in all.of(service, "formerMember").iter().filter(|former| former["settled"] != true) {
+            open.push(format!("what {service} has of {}", text(&former["fact"], "membershipId")));
         }
     }
     open
@@ -119,8 +126,9 @@ fn members(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
     for owner in evidence.items("membership", "emailOwner") {
         owners.insert(text(owner, "emailIndex"), text(owner, "membershipId"));
     }
-    let members = evidence.items("membership", "member");
-    for member in members {
+    let all = evidence.items("membership", "member").iter();
+    let members: Vec<_> = all.filter(|member| text(member, "state") != "closed").collect();
+    for member in &members {
         let (id, email) = (text(member, "membershipId"), text(member, "emailIndex"));
         if owners.get(email) != Some(&id) {
             findings.push(format!("{id} does not own its email, {:?} does", owners.get(email)));
@@ -128,6 +136,33 @@ fn members(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
     }
     if owners.len() != members.len() {
         findings.push(format!("{} emails belong to {} members", owners.len(), members.len()));
+    }
+}
+
+/// Whoever has left has a wallet that has ended, and whose wallet has ended has left: nobody hangs between. Nothing
+/// of theirs is linked or open.
+fn leavers(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
+    let mut gone = BTreeMap::new();
+    for member in evidence.items("membership", "member") {
+        let Ok(id) = text(member, "membershipId").parse::<MembershipId>() else { continue };
+        let chain = evidence.chains.get(&WalletId::of(id).to_string()).map_or(&[][..], Vec::as_slice);
+        let has_ended = chain.iter().any(|entry| entry.purpose == Kind::Close);
+        let has_left = text(member, "state") == "closed";
+        if has_ended != has_left {
+            findings.push(format!("{id} is {} and its wallet has ended: {has_ended}", text(member, "state")));
+        }
+        gone.insert(id.to_string(), has_left);
+    }
+    let left = |item: &Value| gone.get(text(item, "membershipId")).copied().unwrap_or_default();
+    for account in evidence.items("banking", "bankAccount").iter().filter(|account| left(account)) {
+        if !["unlinked", "refused"].contains(&text(account, "state")) {
+            findings.push(format!("{} is its owner's, who has left", text(account, "bankAccountId")));
+        }
+    }
+    for franchise in evidence.items("franchise", "franchise").iter().filter(|franchise| left(franchise)) {
+        if text(franchise, "state") != "closed" {
+            findings.push(format!("{} is open, and its owner has left", text(franchise, "franchiseId")));
+        }
     }
 }
 

@@ -155,7 +155,8 @@ impl Route<'_> {
             let required = !self.operation.key_optional;
             parameters.push(parameter("header", "Idempotency-Key", required, schema));
         }
-        if self.method == Method::Patch {
+        if self.operation.refuses.iter().any(|code| code.code == contract::problem::PRECONDITION_FAILED.code)
+        {
             let schema =
                 json!({ "type": "string", "description": "The ETag of the version that is to be changed." });
             parameters.push(parameter("header", "If-Match", false, schema));
