@@ -4,6 +4,7 @@
 //! that table: Terraform, OpenAPI, the local router and README. An operation is an async function from a [`Call`] to
 //! a [`Reply`] or a [`Problem`]; what it needs of the world it reaches through the ports of its [`Context`].
 
+pub mod bank_codes;
 pub mod call;
 pub mod http;
 pub mod money_codes;
