@@ -442,5 +442,5 @@ async fn every_operation_is_declared_once_and_completely() {
         assert!(names.insert(operation.name), "{}", operation.name);
         assert!(!operation.summary.is_empty() && !operation.triggers.is_empty(), "{}", operation.name);
     }
-    assert_eq!(names.len(), 13);
+    assert_eq!(names.len(), 15);
 }

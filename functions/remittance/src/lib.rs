@@ -6,7 +6,7 @@
 mod answers;
 mod find_remittance;
 mod find_remittance_history;
-mod items;
+pub mod items;
 mod on_firmbanking_failed;
 mod on_firmbanking_succeeded;
 mod outbox;

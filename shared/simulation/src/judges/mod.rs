@@ -7,6 +7,7 @@ mod model;
 mod outbox;
 mod privacy;
 mod records;
+mod remittances;
 
 use crate::history::Ended;
 use money::domain::Entry;
@@ -36,6 +37,7 @@ pub const JUDGES: &[Judge] = &[
     Judge { name: "model", look: model::judge },
     Judge { name: "records", look: records::judge },
     Judge { name: "bank", look: bank::judge },
+    Judge { name: "remittances", look: remittances::judge },
     Judge { name: "answers", look: answers::judge },
     Judge { name: "outbox", look: outbox::judge },
     Judge { name: "privacy", look: privacy::judge },
