@@ -130,9 +130,9 @@ fn topped_up(evidence: &Evidence<'_>, record: &Value, effects: &Effects<'_>) -> 
     let tried_twice = ["move/2", "hold/2"].iter().any(|step| !entries(effects, record, step).is_empty());
     let is_right = match (planned, recharge) {
         (None, None) => !tried_twice,
-        (Some(0), None) => true,
+        (Some(0), None) => tried_twice,
         (Some(planned), Some((asked, state))) => {
-            asked == planned && planned % 10_000 == 0 && (!tried_twice || state == "succeeded")
+            asked == planned && planned % 10_000 == 0 && tried_twice == (state == "succeeded")
         }
         (Some(_), None) => !tried_twice,
         (None, Some(_)) => false,
