@@ -69,7 +69,7 @@ fn moved(record: &Value, effects: &Effects<'_>) -> Result<(), String> {
             && entry.amount.amount() == number(record, "amount")
             && entry.time.to_string() == text(record, "completedAt")
     };
-    if legs.len() == 2 && legs.iter().all(|leg| is_right(leg)) {
+    if legs.len() == 2 && legs.iter().all(is_right) {
         Ok(())
     } else {
         Err(format!("its entries are {:?}", kinds(&legs)))
