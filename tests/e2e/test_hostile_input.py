@@ -69,6 +69,13 @@ GOOD = {
             "feeBps": 250, "feeFrom": "2099-12-01", "settlementCycle": {"kind": "weekly", "weekday": "monday"},
         },
     ),
+    "remittance.requestRemittance": lambda w: (
+        w.hana, "/v1/remittances",
+        {
+            "to": {"kind": "member", "membershipId": "mbr_01J00000000000000000000000"}, "amount": won(1_000),
+            "bankAccountId": w.hana.bank_account_id,
+        },
+    ),
     "money.createMemberMoney": lambda w: (w.hana, "/v1/money/wallets", {}),
     "money.increaseMoneyRequest": lambda w: (
         w.hana, "/v1/money/increases", {"bankAccountId": w.hana.bank_account_id, "amount": won(1_000)}
@@ -90,6 +97,7 @@ READ = {
     "money.findMoneyRequest", "money.getBalanceRequest", "money.findMoneyHistory",
     "franchise.findFranchise", "franchise.findFranchises",
     "money-query.queryMoneySumByRegion",
+    "remittance.findRemittance", "remittance.findRemittanceHistory",
 }
 OTHERS = {
     "membership.answerUnknownPath", "membership.closeMembership", "banking.unlinkBankAccount", "franchise.closeFranchise",
@@ -363,10 +371,11 @@ def lists(w):
         "bank accounts": "/v1/bank-accounts",
         "firmbankings": f"/v1/firmbankings?bankAccountId={w.hana.bank_account_id}",
         "franchises": "/v1/franchises",
+        "remittances": "/v1/remittances",
     }
 
 
-@pytest.mark.parametrize("listed", ["transactions", "bank accounts", "firmbankings", "franchises"])
+@pytest.mark.parametrize("listed", ["transactions", "bank accounts", "firmbankings", "franchises", "remittances"])
 @pytest.mark.parametrize("query", QUERIES)
 def test_a_query_of_another_form_names_its_field(w, listed, query):
     path = lists(w)[listed]

@@ -64,6 +64,9 @@ async fn find_bank_account(context: &Context, call: Call<Wanted>) -> Result<Repl
     let account: BankAccount =
         items::load(context, &BankAccount::key_of(id)).await?.ok_or(&problem::NOT_FOUND)?;
     call.caller.owns(account.membership_id)?;
+    if !account.is_own() {
+        return Err((&problem::NOT_FOUND).into());
+    }
     Ok(Reply::ok(Found::One(BankAccountView::from(&account))))
 }
 

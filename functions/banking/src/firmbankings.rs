@@ -333,10 +333,14 @@ fn check(call: &Call<FirmbankingOrder>) -> Result<Side, Problem> {
 }
 
 fn usable(side: Side, chain: &Chain) -> Result<&BankAccount, &'static Code> {
+    // A payee takes money and gives none.
+    let state = |account: &BankAccount| match account.state {
+        BankAccountState::Linked => true,
+        BankAccountState::Payee => side.direction == Direction::FromCorporate,
+        _ => false,
+    };
     let fits = |account: &&BankAccount| {
-        account.state == BankAccountState::Linked
-            && account.membership_id == side.membership_id
-            && !chain.tip.closed
+        state(account) && account.membership_id == side.membership_id && !chain.tip.closed
     };
     chain.account.as_ref().filter(fits).ok_or(&refusals::BANK_ACCOUNT_NOT_FOUND)
 }

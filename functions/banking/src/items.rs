@@ -28,7 +28,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::{Condition, Index, Key, Query, Read, Record, Write};
 
-/// Lists, newest first: a member's accounts, and firmbankings over a few shards.
+/// Lists, newest first: a member's accounts, a member's payees, and firmbankings over a few shards.
 pub static NEWEST_FIRST: Index = Index { name: "newestFirst", partition: "listed", sort: "listedAt" };
 
 /// How far a bank account is.
@@ -43,6 +43,8 @@ pub enum BankAccountState {
     Refused,
     /// Its owner has unlinked it; its number is unreadable and free.
     Unlinked,
+    /// Nobody has linked it: the member remits to it, and it can be used for nothing else.
+    Payee,
 }
 
 /// A bank account of a member. It has no Debug, so that it cannot be logged.
@@ -113,10 +115,11 @@ impl Record for BankAccount {
             return Vec::new();
         }
         let place = format!("{}#{}", self.requested_at, self.bank_account_id);
-        vec![
-            (NEWEST_FIRST.partition, BankAccount::listed_under(self.membership_id)),
-            (NEWEST_FIRST.sort, place),
-        ]
+        let listed = match self.state {
+            BankAccountState::Payee => BankAccount::payees_listed_under(self.membership_id),
+            _ => BankAccount::listed_under(self.membership_id),
+        };
+        vec![(NEWEST_FIRST.partition, listed), (NEWEST_FIRST.sort, place)]
     }
 }
 
@@ -129,6 +132,17 @@ impl BankAccount {
     /// Where a member's accounts are listed.
     pub fn listed_under(member: MembershipId) -> String {
         format!("member#{member}")
+    }
+
+    /// Where the accounts that a member remits to are listed: apart from the member's own, so that nothing takes them
+    /// for linked ones. Whoever erases a member's personal data finds them here.
+    pub fn payees_listed_under(member: MembershipId) -> String {
+        format!("payees#{member}")
+    }
+
+    /// Whether it is one of its owner's accounts, and not only one that they remit to.
+    pub fn is_own(&self) -> bool {
+        self.state != BankAccountState::Payee
     }
 
     /// Where it can be read over HTTP.
@@ -472,17 +486,20 @@ pub fn entry_key(id: BankAccountId, sequence: u64) -> Key {
 /// The ids of a member's accounts that are not unlinked, as far as the list knows yet.
 pub async fn ids_of(context: &Context, member: MembershipId) -> Result<Vec<BankAccountId>, Problem> {
     let mut ids = Vec::new();
-    let mut query = Query::index(&NEWEST_FIRST, BankAccount::listed_under(member));
-    loop {
-        let page = context.table.query(&query).await?;
-        for item in page.items {
-            ids.push(store::read::<BankAccount>(item)?.bank_account_id);
-        }
-        query.after = page.next;
-        if query.after.is_none() {
-            return Ok(ids);
+    for list in [BankAccount::listed_under(member), BankAccount::payees_listed_under(member)] {
+        let mut query = Query::index(&NEWEST_FIRST, list);
+        loop {
+            let page = context.table.query(&query).await?;
+            for item in page.items {
+                ids.push(store::read::<BankAccount>(item)?.bank_account_id);
+            }
+            query.after = page.next;
+            if query.after.is_none() {
+                break;
+            }
         }
     }
+    Ok(ids)
 }
 
 /// The record at this key, as of now.

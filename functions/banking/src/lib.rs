@@ -22,6 +22,7 @@ mod outbox;
 mod refusals;
 mod register_bank_account;
 mod register_bank_account_by_event;
+mod register_payee;
 mod registration;
 mod relay_outbox;
 mod republish;
@@ -47,6 +48,7 @@ pub static SERVICE: Service = Service {
         unlink_bank_account::OPERATION,
         verify_bank_account_owner::OPERATION,
         find_recharge_account::OPERATION,
+        register_payee::OPERATION,
         request_firmbanking::OPERATION,
         request_firmbanking_by_event::OPERATION,
         find_firmbanking::OPERATION,

@@ -2,11 +2,8 @@
 
 use contract::{Code, problem::code};
 
-/// The bank has no such account.
-pub static UNKNOWN_TO_BANK: Code =
-    code(422, "account_unknown_to_bank", "The bank knows no account with this number.");
-/// The account is somebody else's.
-pub static HOLDER_MISMATCH: Code = code(422, "holder_mismatch", "The bank says that the holder is another.");
+pub use contract::bank_codes::*;
+
 /// The number is linked already, here or by another member.
 pub static ALREADY_LINKED: Code =
     code(409, "bank_account_already_linked", "This account number is linked already.");

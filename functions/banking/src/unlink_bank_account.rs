@@ -46,6 +46,9 @@ async fn unlink_bank_account(context: &Context, call: Call<Wanted>) -> Result<Re
         let whole = chain::whole(context, id).await?;
         let account = whole.account.ok_or(&problem::NOT_FOUND)?;
         call.caller.owns(account.membership_id)?;
+        if !account.is_own() {
+            return Err((&problem::NOT_FOUND).into());
+        }
         if account.state == BankAccountState::Unlinked {
             return Ok(Reply::done());
         }

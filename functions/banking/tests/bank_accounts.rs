@@ -390,3 +390,76 @@ async fn an_account_in_use_is_unlinked_as_soon_as_the_bank_is_certain() {
     tell(&town, &event).await;
     assert_eq!(town.banking.twin.items(), settled, "the fact comes once more");
 }
+
+/// registerPayee, called as remittance does.
+async fn payee(town: &Town, number: &str, holder: &str) -> Result<Value, contract::Problem> {
+    let body = json!({ "membershipId": hana(), "accountNumber": number, "holder": holder });
+    let call = town.order_call("none", body);
+    town.banking.call_with("registerPayee", call).await.map(|reply| reply.body)
+}
+
+#[tokio::test]
+async fn a_payee_is_stored_once_and_its_number_is_free() {
+    let town = Town::new().await;
+    let first = payee(&town, "220-345-67890", "이둘").await.unwrap();
+    assert_eq!(first["maskedAccountNumber"], "*******7890");
+    assert_eq!(payee(&town, DUL, "이둘").await.unwrap(), first, "twice is once");
+    assert_eq!(town.banking.twin.items().len(), 1);
+    let items = serde_json::to_string(&town.banking.twin.items()).unwrap();
+    assert!(!items.contains(DUL) && !items.contains("이둘"));
+    assert!(town.banking.relay().await.unwrap().is_empty(), "nothing was linked");
+    assert!(town.banking.world.take_queued().is_empty(), "nothing is waited for");
+    // Whoever owns the account may still link it.
+    assert_eq!(town.register(dul(), DUL, "이둘", "own").await.status, 201);
+    assert_eq!(payee(&town, DUL, "이둘").await.unwrap(), first);
+}
+
+#[tokio::test]
+async fn a_payee_that_the_bank_does_not_confirm_is_refused() {
+    let town = Town::new().await;
+    payee(&town, DUL, "이둘").await.unwrap();
+    for (number, holder, code) in [
+        ("55566677788", "이둘", "account_unknown_to_bank"),
+        (DUL, "김하나", "holder_mismatch"),
+        (support::CORPORATE, "Pay", "payee_not_allowed"),
+        ("999-000-11122", "Pay", "payee_not_allowed"),
+        ("1234567", "이둘", "validation_failed"),
+        (DUL, "", "validation_failed"),
+    ] {
+        assert_eq!(payee(&town, number, holder).await.unwrap_err().code, code);
+    }
+    town.wire.tell(HANA, "down", None).await;
+    assert_eq!(payee(&town, HANA, "김하나").await.unwrap_err().code, "temporarily_unavailable");
+    assert_eq!(town.banking.twin.items().len(), 1);
+    let foreign = json!({ "membershipId": dul(), "accountNumber": DUL, "holder": "이둘" });
+    let call = town.order_call("none", foreign);
+    let refused = town.banking.call_with("registerPayee", call).await.unwrap_err();
+    assert_eq!(refused.code, "not_found", "a call for one member names no other");
+}
+
+#[tokio::test]
+async fn a_payee_takes_money_and_is_good_for_nothing_else() {
+    let town = Town::new().await;
+    town.wire.open_account(support::CORPORATE, "Pay").await;
+    let id = payee(&town, DUL, "이둘").await.unwrap()["bankAccountId"].as_str().unwrap().to_owned();
+    let paid = town.order("out", support::withdrawal(&id, hana(), 1_000)).await.unwrap();
+    assert_eq!(paid.body["state"], "succeeded");
+    assert_eq!(town.wire.balance(DUL).await, support::FIRST_BALANCE + 1_000);
+    let drawn = town.order("in", recharge(&id, hana(), 1_000)).await.unwrap();
+    assert_eq!(
+        (&drawn.body["state"], &drawn.body["failureReason"]),
+        (&json!("failed"), &json!("bank_account_not_found"))
+    );
+    assert_eq!(town.wire.balance(DUL).await, support::FIRST_BALANCE + 1_000);
+
+    let question = json!({ "membershipId": hana() });
+    let answer = town.banking.call("findRechargeAccount", Caller::Platform, question).await.unwrap();
+    assert_eq!(answer.body, json!({}));
+    let claim = json!({ "bankAccountId": id, "membershipId": hana() });
+    let answer = town.banking.call("verifyBankAccountOwner", Caller::Platform, claim).await.unwrap();
+    assert_eq!(answer.body["linked"], false);
+    assert_eq!(town.get(hana(), "member", "/v1/bank-accounts").await.body["items"], json!([]));
+    let path = format!("/v1/bank-accounts/{id}");
+    assert_eq!(town.get(hana(), "member", &path).await.code(), "not_found");
+    assert_eq!(town.unlink(hana(), &id).await.code(), "not_found");
+}

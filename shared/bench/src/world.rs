@@ -33,8 +33,14 @@ use std::{
 use store::{AttributeValue, CommitError, Item, Key, Page, Query, Read, Refused, Table, Unavailable, Write};
 
 /// The services that are measured, and the bank that they ask.
-pub static SERVICES: &[&Service] =
-    &[&membership::SERVICE, &banking::SERVICE, &money::SERVICE, &money_query::SERVICE, &franchise::SERVICE];
+pub static SERVICES: &[&Service] = &[
+    &membership::SERVICE,
+    &banking::SERVICE,
+    &money::SERVICE,
+    &money_query::SERVICE,
+    &franchise::SERVICE,
+    &remittance::SERVICE,
+];
 static BANK: &Service = &bank_simulator::SERVICE;
 
 /// What the names of functions, queues and tables start with.
@@ -93,6 +99,7 @@ impl World {
                 secret("membership-key", "membership's secret of 256 bits and more, only here"),
                 secret("banking-key", "banking's secret of 256 bits and more, only here"),
                 secret("money-key", "money's secret of 256 bits and more, only here"),
+                secret("remittance-key", "remittance's secret of 256 bits and more, only here"),
                 secret("franchise-key", "franchise's secret of 256 bits and more, only here"),
                 secret("bank", BANK_SECRET),
             ])),

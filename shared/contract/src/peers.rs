@@ -86,6 +86,10 @@ pub const CLOSE_MEMBER_MONEY: Peer<WalletOwner, MoneyClosing> = Peer::new("money
 pub const VERIFY_FRANCHISES_CLOSED: Peer<FranchiseOwner, FranchisesClosed> =
     Peer::new("franchise.verifyFranchisesClosed", 5_000);
 
+/// Makes an account at the bank one that the member may remit to, once the bank has confirmed it. Asking twice is
+/// asking once, so it needs no reference.
+pub const REGISTER_PAYEE: Peer<PayeeOrder, Payee> = Peer::new("banking.registerPayee", 8_000);
+
 /// An account at the bank, as an order names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "camelCase", deny_unknown_fields)]
@@ -383,6 +387,29 @@ pub struct ResolvedMember {
     /// Who it is; none if there is no such member, or not any more.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub membership_id: Option<MembershipId>,
+}
+
+/// An account that a member wants to remit to. It holds personal data, and has no Debug.
+#[derive(Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PayeeOrder {
+    /// Who remits. A call on behalf of a member may name no other.
+    pub membership_id: MembershipId,
+    /// The account's number.
+    pub account_number: String,
+    /// The holder's name, as the bank knows it.
+    pub holder: String,
+}
+
+/// An account that a member may remit to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Payee {
+    /// Its id: a firmbanking from the corporate account may name it, and nothing else.
+    pub bank_account_id: BankAccountId,
+    /// The number, but for its last four digits hidden.
+    #[schemars(example = "**********8901")]
+    pub masked_account_number: String,
 }
 
 /// Keeps `amount` in a member's wallet, until it is posted or released. A hold never expires by itself.

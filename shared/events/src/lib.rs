@@ -8,6 +8,7 @@ pub mod banking;
 pub mod franchise;
 pub mod membership;
 pub mod money;
+pub mod remittance;
 
 use kernel::Timestamp;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -114,6 +115,8 @@ pub const ALL: &[FactType] = &[
     FactType::of::<money::MoneyDecreaseRequested>(),
     FactType::of::<money::MoneyDecreased>(),
     FactType::of::<money::MoneyTransferred>(),
+    FactType::of::<remittance::RemittanceCompleted>(),
+    FactType::of::<remittance::RemittanceFailed>(),
 ];
 
 /// The trace context in examples: the one of the W3C recommendation.

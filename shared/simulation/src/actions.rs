@@ -2,8 +2,7 @@
 
 mod leaving;
 mod money_query;
-
-use leaving::close_a_membership;
+mod remittance;
 
 use crate::{
     people::{Account, Ask, Hold, Person, Player, Transfer},
@@ -16,7 +15,11 @@ use contract::{
     ports::{DirectAnswer, DirectCall},
 };
 use kernel::{Money, Timestamp};
+use leaving::close_a_membership;
 use money_query::{ask_for_a_regions_sum, rebuild_the_read_model};
+use remittance::{
+    read_remittances, remit, remit_by_email, remit_more_than_there_is, remit_to_a_bank_account,
+};
 use serde_json::{Value, json};
 use std::{future::Future, pin::Pin};
 
@@ -74,6 +77,12 @@ pub const ACTIONS: &[Action] = &[
     // Region sums.
     action!(25, ask_for_a_regions_sum),
     action!(40, rebuild_the_read_model),
+    // Remittance.
+    action!(80, remit),
+    action!(40, remit_by_email),
+    action!(70, remit_to_a_bank_account),
+    action!(60, remit_more_than_there_is),
+    action!(40, read_remittances),
     // The bank's own troubles.
     action!(140, trouble_at_the_bank),
     action!(30, no_more_trouble_at_the_bank),
@@ -743,8 +752,10 @@ async fn ask_at_an_unknown_path(player: Player) {
 
 /// Publishes a service's facts of the last hours again, as one does after a disaster.
 async fn publish_again(player: Player) {
-    let service =
-        *player.dice().pick(&["membership", "banking", "money", "franchise"]).expect("there are some");
+    let service = *player
+        .dice()
+        .pick(&["membership", "banking", "money", "franchise", "remittance"])
+        .expect("there are some");
     let from = Timestamp::from_millis(player.world.agenda.now_ms() - 7_200_000);
     republish(&player, service, json!({ "from": from })).await;
 }

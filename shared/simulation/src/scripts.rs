@@ -134,6 +134,38 @@ pub const SCRIPTS: &[Script] = &[
         ],
     ),
     ("audit", &[("recharge", 0, 1), ("look_through_the_books", 10_000, 1), ("recharge", 400_000, 1)]),
+    (
+        "remit",
+        &[("recharge", 0, 1), ("remit", 10_000, 1), ("remit_by_email", 3, 1), ("read_remittances", 5_000, 1)],
+    ),
+    ("remit to the bank", &[("recharge", 0, 1), ("remit_to_a_bank_account", 10_000, 1)]),
+    (
+        "remit more than there is",
+        &[("remit_more_than_there_is", 0, 1), ("remit_more_than_there_is", 9_000, 2)],
+    ),
+    (
+        "the bank declines a remittance",
+        &[
+            ("recharge", 0, 1),
+            ("the_bank_declines", 9_000, 2),
+            ("the_bank_declines", 1, 3),
+            ("remit_to_a_bank_account", 900, 1),
+        ],
+    ),
+    (
+        "the bank falls silent in a remittance",
+        &[
+            ("recharge", 0, 1),
+            ("the_bank_does_it_and_falls_silent", 9_000, 2),
+            ("the_bank_loses_it", 1, 3),
+            ("remit_to_a_bank_account", 900, 1),
+            ("ask_again", 3_000, 1),
+        ],
+    ),
+    (
+        "a silent recharge",
+        &[("the_bank_does_it_and_falls_silent", 0, 1), ("remit_more_than_there_is", 20, 1)],
+    ),
 ];
 
 /// A script without faults.

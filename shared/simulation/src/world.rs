@@ -32,6 +32,7 @@ pub static SERVICES: &[&Service] = &[
     &money::SERVICE,
     &money_query::SERVICE,
     &franchise::SERVICE,
+    &remittance::SERVICE,
     &bank_simulator::SERVICE,
 ];
 

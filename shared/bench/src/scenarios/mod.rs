@@ -5,6 +5,7 @@ pub mod franchise;
 pub mod membership;
 pub mod money;
 pub mod money_query;
+pub mod remittance;
 
 use crate::runner::{Caller, Runner};
 use anyhow::{Context as _, Result};
@@ -36,6 +37,7 @@ pub async fn all(runner: &mut Runner) -> Result<Cast> {
     franchise::run(runner, &cast, &operator).await?;
     money_query::run(runner, &operator).await?;
     membership::leave(runner).await?;
+    remittance::run(runner, &cast).await?;
     Ok(cast)
 }
 

@@ -52,7 +52,7 @@ fn requests(evidence: &Evidence<'_>, moved: &BTreeMap<&str, i128>, findings: &mu
         let amount = i128::from(entry.amount.amount());
         let effect = match entry.purpose {
             Kind::Recharge if entry.debit == corporate => amount,
-            Kind::Withdrawal if entry.credit == corporate => -amount,
+            Kind::Withdrawal | Kind::Post if entry.credit == corporate => -amount,
             _ => continue,
         };
         *booked.entry(entry.reference.split('/').next().unwrap_or_default()).or_default() += effect;

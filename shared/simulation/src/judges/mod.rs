@@ -9,6 +9,7 @@ mod outbox;
 mod privacy;
 mod records;
 mod regions;
+mod remittances;
 
 use crate::history::Ended;
 use money::domain::Entry;
@@ -38,6 +39,7 @@ pub const JUDGES: &[Judge] = &[
     Judge { name: "model", look: model::judge },
     Judge { name: "records", look: records::judge },
     Judge { name: "bank", look: bank::judge },
+    Judge { name: "remittances", look: remittances::judge },
     Judge { name: "answers", look: answers::judge },
     Judge { name: "outbox", look: outbox::judge },
     Judge { name: "regions", look: regions::judge },

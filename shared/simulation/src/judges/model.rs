@@ -42,8 +42,8 @@ pub fn judge(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
         if !wallet.expected.is_empty() {
             findings.push(format!("{name} still expects {:?}", wallet.expected));
         }
-        // What another service holds is that service's to close.
-        if let Some(saga) = wallet.held.keys().find(|saga| saga.starts_with("mcr_")) {
+        // What people hold in place of a service may stay open.
+        if let Some(saga) = wallet.held.keys().find(|saga| !saga.starts_with("sim_")) {
             findings.push(format!("{name} still holds money for {saga}"));
         }
     }
@@ -87,7 +87,10 @@ fn asked(evidence: &Evidence<'_>) -> BTreeMap<String, u64> {
     let holds = evidence.ended.seen.holds.iter();
     let holds =
         holds.map(|hold| (hold.reference.split('/').next().unwrap_or_default().to_owned(), hold.held));
-    recharges.chain(transfers).chain(holds).collect()
+    let remittances = evidence.items("remittance", "remittance").iter();
+    let remittances =
+        remittances.map(|record| (text(record, "remittanceId").to_owned(), number(record, "amount")));
+    recharges.chain(transfers).chain(holds).chain(remittances).collect()
 }
 
 fn count(sums: &mut BTreeMap<String, u64>, day: &SeoulDay, amount: u64) {

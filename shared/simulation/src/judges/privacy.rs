@@ -24,7 +24,7 @@ pub fn judge(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
         let is_own = fields["status"].as_u64() == Some(500);
         // A message that nobody can read is meant to fail, and is told apart by what it says.
         let is_poison = fields["cause"].as_str().is_some_and(|cause| cause.contains("spoilt"));
-        if (is_own && !is_poison) || line.contains("told two executors") {
+        if (is_own && !is_poison) || line.contains("told two executors") || line.contains("unknown here") {
             findings.push(format!("an operation failed by itself: {line}"));
         }
     }

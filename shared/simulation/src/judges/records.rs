@@ -24,7 +24,8 @@ pub fn open(all: &Items) -> Vec<String> {
     let kinds = [
         ("money", "moneyRequest", "moneyRequestId", &["succeeded", "failed"][..]),
         ("banking", "firmbanking", "firmbankingId", &["succeeded", "failed"]),
-        ("banking", "bankAccount", "bankAccountId", &["linked", "refused", "unlinked"]),
+        ("banking", "bankAccount", "bankAccountId", &["linked", "refused", "unlinked", "payee"]),
+        ("remittance", "remittance", "remittanceId", &["completed", "failed"]),
         ("membership", "member", "membershipId", &["active", "closed"]),
     ];
     for (service, kind, id, ends) in kinds {
