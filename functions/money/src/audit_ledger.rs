@@ -13,8 +13,8 @@ use crate::{
 use contract::{
     Call, Caller, Context, Grant, Operation, Problem, Reply, Trigger,
     audit::{
-        self, AUDIT_BANKING, AUDIT_FRANCHISE, AUDIT_MEMBERSHIP, AuditPage, Audited, Auditor, Finding,
-        Inspection, Sums,
+        self, AUDIT_BANKING, AUDIT_FRANCHISE, AUDIT_MEMBERSHIP, AUDIT_REMITTANCE, AuditPage, Audited,
+        Auditor, Finding, Inspection, Sums,
     },
     handled_by,
     outbox::KeyName,
@@ -38,6 +38,7 @@ pub const OPERATION: Operation = Operation {
         AUDIT_MEMBERSHIP.operation,
         AUDIT_BANKING.operation,
         AUDIT_FRANCHISE.operation,
+        AUDIT_REMITTANCE.operation,
     ],
     memory_mb: 256,
     timeout_seconds: 60,
@@ -48,7 +49,7 @@ pub const OPERATION: Operation = Operation {
 const NAME: &str = "money.auditLedger";
 
 /// The other services' audits, in the order in which they are asked.
-const AUDITORS: &[&Auditor] = &[&AUDIT_BANKING, &AUDIT_MEMBERSHIP, &AUDIT_FRANCHISE];
+const AUDITORS: &[&Auditor] = &[&AUDIT_BANKING, &AUDIT_REMITTANCE, &AUDIT_FRANCHISE, &AUDIT_MEMBERSHIP];
 
 /// How far clocks may be apart if nobody says: as far as the ledger lets a step's birth lie ahead.
 const SLACK_SECONDS: u32 = 300;
@@ -314,6 +315,15 @@ fn compare(sums: &Sums, corporate: Money, own_funds: Money) -> Result<Vec<Findin
         "bank:corporate",
         detail,
     );
+
+    // A record says what was moved after the ledger does, and with the entry's time.
+    for what in ["remitted", "paid", "refunded"] {
+        let (booked, recorded) = (sums.of(&format!("booked.{what}")), sums.of(&format!("recorded.{what}")));
+        let unrecorded = less(booked, recorded)?;
+        let open = sums.of(&format!("open.{what}"));
+        let detail = format!("{booked} won were booked as {what}, and {recorded} are recorded");
+        hold((0..=open).contains(&unrecorded), "ledger_differs_from_records", what, detail);
+    }
 
     let liabilities = add(&[total, booked])?;
     let covered = liabilities <= add(&[won(corporate)?, held])?;

@@ -33,6 +33,8 @@ struct Outside {
     corporate: i64,
     for_sagas: i64,
     open_in: i64,
+    remitted: i64,
+    open_remitted: i64,
 }
 
 fn hana() -> MembershipId {
@@ -62,7 +64,13 @@ impl Books {
         let mut bench = Bench::new(&money::SERVICE);
         bench.context.settings.config = json!({ "ownFunds": OWN_FUNDS });
         let own = i64::try_from(OWN_FUNDS).unwrap();
-        let outside = Arc::new(Mutex::new(Outside { corporate: own, for_sagas: 0, open_in: 0 }));
+        let outside = Arc::new(Mutex::new(Outside {
+            corporate: own,
+            for_sagas: 0,
+            open_in: 0,
+            remitted: 5_000,
+            open_remitted: 0,
+        }));
         let seen = outside.clone();
         bench.world.answer_calls(move |call| answer(call, &mut seen.lock().unwrap()));
         let books = Books { bench, outside };
@@ -71,9 +79,9 @@ impl Books {
         let member = |id: MembershipId| json!({ "kind": "member", "membershipId": id });
         let shop = json!({ "kind": "franchise", "franchiseId": kernel::id::FranchiseId::derive(&["shop"]) });
         for (reference, debit, credit, amount) in [
-            ("rmt/move", member(hana()), member(dul()), 5_000),
-            ("pmt/pay", member(hana()), shop.clone(), 4_000),
-            ("pmt/back", shop, member(hana()), 1_000),
+            ("rmt_1/move", member(hana()), member(dul()), 5_000),
+            ("pmt_1/pay", member(hana()), shop.clone(), 4_000),
+            ("pmt_1/back", shop, member(hana()), 1_000),
         ] {
             let body = json!({ "debit": debit, "credit": credit, "amount": won(amount) });
             books.step("transferMoney", reference, body).await;
@@ -183,6 +191,15 @@ fn answer(call: &DirectCall, outside: &mut Outside) -> Result<DirectAnswer, Unan
             done(answer)
         }
         "banking.getCorporateBalance" => done(json!({ "balance": won(outside.corporate) })),
+        "remittance.auditRemittance" => {
+            let sums =
+                json!({ "recorded.remitted": outside.remitted, "open.remitted": outside.open_remitted });
+            done(json!({ "checked": 1, "findings": [], "sums": sums }))
+        }
+        "payment.auditPayment" => {
+            let sums = json!({ "recorded.paid": 4_000, "recorded.refunded": 1_000 });
+            done(json!({ "checked": 1, "findings": [], "sums": sums }))
+        }
         audit => {
             assert!(audit.contains(".audit"), "{audit}");
             let sums = if audit == "banking.auditBanking" {
@@ -213,7 +230,7 @@ async fn every_broken_rule_of_a_chain_is_named_with_its_place() {
         ("held_not_covered", Kind::Hold, |entry| entry.standing.held = Money::won(900_000)),
         ("time_reversed", Kind::Payment, |entry| entry.time = Timestamp::EPOCH),
         ("wrong_day", Kind::Payment, |entry| entry.standing.day = Timestamp::EPOCH.seoul_day()),
-        ("reference_twice", Kind::Cancellation, |entry| entry.reference = "pmt/pay".to_owned()),
+        ("reference_twice", Kind::Cancellation, |entry| entry.reference = "pmt_1/pay".to_owned()),
         ("one_leg", Kind::Payment, |entry| entry.credit = None),
         ("refusal_without_reason", Kind::Cancellation, |entry| entry.purpose = Kind::Refused),
         ("closes_nothing", Kind::Recharge, |entry| entry.reference = "mcr_other/close".to_owned()),
@@ -279,6 +296,17 @@ async fn the_corporate_account_is_held_to_the_ledger_and_to_banking() {
         outside.corporate += 7_000;
     }
     assert_eq!(books.audit().await, []);
+}
+
+#[tokio::test]
+async fn records_are_held_to_what_is_booked() {
+    let books = Books::kept().await;
+    books.outside.lock().unwrap().remitted = 4_999;
+    books.finds("ledger_differs_from_records", "remitted").await;
+    books.outside.lock().unwrap().open_remitted = 1;
+    assert_eq!(books.audit().await, [], "the record of the last won is on its way");
+    books.outside.lock().unwrap().remitted = 5_001;
+    books.finds("ledger_differs_from_records", "remitted").await;
 }
 
 #[tokio::test]

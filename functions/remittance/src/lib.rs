@@ -4,6 +4,7 @@
 //! of it. Who receives is settled before anything is stored (receivers.rs). The rest reads, relays and sweeps.
 
 mod answers;
+mod audit_remittance;
 mod find_remittance;
 mod find_remittance_history;
 pub mod items;
@@ -37,6 +38,7 @@ pub static SERVICE: Service = Service {
         sweep_remittances::OPERATION,
         on_firmbanking_succeeded::OPERATION,
         on_firmbanking_failed::OPERATION,
+        audit_remittance::OPERATION,
         relay_outbox::OPERATION,
         republish::OPERATION,
     ],

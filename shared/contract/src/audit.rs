@@ -144,6 +144,11 @@ pub const AUDIT_BANKING: Auditor = Peer::new("banking.auditBanking", PAGE_MS);
 /// franchise
 pub const AUDIT_FRANCHISE: Auditor = Peer::new("franchise.auditFranchise", PAGE_MS);
 
+/// remittance
+pub const AUDIT_REMITTANCE: Auditor = Peer::new("remittance.auditRemittance", PAGE_MS);
+/// payment
+pub const AUDIT_PAYMENT: Auditor = Peer::new("payment.auditPayment", PAGE_MS);
+
 /// A page of a table under audit: it reads items and gathers what they show.
 pub struct Inspection {
     scan: Scan,

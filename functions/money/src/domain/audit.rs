@@ -2,7 +2,10 @@
 
 use crate::domain::{Account, Entry, Kind};
 use contract::audit::{Finding, Sums};
-use kernel::{Money, OutOfRange, Timestamp, id::WalletId};
+use kernel::{
+    IdKind, Money, OutOfRange, Timestamp,
+    id::{WalletId, kinds},
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a wallet is told to have, entry by entry.
@@ -41,6 +44,7 @@ impl Walk {
         self.hold_to_standing(&entry)?;
         if entry.time < cut {
             add_others(&entry, sums)?;
+            add_booked(&entry, sums)?;
             add_standing(&entry, self.last.as_ref(), sums)?;
         }
         self.last = Some(entry);
@@ -174,6 +178,21 @@ fn add_others(entry: &Entry, sums: &mut Sums) -> Result<(), OutOfRange> {
         sums.plus(&credit, entry.amount)?;
     }
     Ok(())
+}
+
+/// What other services' sagas have moved: each says so in a record of its own.
+fn add_booked(entry: &Entry, sums: &mut Sums) -> Result<(), OutOfRange> {
+    let saga = entry.reference.split('_').next().unwrap_or_default();
+    let name = match (saga, entry.purpose) {
+        (kinds::Remittance::PREFIX, Kind::Remittance) if entry.debit == Some(entry.own_account()) => {
+            "booked.remitted"
+        }
+        (kinds::Remittance::PREFIX, Kind::Post) => "booked.remitted",
+        (kinds::Payment::PREFIX, Kind::Payment) => "booked.paid",
+        (kinds::Payment::PREFIX, Kind::Cancellation) => "booked.refunded",
+        _ => return Ok(()),
+    };
+    sums.plus(name, entry.amount)
 }
 
 /// The wallet's standing, in place of the one before.
