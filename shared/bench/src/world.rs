@@ -34,7 +34,7 @@ use store::{AttributeValue, CommitError, Item, Key, Page, Query, Read, Refused, 
 
 /// The services that are measured, and the bank that they ask.
 pub static SERVICES: &[&Service] =
-    &[&membership::SERVICE, &banking::SERVICE, &money::SERVICE, &franchise::SERVICE];
+    &[&membership::SERVICE, &banking::SERVICE, &money::SERVICE, &franchise::SERVICE, &payment::SERVICE];
 static BANK: &Service = &bank_simulator::SERVICE;
 
 /// What the names of functions, queues and tables start with.
@@ -94,6 +94,7 @@ impl World {
                 secret("banking-key", "banking's secret of 256 bits and more, only here"),
                 secret("money-key", "money's secret of 256 bits and more, only here"),
                 secret("franchise-key", "franchise's secret of 256 bits and more, only here"),
+                secret("payment-key", "payment's secret of 256 bits and more, only here"),
                 secret("bank", BANK_SECRET),
             ])),
         });

@@ -5,6 +5,7 @@
 //! a [`Reply`] or a [`Problem`]; what it needs of the world it reaches through the ports of its [`Context`].
 
 pub mod call;
+pub mod franchise_codes;
 pub mod http;
 pub mod money_codes;
 pub mod operation;

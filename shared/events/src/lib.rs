@@ -8,6 +8,7 @@ pub mod banking;
 pub mod franchise;
 pub mod membership;
 pub mod money;
+pub mod payment;
 
 use kernel::Timestamp;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -113,6 +114,9 @@ pub const ALL: &[FactType] = &[
     FactType::of::<money::MoneyDecreaseRequested>(),
     FactType::of::<money::MoneyDecreased>(),
     FactType::of::<money::MoneyTransferred>(),
+    FactType::of::<payment::PaymentApproved>(),
+    FactType::of::<payment::PaymentCanceled>(),
+    FactType::of::<payment::PaymentFinished>(),
 ];
 
 /// The trace context in examples: the one of the W3C recommendation.

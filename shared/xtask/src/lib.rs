@@ -15,6 +15,7 @@ pub static SERVICES: &[&Service] = &[
     &banking::SERVICE,
     &money::SERVICE,
     &franchise::SERVICE,
+    &payment::SERVICE,
     &bank_simulator::SERVICE,
 ];
 

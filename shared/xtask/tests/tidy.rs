@@ -12,7 +12,7 @@ use xtask::{SERVICES, file_of, generate::operations::enqueued, root};
 
 /// Every secret: a service's own key, the token signing keys, and what the bank knows Pay by.
 const SECRETS: &[&str] =
-    &["membership-key", "banking-key", "money-key", "franchise-key", "signing-keys", "bank"];
+    &["membership-key", "banking-key", "money-key", "franchise-key", "payment-key", "signing-keys", "bank"];
 
 fn operations() -> impl Iterator<Item = (&'static Service, &'static Operation, String)> {
     SERVICES.iter().flat_map(|service| {
