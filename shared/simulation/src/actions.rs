@@ -1,5 +1,7 @@
 //! What people do. A new operation enters the histories as one line of [`ACTIONS`] and a function that asks for it.
 
+mod payment;
+
 use crate::{
     people::{Account, Ask, Hold, Person, Player, Transfer},
     platform::{self, Around},
@@ -11,6 +13,7 @@ use contract::{
     ports::{DirectAnswer, DirectCall},
 };
 use kernel::{Money, Timestamp};
+use payment::{pay, read_payments, settle_a_payment, take_back, take_back_as_merchant};
 use serde_json::{Value, json};
 use std::{future::Future, pin::Pin};
 
@@ -65,6 +68,12 @@ pub const ACTIONS: &[Action] = &[
     action!(60, change_a_franchise),
     action!(8, close_a_franchise),
     action!(15, read_franchises),
+    // Payment.
+    action!(150, pay),
+    action!(70, take_back),
+    action!(25, take_back_as_merchant),
+    action!(25, settle_a_payment),
+    action!(15, read_payments),
     // The bank's own troubles.
     action!(140, trouble_at_the_bank),
     action!(30, no_more_trouble_at_the_bank),
@@ -716,8 +725,10 @@ async fn ask_at_an_unknown_path(player: Player) {
 
 /// Publishes a service's facts of the last hours again, as one does after a disaster.
 async fn publish_again(player: Player) {
-    let service =
-        *player.dice().pick(&["membership", "banking", "money", "franchise"]).expect("there are some");
+    let service = *player
+        .dice()
+        .pick(&["membership", "banking", "money", "franchise", "payment"])
+        .expect("there are some");
     let from = Timestamp::from_millis(player.world.agenda.now_ms() - 7_200_000);
     republish(&player, service, json!({ "from": from })).await;
 }

@@ -74,7 +74,8 @@ async fn payer_merchant_and_operator_see_what_was_paid_newest_first() {
         assert_eq!(pages(&pay, &format!("/v1/payments?limit={limit}"), by_payer, quietly).await, own);
         let shops = format!("/v1/payments?franchiseId={}&limit={limit}", shop());
         assert_eq!(pages(&pay, &shops, by_merchant, quietly).await, own);
-        for ask in [by_merchant as Asks, by_operator] {
+        let readers: [Asks; 2] = [by_merchant, by_operator];
+        for ask in readers {
             assert_eq!(pages(&pay, &normal(FROM, TO, limit), ask, quietly).await, own);
         }
     }
@@ -85,10 +86,11 @@ async fn payer_merchant_and_operator_see_what_was_paid_newest_first() {
     pay.finish(&path).await;
     let left: Vec<String> = ids(&own).into_iter().filter(|id| !path.ends_with(id)).collect();
     assert_eq!(ids(&pages(&pay, &normal(FROM, TO, 3), by_operator, quietly).await), left);
-    for (list, ask) in [
-        ("/v1/payments?limit=3".to_owned(), by_payer as Asks),
+    let lists: [(String, Asks); 2] = [
+        ("/v1/payments?limit=3".to_owned(), by_payer),
         (format!("/v1/payments?franchiseId={}&limit=3", shop()), by_merchant),
-    ] {
+    ];
+    for (list, ask) in lists {
         let seen = pages(&pay, &list, ask, quietly).await;
         assert_eq!((ids(&seen), &seen[4]["state"]), (ids(&own), &json!("settled")));
     }
@@ -220,15 +222,17 @@ async fn a_cursor_holds_for_its_query_and_its_caller() {
     let operators = cursor(&list, by_operator).await;
     let merchants = cursor(&shops, by_merchant).await;
     let payers = cursor(&own, by_payer).await;
-    for (path, cursor, ask) in [
-        (&list, &operators, by_merchant as Asks),
+    let (other, cut) = (normal(FROM, "2026-11-28T10:00:00Z", 2), payers[1..].to_owned());
+    let foreign: [(&String, &String, Asks); 7] = [
+        (&list, &operators, by_merchant),
         (&list, &merchants, by_merchant),
         (&shops, &operators, by_merchant),
         (&own, &merchants, by_merchant),
         (&own, &payers, by_merchant),
-        (&own, &payers[1..].to_owned(), by_payer),
-        (&normal(FROM, "2026-11-28T10:00:00Z", 2), &operators, by_operator),
-    ] {
+        (&own, &cut, by_payer),
+        (&other, &operators, by_operator),
+    ];
+    for (path, cursor, ask) in foreign {
         let request = Request::new("GET", &format!("{path}&cursor={cursor}"));
         assert_eq!(pointers(&pay.bench.send(ask(request)).await), ["/cursor"], "{path}");
     }

@@ -24,12 +24,19 @@ pub fn open(all: &Items) -> Vec<String> {
         ("banking", "firmbanking", "firmbankingId", &["succeeded", "failed"]),
         ("banking", "bankAccount", "bankAccountId", &["linked", "refused", "unlinked"]),
         ("membership", "member", "membershipId", &["active"]),
+        ("payment", "payment", "paymentId", &["normal", "settled", "failed"]),
     ];
     for (service, kind, id, ends) in kinds {
         for record in all.of(service, kind) {
             if !ends.contains(&text(record, "state")) {
                 open.push(format!("{} {} ({})", kind, text(record, id), text(record, "state")));
             }
+        }
+    }
+    for payment in all.of("payment", "payment") {
+        let parts = payment["cancellations"].as_array().into_iter().flatten();
+        for part in parts.filter(|part| part["refundedAt"].is_null()) {
+            open.push(format!("cancellation {}", text(part, "cancellationId")));
         }
     }
     open
