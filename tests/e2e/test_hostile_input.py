@@ -82,6 +82,20 @@ GOOD = {
     "money.decreaseMoneyRequestByEvent": lambda w: (
         w.hana, "/v1/money/decreases/by-event", {"bankAccountId": w.hana.bank_account_id, "amount": won(1_000)}
     ),
+    "payment.requestPayment": lambda w: (
+        w.hana, "/v1/payments",
+        {
+            "franchiseId": "frc_01J00000000000000000000000", "amount": won(1_000), "orderId": "order-1",
+            "bankAccountId": w.hana.bank_account_id,
+        },
+    ),
+    "payment.cancelPayment": lambda w: (
+        w.hana, "/v1/payments/pmt_01J00000000000000000000000/cancellations",
+        {"amount": won(1_000), "reason": "customerRequest"},
+    ),
+    "payment.finishPayment": lambda w: (
+        w.operator_, "/v1/payments/pmt_01J00000000000000000000000/finish", {}
+    ),
 }
 # Operations that are only read: what is hostile there is in path and query.
 READ = {
@@ -89,6 +103,7 @@ READ = {
     "membership.getOpenIdConfiguration", "banking.findBankAccount", "banking.findFirmbanking",
     "money.findMoneyRequest", "money.getBalanceRequest", "money.findMoneyHistory",
     "franchise.findFranchise", "franchise.findFranchises",
+    "payment.findPayment", "payment.findPaymentHistory", "payment.getNormalStatusPayments",
 }
 OTHERS = {"membership.answerUnknownPath", "banking.unlinkBankAccount", "franchise.closeFranchise"}
 # Texts that are tokens: every text is a possible one, and just not ours.
@@ -360,10 +375,11 @@ def lists(w):
         "bank accounts": "/v1/bank-accounts",
         "firmbankings": f"/v1/firmbankings?bankAccountId={w.hana.bank_account_id}",
         "franchises": "/v1/franchises",
+        "payments": "/v1/payments",
     }
 
 
-@pytest.mark.parametrize("listed", ["transactions", "bank accounts", "firmbankings", "franchises"])
+@pytest.mark.parametrize("listed", ["transactions", "bank accounts", "firmbankings", "franchises", "payments"])
 @pytest.mark.parametrize("query", QUERIES)
 def test_a_query_of_another_form_names_its_field(w, listed, query):
     path = lists(w)[listed]

@@ -6,7 +6,7 @@ use crate::{
     report::{self, Grid, count, dashed},
     rules::{self, Rule},
     runner::{Row, Runner},
-    scenarios::{self, money},
+    scenarios::{self, money, payment},
     tally::{Callee, Scope, Spent, Units, aws_calls, units},
     world::{SERVICES, World},
 };
@@ -27,6 +27,8 @@ const BUDGETS: &[Budget] = &[
     Budget { operation: money::BALANCE, case: money::NOW, writes: 0.0, reads: Some(1.0), calls: 1 },
     Budget { operation: money::RECHARGE, case: money::FAST, writes: 8.0, reads: None, calls: 9 },
     Budget { operation: money::RECHARGE, case: money::FULL_PAGE, writes: 8.0, reads: None, calls: 9 },
+    // One more than design had hoped for: docs/decisions/0015 has the account of it.
+    Budget { operation: payment::PAY, case: payment::ENOUGH, writes: 5.0, reads: None, calls: 6 },
 ];
 
 /// Runs everything, prints and writes the tables, and fails if a budget or a rule is broken.
@@ -46,6 +48,7 @@ pub async fn run(root: &Path) -> Result<()> {
         account("The recharge, item by item", runner.row(money::RECHARGE, money::FAST)?),
         account("The same when the bank declines", runner.row(money::RECHARGE, "the bank declines")?),
         account("The same when the bank is silent", runner.row(money::RECHARGE, "the bank is silent")?),
+        account("A payment with enough balance, item by item", runner.row(payment::PAY, payment::ENOUGH)?),
         rules_table(&rules),
         price_list(&prices),
     ];

@@ -4,6 +4,7 @@ pub mod banking;
 pub mod franchise;
 pub mod membership;
 pub mod money;
+pub mod payment;
 
 use crate::runner::{Caller, Runner};
 use anyhow::{Context as _, Result};
@@ -33,6 +34,7 @@ pub async fn all(runner: &mut Runner) -> Result<Cast> {
     money::run(runner, &cast).await?;
     banking::run_after_money(runner, &cast).await?;
     franchise::run(runner, &cast, &operator).await?;
+    payment::run(runner, &cast, &operator).await?;
     Ok(cast)
 }
 
