@@ -3,7 +3,7 @@
 use super::{MERCHANT, amount, linked, read_pages, won};
 use crate::people::{Ask, Player};
 use kernel::Timestamp;
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// A place of this kind that somebody was told of.
 fn place(player: &Player, kind: &str) -> Option<String> {
@@ -74,18 +74,18 @@ fn owner_of(player: &Player, payment: &str) -> usize {
 }
 
 async fn cancel(player: &Player, payment: &str) {
-    let body = match player.dice().below(10) {
+    let chosen = player.dice().below(10);
+    let body = match chosen {
         0..4 => json!({}),
-        4..7 => json!({ "amount": won(1 + player.dice().below(500)), "reason": "wrongAmount" }),
-        _ => part(amount(player)),
+        4..7 => {
+            let small = 1 + player.dice().below(500);
+            json!({ "amount": won(small), "reason": "wrongAmount" })
+        }
+        _ => json!({ "amount": won(amount(player)), "reason": "outOfStock" }),
     };
     let path = format!("{payment}/cancellations");
     let key = player.new_key();
     player.ask(Ask::new("POST", path).key(key).json(body)).await;
-}
-
-fn part(amount: u64) -> Value {
-    json!({ "amount": won(amount), "reason": "outOfStock" })
 }
 
 /// The operator settles a payment; now and then twice at once.
