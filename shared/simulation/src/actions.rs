@@ -102,6 +102,7 @@ pub const ACTIONS: &[Action] = &[
     action!(4, ask_at_an_unknown_path),
     // Pay's own people.
     action!(8, publish_again),
+    action!(0, publish_all_again),
     action!(6, stand_by),
 ];
 
@@ -723,12 +724,19 @@ async fn ask_at_an_unknown_path(player: Player) {
     player.ask(Ask::new("POST", "/v1/nothing/here").public().json(json!({}))).await;
 }
 
+/// Who publishes.
+const PUBLISHERS: &[&str] = &["membership", "banking", "money", "franchise", "payment"];
+
+/// Publishes everybody's facts again, for scripts.
+async fn publish_all_again(player: Player) {
+    for service in PUBLISHERS {
+        republish(&player, service, json!({})).await;
+    }
+}
+
 /// Publishes a service's facts of the last hours again, as one does after a disaster.
 async fn publish_again(player: Player) {
-    let service = *player
-        .dice()
-        .pick(&["membership", "banking", "money", "franchise", "payment"])
-        .expect("there are some");
+    let service = *player.dice().pick(PUBLISHERS).expect("there are some");
     let from = Timestamp::from_millis(player.world.agenda.now_ms() - 7_200_000);
     republish(&player, service, json!({ "from": from })).await;
 }

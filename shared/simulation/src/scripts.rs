@@ -145,10 +145,7 @@ pub const SCRIPTS: &[Script] = &[
             ("open_a_franchise", 0, 1),
             ("recharge", 10, 2),
             ("pay", 9_000, 2),
-            ("publish_again", 9_000, 4),
-            ("publish_again", 9_000, 5),
-            ("publish_again", 9_000, 6),
-            ("publish_again", 9_000, 7),
+            ("publish_all_again", 9_000, 2),
         ],
     ),
 ];

@@ -87,7 +87,8 @@ fn requests(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
 /// Every change of a franchise was made on the one before: no two made the same version, and none was forgotten.
 fn franchises(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
     let mut versions: BTreeMap<&str, BTreeMap<u64, &Value>> = BTreeMap::new();
-    for seen in &evidence.ended.seen.observations {
+    let observations = evidence.ended.seen.observations.iter();
+    for seen in observations.filter(|seen| seen.ask.path.starts_with("/v1/franchises")) {
         let Some(answer) = seen.answer.as_ref().filter(|answer| answer.is_success()) else { continue };
         let Some(id) = answer.body["franchiseId"].as_str() else { continue };
         let version = number(&answer.body, "version");
