@@ -32,8 +32,7 @@ pub async fn run(runner: &mut Runner, cast: &Cast, operator: &Caller) -> Result<
 
     let cancellations = format!("{path}/cancellations");
     let part = json!({ "amount": won(400) });
-    let cancel =
-        |key: &str, body: &Value| request("POST", &cancellations, Some(&cast.member), key, body);
+    let cancel = |key: &str, body: &Value| request("POST", &cancellations, Some(&cast.member), key, body);
     let operation = "payment.cancelPayment";
     runner.route(operation, "a part", cancel("cancellation-1", &part), 201).await?;
     runner.route(operation, "the rest", cancel("cancellation-2", &json!({})), 201).await?;
@@ -59,8 +58,7 @@ async fn reads(
     franchise: &str,
     path: &str,
 ) -> Result<()> {
-    let ask =
-        |path: &str, caller: &Caller| request("GET", path, Some(caller), "", &Value::Null);
+    let ask = |path: &str, caller: &Caller| request("GET", path, Some(caller), "", &Value::Null);
     runner.route("payment.findPayment", "one's own", ask(path, &cast.member), 200).await?;
     let history = "payment.findPaymentHistory";
     runner.route(history, "one's own", ask("/v1/payments", &cast.member), 200).await?;
