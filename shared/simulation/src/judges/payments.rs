@@ -5,7 +5,7 @@ use super::{Evidence, number, text};
 use crate::people::{Answer, Observation};
 use kernel::{
     FeeSchedule, Id, Timestamp,
-    id::{CancellationId, MembershipId, PaymentId, WalletId},
+    id::{CancellationId, MembershipId, MoneyRequestId, PaymentId, WalletId},
 };
 use money::domain::{Account, Entry, Kind};
 use serde_json::Value;
@@ -23,6 +23,7 @@ pub fn judge(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
         let id = text(payment, "paymentId");
         let entries = effects.remove(id).unwrap_or_default();
         paid(payment, &entries, findings);
+        tried_again(evidence, payment, &entries, findings);
         taken_back(payment, &entries, findings);
         listed(payment, findings);
         fee(payment, &schedules, findings);
@@ -64,6 +65,20 @@ fn paid(payment: &Value, entries: &[&Entry], findings: &mut Vec<String>) {
     let refused = entries.iter().any(|entry| entry.purpose == Kind::Refused);
     if text(payment, "state") == "failed" && !refused {
         findings.push(format!("{id} failed, and the ledger never refused it"));
+    }
+}
+
+/// Whoever recharged for a payment tried it again: a second try that was refused is an entry of its own.
+fn tried_again(evidence: &Evidence<'_>, payment: &Value, entries: &[&Entry], findings: &mut Vec<String>) {
+    let id = text(payment, "paymentId");
+    let recharge: MoneyRequestId = Id::derive(&["reference", &format!("{id}/recharge")]);
+    let recharge = recharge.to_string();
+    let is_recharge =
+        |record: &&Value| text(record, "moneyRequestId") == recharge && text(record, "state") == "succeeded";
+    let recharged = evidence.items("money", "moneyRequest").iter().any(|record| is_recharge(&record));
+    let again = entries.iter().any(|entry| entry.reference == format!("{id}/pay/2"));
+    if recharged && !again {
+        findings.push(format!("{id} was recharged for, and never tried again"));
     }
 }
 
