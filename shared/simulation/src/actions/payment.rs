@@ -1,6 +1,6 @@
 //! What payers, merchants and operators do with payments.
 
-use super::{MERCHANT, amount, linked, read_pages, won};
+use super::{MERCHANT, amount, linked, open_a_franchise, read_pages, won};
 use crate::people::{Ask, Player};
 use kernel::Timestamp;
 use serde_json::json;
@@ -19,9 +19,12 @@ fn franchise_id(player: &Player) -> Option<String> {
     place(player, "/v1/franchises/")?.rsplit('/').next().map(str::to_owned)
 }
 
-/// Pays any franchise there is, with an account of one's own for a shortfall or without; now and then twice at once
+/// Pays any franchise there is, opened first if there is none, with an account of one's own for a shortfall or without; now and then twice at once
 /// under one key.
 pub async fn pay(player: Player) {
+    if franchise_id(&player).is_none() {
+        open_a_franchise(player.clone().as_person(MERCHANT)).await;
+    }
     let Some(franchise) = franchise_id(&player) else { return };
     let amount = amount(&player);
     let mut body = json!({
