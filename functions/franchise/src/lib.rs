@@ -1,7 +1,8 @@
 //! Franchise: shops that take payments, who owns them, what Pay keeps of a payment, and where the rest is paid out.
 //!
 //! Payment and settlement keep copies of what they need, fed by the facts of this service: nobody asks it on the way
-//! of a payment, but for the first one that comes before the first fact. A fee is therefore a schedule: a function of time that every copy knows beforehand.
+//! of a payment, but for the first one if that comes before the first fact. A fee is therefore a schedule: a function of
+//! time that every copy knows beforehand.
 
 mod answers;
 mod bank_accounts;
