@@ -89,6 +89,20 @@ GOOD = {
     "money.decreaseMoneyRequestByEvent": lambda w: (
         w.hana, "/v1/money/decreases/by-event", {"bankAccountId": w.hana.bank_account_id, "amount": won(1_000)}
     ),
+    "payment.requestPayment": lambda w: (
+        w.hana, "/v1/payments",
+        {
+            "franchiseId": "frc_01J00000000000000000000000", "amount": won(1_000), "orderId": "order-1",
+            "bankAccountId": w.hana.bank_account_id,
+        },
+    ),
+    "payment.cancelPayment": lambda w: (
+        w.hana, "/v1/payments/pmt_01J00000000000000000000000/cancellations",
+        {"amount": won(1_000), "reason": "customerRequest"},
+    ),
+    "payment.finishPayment": lambda w: (
+        w.operator_, "/v1/payments/pmt_01J00000000000000000000000/finish", {}
+    ),
 }
 # Operations that are only read: what is hostile there is in path and query.
 READ = {
@@ -101,6 +115,7 @@ READ = {
 }
 OTHERS = {
     "membership.answerUnknownPath", "membership.closeMembership", "banking.unlinkBankAccount", "franchise.closeFranchise",
+    "payment.findPayment", "payment.findPaymentHistory", "payment.getNormalStatusPayments",
 }
 # Texts that are tokens: every text is a possible one, and just not ours.
 OPAQUE = {"refreshToken", "token", "password"}
@@ -372,10 +387,11 @@ def lists(w):
         "firmbankings": f"/v1/firmbankings?bankAccountId={w.hana.bank_account_id}",
         "franchises": "/v1/franchises",
         "remittances": "/v1/remittances",
+        "payments": "/v1/payments",
     }
 
 
-@pytest.mark.parametrize("listed", ["transactions", "bank accounts", "firmbankings", "franchises", "remittances"])
+@pytest.mark.parametrize("listed", ["transactions", "bank accounts", "firmbankings", "franchises", "remittances", "payments"])
 @pytest.mark.parametrize("query", QUERIES)
 def test_a_query_of_another_form_names_its_field(w, listed, query):
     path = lists(w)[listed]

@@ -129,7 +129,7 @@ SCOPES = ["", "member", "merchant", "operator", "admin", "Member", "member:write
 def filled(path, member):
     for name, value in {"membershipId": member.id}.items():
         path = path.replace(f"{{{name}}}", value)
-    for name in ("bankAccountId", "firmbankingId", "moneyRequestId", "franchiseId", "remittanceId"):
+    for name in ("bankAccountId", "firmbankingId", "moneyRequestId", "franchiseId", "remittanceId", "paymentId"):
         path = path.replace(f"{{{name}}}", "x")
     return path
 

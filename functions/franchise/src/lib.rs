@@ -1,7 +1,8 @@
 //! Franchise: shops that take payments, who owns them, what Pay keeps of a payment, and where the rest is paid out.
 //!
 //! Payment and settlement keep copies of what they need, fed by the facts of this service: nobody asks it on the way
-//! of a payment. A fee is therefore a schedule: a function of time that every copy knows beforehand.
+//! of a payment, but for the first one if that comes before the first fact. A fee is therefore a schedule: a function of
+//! time that every copy knows beforehand.
 
 mod answers;
 mod audit_franchise;
@@ -9,6 +10,7 @@ mod bank_accounts;
 mod close_franchise;
 mod domain;
 mod find_franchise;
+mod find_franchise_terms;
 mod find_franchises;
 mod items;
 mod modify_franchise;
@@ -35,6 +37,7 @@ pub static SERVICE: Service = Service {
         modify_franchise::OPERATION,
         find_franchise::OPERATION,
         find_franchises::OPERATION,
+        find_franchise_terms::OPERATION,
         close_franchise::OPERATION,
         verify_franchises_closed::OPERATION,
         on_membership_closed::OPERATION,

@@ -1,6 +1,7 @@
 //! Franchise's own codes, and how each refusal is answered.
 
 use crate::domain::Refusal;
+pub use contract::franchise_codes::FRANCHISE_CLOSED;
 use contract::{
     Code, Problem,
     problem::{IDEMPOTENCY_KEY_REUSED, PRECONDITION_FAILED, code},
@@ -9,8 +10,6 @@ use contract::{
 /// A merchant names a fee.
 pub static FEE_SET_BY_OPERATOR: Code =
     code(403, "fee_set_by_operator", "Only an operator sets a franchise's fee.");
-/// A closed franchise stays as it is.
-pub static FRANCHISE_CLOSED: Code = code(409, "franchise_closed", "The franchise is closed.");
 /// The schedule of fees is full.
 pub static TOO_MANY_FEE_CHANGES: Code =
     code(409, "too_many_fee_changes", "The fee has changed so often lately that it cannot change again yet.");

@@ -13,8 +13,8 @@ use crate::{
 use contract::{
     Call, Caller, Context, Grant, Operation, Problem, Reply, Trigger,
     audit::{
-        self, AUDIT_BANKING, AUDIT_FRANCHISE, AUDIT_MEMBERSHIP, AUDIT_REMITTANCE, AuditPage, Audited,
-        Auditor, Finding, Inspection, Sums,
+        self, AUDIT_BANKING, AUDIT_FRANCHISE, AUDIT_MEMBERSHIP, AUDIT_PAYMENT, AUDIT_REMITTANCE, AuditPage,
+        Audited, Auditor, Finding, Inspection, Sums,
     },
     handled_by,
     outbox::KeyName,
@@ -39,6 +39,7 @@ pub const OPERATION: Operation = Operation {
         AUDIT_BANKING.operation,
         AUDIT_FRANCHISE.operation,
         AUDIT_REMITTANCE.operation,
+        AUDIT_PAYMENT.operation,
     ],
     memory_mb: 256,
     timeout_seconds: 60,
@@ -49,7 +50,8 @@ pub const OPERATION: Operation = Operation {
 const NAME: &str = "money.auditLedger";
 
 /// The other services' audits, in the order in which they are asked.
-const AUDITORS: &[&Auditor] = &[&AUDIT_BANKING, &AUDIT_REMITTANCE, &AUDIT_FRANCHISE, &AUDIT_MEMBERSHIP];
+const AUDITORS: &[&Auditor] =
+    &[&AUDIT_BANKING, &AUDIT_PAYMENT, &AUDIT_REMITTANCE, &AUDIT_FRANCHISE, &AUDIT_MEMBERSHIP];
 
 /// How far clocks may be apart if nobody says: as far as the ledger lets a step's birth lie ahead.
 const SLACK_SECONDS: u32 = 300;

@@ -6,7 +6,7 @@ use crate::{
     report::{self, Grid, count, dashed},
     rules::{self, Rule},
     runner::{Row, Runner},
-    scenarios::{self, money, remittance},
+    scenarios::{self, money, payment, remittance},
     tally::{Callee, Scope, Spent, Units, aws_calls, units},
     world::{SERVICES, World},
 };
@@ -29,6 +29,8 @@ const BUDGETS: &[Budget] = &[
     Budget { operation: money::RECHARGE, case: money::FULL_PAGE, writes: 8.0, reads: None, calls: 9 },
     // Seven was the plan; the sender's own list is the eighth: docs/decisions/0014 has the account.
     Budget { operation: remittance::REMIT, case: remittance::FAST, writes: 8.0, reads: None, calls: 6 },
+    // One more than design had hoped for: docs/decisions/0015 has the account of it.
+    Budget { operation: payment::PAY, case: payment::ENOUGH, writes: 5.0, reads: None, calls: 6 },
 ];
 
 /// Runs everything, prints and writes the tables, and fails if a budget or a rule is broken.
@@ -49,6 +51,7 @@ pub async fn run(root: &Path) -> Result<()> {
         account("The same when the bank declines", runner.row(money::RECHARGE, "the bank declines")?),
         account("The same when the bank is silent", runner.row(money::RECHARGE, "the bank is silent")?),
         account("A remittance to a member, item by item", runner.row(remittance::REMIT, remittance::FAST)?),
+        account("A payment with enough balance, item by item", runner.row(payment::PAY, payment::ENOUGH)?),
         rules_table(&rules),
         price_list(&prices),
     ];

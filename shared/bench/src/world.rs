@@ -40,6 +40,7 @@ pub static SERVICES: &[&Service] = &[
     &money_query::SERVICE,
     &franchise::SERVICE,
     &remittance::SERVICE,
+    &payment::SERVICE,
 ];
 static BANK: &Service = &bank_simulator::SERVICE;
 
@@ -101,6 +102,7 @@ impl World {
                 secret("money-key", "money's secret of 256 bits and more, only here"),
                 secret("remittance-key", "remittance's secret of 256 bits and more, only here"),
                 secret("franchise-key", "franchise's secret of 256 bits and more, only here"),
+                secret("payment-key", "payment's secret of 256 bits and more, only here"),
                 secret("bank", BANK_SECRET),
             ])),
         });

@@ -4,6 +4,7 @@
 //! compile.
 
 use crate::outbox::{FactsRead, ReadFacts};
+use events::franchise::Franchise;
 use kernel::{
     Money, Timestamp,
     id::{BankAccountId, FirmbankingId, FranchiseId, MembershipId, MoneyRequestId, WalletId},
@@ -56,6 +57,10 @@ pub const GET_CORPORATE_BALANCE: Peer<CorporateQuestion, CorporateBalance> =
 
 /// Asks who a member is, by id or by email. It changes nothing, so it needs no reference.
 pub const RESOLVE_MEMBER: Peer<MemberQuestion, ResolvedMember> = Peer::new("membership.resolveMember", 5_000);
+
+/// Asks for a franchise's terms as they are now: what its facts carry. It changes nothing, so it needs no reference.
+pub const FIND_FRANCHISE_TERMS: Peer<FranchiseQuestion, FranchiseTerms> =
+    Peer::new("franchise.findFranchiseTerms", 5_000);
 
 /// Keeps money of a wallet for something on its way. The call's reference names the hold from then on; asking twice
 /// is asking once.
@@ -410,6 +415,23 @@ pub struct Payee {
     /// The number, but for its last four digits hidden.
     #[schemars(example = "**********8901")]
     pub masked_account_number: String,
+}
+
+/// Which franchise.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FranchiseQuestion {
+    /// The franchise.
+    pub franchise_id: FranchiseId,
+}
+
+/// What franchise answers to a [`FranchiseQuestion`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FranchiseTerms {
+    /// The franchise as its last fact tells it; none if there is no such franchise.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub franchise: Option<Franchise>,
 }
 
 /// Keeps `amount` in a member's wallet, until it is posted or released. A hold never expires by itself.

@@ -65,7 +65,7 @@ pub struct Franchise {
     pub membership_id: MembershipId,
     /// The owner's linked account that it is paid out to.
     pub bank_account_id: BankAccountId,
-    /// What Pay keeps of a payment, and from when on. A payment's fee is the one in force when it is approved.
+    /// What Pay keeps of a payment, and from when on. A payment's fee is the one in force when it is asked for.
     pub fee_terms: FeeSchedule,
     /// When it is paid out.
     pub settlement_cycle: SettlementCycle,

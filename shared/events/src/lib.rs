@@ -8,6 +8,7 @@ pub mod banking;
 pub mod franchise;
 pub mod membership;
 pub mod money;
+pub mod payment;
 pub mod remittance;
 
 use kernel::Timestamp;
@@ -117,6 +118,9 @@ pub const ALL: &[FactType] = &[
     FactType::of::<money::MoneyTransferred>(),
     FactType::of::<remittance::RemittanceCompleted>(),
     FactType::of::<remittance::RemittanceFailed>(),
+    FactType::of::<payment::PaymentApproved>(),
+    FactType::of::<payment::PaymentCanceled>(),
+    FactType::of::<payment::PaymentFinished>(),
 ];
 
 /// The trace context in examples: the one of the W3C recommendation.

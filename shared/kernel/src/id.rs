@@ -59,6 +59,11 @@ pub mod kinds {
     impl IdKind for Payment {
         const PREFIX: &'static str = "pmt";
     }
+    /// A cancellation of a payment, or of a part of it.
+    pub enum Cancellation {}
+    impl IdKind for Cancellation {
+        const PREFIX: &'static str = "cnl";
+    }
     /// A franchise: a shop that takes payments.
     pub enum Franchise {}
     impl IdKind for Franchise {
@@ -82,6 +87,8 @@ pub type TransferId = Id<kinds::Transfer>;
 pub type RemittanceId = Id<kinds::Remittance>;
 /// `pmt_…`
 pub type PaymentId = Id<kinds::Payment>;
+/// `cnl_…`
+pub type CancellationId = Id<kinds::Cancellation>;
 /// `frc_…`
 pub type FranchiseId = Id<kinds::Franchise>;
 

@@ -2,6 +2,7 @@
 
 mod leaving;
 mod money_query;
+mod payment;
 mod remittance;
 
 use crate::{
@@ -17,6 +18,7 @@ use contract::{
 use kernel::{Money, Timestamp};
 use leaving::close_a_membership;
 use money_query::{ask_for_a_regions_sum, rebuild_the_read_model};
+use payment::{pay, read_payments, settle_a_payment, take_back, take_back_as_merchant};
 use remittance::{
     read_remittances, remit, remit_by_email, remit_more_than_there_is, remit_to_a_bank_account,
 };
@@ -83,6 +85,12 @@ pub const ACTIONS: &[Action] = &[
     action!(70, remit_to_a_bank_account),
     action!(60, remit_more_than_there_is),
     action!(40, read_remittances),
+    // Payment.
+    action!(150, pay),
+    action!(70, take_back),
+    action!(25, take_back_as_merchant),
+    action!(25, settle_a_payment),
+    action!(15, read_payments),
     // The bank's own troubles.
     action!(140, trouble_at_the_bank),
     action!(30, no_more_trouble_at_the_bank),
@@ -113,6 +121,7 @@ pub const ACTIONS: &[Action] = &[
     // Pay's own people.
     action!(8, publish_again),
     action!(4, look_through_the_books),
+    action!(0, publish_all_again),
     action!(6, stand_by),
 ];
 
@@ -750,12 +759,19 @@ async fn ask_at_an_unknown_path(player: Player) {
     player.ask(Ask::new("POST", "/v1/nothing/here").public().json(json!({}))).await;
 }
 
+/// Who publishes.
+const PUBLISHERS: &[&str] = &["membership", "banking", "money", "franchise", "remittance", "payment"];
+
+/// Publishes everybody's facts again, for scripts.
+async fn publish_all_again(player: Player) {
+    for service in PUBLISHERS {
+        republish(&player, service, json!({})).await;
+    }
+}
+
 /// Publishes a service's facts of the last hours again, as one does after a disaster.
 async fn publish_again(player: Player) {
-    let service = *player
-        .dice()
-        .pick(&["membership", "banking", "money", "franchise", "remittance"])
-        .expect("there are some");
+    let service = *player.dice().pick(PUBLISHERS).expect("there are some");
     let from = Timestamp::from_millis(player.world.agenda.now_ms() - 7_200_000);
     republish(&player, service, json!({ "from": from })).await;
 }

@@ -166,6 +166,43 @@ pub const SCRIPTS: &[Script] = &[
         "a silent recharge",
         &[("the_bank_does_it_and_falls_silent", 0, 1), ("remit_more_than_there_is", 20, 1)],
     ),
+    (
+        "pay and take back",
+        &[
+            ("open_a_franchise", 0, 1),
+            ("recharge", 500, 2),
+            ("pay", 10_000, 2),
+            ("take_back", 5_000, 2),
+            ("take_back_as_merchant", 3, 1),
+            ("settle_a_payment", 5_000, 2),
+            ("take_back", 5_000, 2),
+            ("read_payments", 5_000, 1),
+            ("close_a_franchise", 5_000, 1),
+            ("pay", 5_000, 2),
+        ],
+    ),
+    (
+        "pay before the first fact and after a change",
+        &[("open_a_franchise", 0, 1), ("pay", 120, 2), ("change_a_franchise", 3_000, 1), ("pay", 40, 2)],
+    ),
+    ("pay without money", &[("open_a_franchise", 0, 1), ("pay", 10_000, 2), ("pay", 2, 2), ("pay", 2, 3)]),
+    (
+        "the bank declines a top-up",
+        &[("open_a_franchise", 0, 1), ("the_bank_declines", 9_000, 2), ("pay", 900, 2)],
+    ),
+    (
+        "the bank loses a top-up",
+        &[("open_a_franchise", 0, 1), ("the_bank_loses_it", 9_000, 2), ("pay", 900, 2)],
+    ),
+    (
+        "publish payments again",
+        &[
+            ("open_a_franchise", 0, 1),
+            ("recharge", 10, 2),
+            ("pay", 9_000, 2),
+            ("publish_all_again", 9_000, 2),
+        ],
+    ),
 ];
 
 /// A script without faults.

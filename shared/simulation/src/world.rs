@@ -33,6 +33,7 @@ pub static SERVICES: &[&Service] = &[
     &money_query::SERVICE,
     &franchise::SERVICE,
     &remittance::SERVICE,
+    &payment::SERVICE,
     &bank_simulator::SERVICE,
 ];
 

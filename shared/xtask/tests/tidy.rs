@@ -17,6 +17,7 @@ const SECRETS: &[&str] = &[
     "money-key",
     "franchise-key",
     "remittance-key",
+    "payment-key",
     "signing-keys",
     "bank",
 ];

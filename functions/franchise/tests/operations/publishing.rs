@@ -208,3 +208,19 @@ proptest! {
         });
     }
 }
+
+#[tokio::test]
+async fn payment_is_told_the_same_terms_directly_as_by_the_facts() {
+    let bench = bench();
+    let path = registered(&bench).await;
+    let told = bench.relay().await.unwrap().pop().unwrap();
+    let id = path.rsplit('/').next().unwrap();
+    let ask = async |id: &str| {
+        let caller = Caller::Service("payment.requestPayment".to_owned());
+        bench.call("findFranchiseTerms", caller, json!({ "franchiseId": id })).await.unwrap().body
+    };
+    let mut expected = told.data;
+    expected.as_object_mut().unwrap().remove("registeredAt");
+    assert_eq!(ask(id).await, json!({ "franchise": expected }));
+    assert_eq!(ask("frc_01J00000000000000000000000").await, json!({}));
+}

@@ -27,6 +27,8 @@ pub async fn run(runner: &mut Runner, cast: &Cast, operator: &Caller) -> Result<
     runner.route(find, "an owner's", ask("GET", &own, &Value::Null), 200).await?;
     runner.route(find, "everybody's", ask("GET", "/v1/franchises", &Value::Null), 200).await?;
     runner.route("franchise.closeFranchise", "usual", ask("DELETE", &path, &Value::Null), 200).await?;
+    let terms = json!({ "franchiseId": text(&opened, "franchiseId")? });
+    runner.direct("franchise.findFranchiseTerms", "usual", "", terms).await?;
     let partition = format!("franchise#{}", text(&opened, "franchiseId")?);
     let body = json!({ "keys": [{ "partition": partition, "sort": "head" }] });
     runner.direct("franchise.republish", "one item", "", body).await?;

@@ -5,6 +5,7 @@ pub mod franchise;
 pub mod membership;
 pub mod money;
 pub mod money_query;
+pub mod payment;
 pub mod remittance;
 
 use crate::runner::{Caller, Runner};
@@ -38,6 +39,7 @@ pub async fn all(runner: &mut Runner) -> Result<Cast> {
     money_query::run(runner, &operator).await?;
     membership::leave(runner).await?;
     remittance::run(runner, &cast).await?;
+    payment::run(runner, &cast, &operator).await?;
     Ok(cast)
 }
 

@@ -6,6 +6,7 @@ mod bank;
 mod ledger;
 mod model;
 mod outbox;
+mod payments;
 mod privacy;
 mod records;
 mod regions;
@@ -38,6 +39,7 @@ pub const JUDGES: &[Judge] = &[
     Judge { name: "ledger", look: ledger::judge },
     Judge { name: "model", look: model::judge },
     Judge { name: "records", look: records::judge },
+    Judge { name: "payments", look: payments::judge },
     Judge { name: "bank", look: bank::judge },
     Judge { name: "remittances", look: remittances::judge },
     Judge { name: "answers", look: answers::judge },

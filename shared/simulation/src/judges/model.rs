@@ -3,11 +3,12 @@
 //! It knows limits and balances, but no chains, references, clocks or retries: what is left when all of that works.
 
 use super::{Evidence, number, text};
-use kernel::SeoulDay;
+use kernel::{Money, SeoulDay};
 use money::{
     domain::{Entry, Kind, Limits},
     refusals::Refusal,
 };
+use serde_json::Value;
 use std::collections::BTreeMap;
 
 /// A wallet as the model knows it.
@@ -27,7 +28,8 @@ pub fn judge(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
         let mut wallet = Wallet::default();
         for entry in chain {
             let saga = entry.reference.split('/').next().unwrap_or_default();
-            let asked = asked.get(saga).copied().unwrap_or_default();
+            // The steps of a payment are about different amounts.
+            let asked = asked.get(&entry.reference).or_else(|| asked.get(saga)).copied().unwrap_or_default();
             if let Err(why) = wallet.take(entry, asked, &limits) {
                 findings.push(format!("{name} entry {}: {why}", entry.sequence));
             }
@@ -90,7 +92,20 @@ fn asked(evidence: &Evidence<'_>) -> BTreeMap<String, u64> {
     let remittances = evidence.items("remittance", "remittance").iter();
     let remittances =
         remittances.map(|record| (text(record, "remittanceId").to_owned(), number(record, "amount")));
-    recharges.chain(transfers).chain(holds).chain(remittances).collect()
+    let payments = evidence.items("payment", "payment").iter().flat_map(steps_of);
+    recharges.chain(transfers).chain(holds).chain(remittances).chain(payments).collect()
+}
+
+/// The references of a payment's steps, and the amount of each.
+fn steps_of(payment: &Value) -> Vec<(String, u64)> {
+    let (id, amount) = (text(payment, "paymentId"), number(payment, "amount"));
+    let parts = payment["cancellations"].as_array().into_iter().flatten();
+    let parts = parts.map(|part| {
+        let reference = format!("{id}/cancellation/{}", text(part, "cancellationId"));
+        (reference, number(part, "amount"))
+    });
+    let tries = ["pay/1", "pay/2"].map(|step| (format!("{id}/{step}"), amount));
+    parts.chain(tries).collect()
 }
 
 fn count(sums: &mut BTreeMap<String, u64>, day: &SeoulDay, amount: u64) {
@@ -131,7 +146,7 @@ impl Wallet {
             }
             Kind::Recharge => {
                 self.expected.remove(&saga).ok_or("it was not expected")?;
-                self.balance += amount;
+                self.take_certain(amount);
             }
             Kind::Hold => {
                 self.hold_to_sending(amount, &day, limits)?;
@@ -151,7 +166,7 @@ impl Wallet {
                 count(&mut self.sent, &day, amount);
             }
             // Never refused, not even for the cap.
-            Kind::Cancellation => self.balance += amount,
+            Kind::Cancellation => self.take_certain(amount),
             Kind::Remittance if entry.debit == Some(entry.own_account()) => {
                 self.hold_to_sending(amount, &day, limits)?;
                 self.balance -= amount;
@@ -164,6 +179,13 @@ impl Wallet {
             Kind::Refused => self.justify(entry.refusal, asked, &day, limits)?,
         }
         Ok(())
+    }
+
+    /// Money that is never refused: what no wallet can hold any more goes to suspense.
+    fn take_certain(&mut self, amount: u64) {
+        if self.balance + amount <= Money::MAX.amount() {
+            self.balance += amount;
+        }
     }
 
     fn standing(&self, day: &SeoulDay) -> Numbers {

@@ -27,6 +27,7 @@ pub fn open(all: &Items) -> Vec<String> {
         ("banking", "bankAccount", "bankAccountId", &["linked", "refused", "unlinked", "payee"]),
         ("remittance", "remittance", "remittanceId", &["completed", "failed"]),
         ("membership", "member", "membershipId", &["active", "closed"]),
+        ("payment", "payment", "paymentId", &["normal", "settled", "failed"]),
     ];
     for (service, kind, id, ends) in kinds {
         for record in all.of(service, kind) {
@@ -38,6 +39,12 @@ pub fn open(all: &Items) -> Vec<String> {
     for service in ["banking", "franchise"] {
         for former in all.of(service, "formerMember").iter().filter(|former| former["settled"] != true) {
             open.push(format!("what {service} has of {}", text(&former["fact"], "membershipId")));
+        }
+    }
+    for payment in all.of("payment", "payment") {
+        let parts = payment["cancellations"].as_array().into_iter().flatten();
+        for part in parts.filter(|part| part["refundedAt"].is_null()) {
+            open.push(format!("cancellation {}", text(part, "cancellationId")));
         }
     }
     open
@@ -88,7 +95,8 @@ fn requests(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
 /// Every change of a franchise was made on the one before: no two made the same version, and none was forgotten.
 fn franchises(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
     let mut versions: BTreeMap<&str, BTreeMap<u64, &Value>> = BTreeMap::new();
-    for seen in &evidence.ended.seen.observations {
+    let observations = evidence.ended.seen.observations.iter();
+    for seen in observations.filter(|seen| seen.ask.path.starts_with("/v1/franchises")) {
         let Some(answer) = seen.answer.as_ref().filter(|answer| answer.is_success()) else { continue };
         let Some(id) = answer.body["franchiseId"].as_str() else { continue };
         let version = number(&answer.body, "version");

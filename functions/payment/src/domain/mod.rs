@@ -1,0 +1,26 @@
+//! Payment's rules: pure, without clock, randomness or I/O.
+
+pub mod cancellations;
+pub mod lifecycle;
+pub mod order_id;
+
+pub use order_id::OrderId;
+
+/// Why an operation says no, in the order in which the rules are asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// There is no such franchise.
+    NoSuchFranchise,
+    /// The franchise takes no payments any more.
+    FranchiseClosed,
+    /// The key was used with another request.
+    KeyReused,
+    /// The payment was never made, or is not yet.
+    NotApproved,
+    /// All of it was cancelled before.
+    NothingLeft,
+    /// More than is left of it.
+    MoreThanIsLeft,
+    /// It has been cancelled in so many parts that the next must be all that is left.
+    TooManyParts,
+}

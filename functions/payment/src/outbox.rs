@@ -1,0 +1,86 @@
+//! Which facts payment's items state, and which payments are not at rest.
+
+use crate::{
+    items::{Cancellation, Payment},
+    sweep_payments,
+};
+use contract::outbox::{Later, Outbox};
+use events::{
+    Envelope,
+    payment::{PaymentApproved, PaymentCanceled, PaymentFinished},
+};
+use serde_json::json;
+use store::{Item, Record, Unreadable, kind_of, read};
+
+/// Payment's outbox.
+pub const OUTBOX: Outbox = Outbox { facts, unfinished, republish: "payment.republish" };
+
+/// The first message comes when the first worker's lease is over; later ones ever more slowly.
+const FIRST_DELAY_SECONDS: u32 = 25;
+const MOST_DELAY_SECONDS: u32 = 900;
+
+fn facts(item: &Item) -> Result<Vec<Envelope>, Unreadable> {
+    if kind_of(item) != Payment::KIND {
+        return Ok(Vec::new());
+    }
+    let payment: Payment = read(item.clone())?;
+    let approved = approved(&payment).into_iter();
+    let canceled = payment.cancellations.iter().filter_map(|part| canceled(&payment, part));
+    Ok(approved.chain(canceled).chain(finished(&payment)).collect())
+}
+
+fn approved(payment: &Payment) -> Option<Envelope> {
+    let approved_at = payment.approved_at?;
+    let fact = PaymentApproved {
+        payment_id: payment.payment_id,
+        membership_id: payment.membership_id,
+        franchise_id: payment.franchise_id,
+        amount: payment.amount,
+        fee_bps: payment.fee_bps,
+        requested_at: payment.requested_at,
+        approved_at,
+        business_day: approved_at.business_day(),
+    };
+    Some(Envelope::of(&fact, "", approved_at, &payment.traceparent))
+}
+
+fn canceled(payment: &Payment, part: &Cancellation) -> Option<Envelope> {
+    let refunded_at = part.refunded_at?;
+    let fact = PaymentCanceled {
+        cancellation_id: part.cancellation_id,
+        payment_id: payment.payment_id,
+        membership_id: payment.membership_id,
+        franchise_id: payment.franchise_id,
+        amount: part.amount,
+        fee_bps: payment.fee_bps,
+        requested_at: part.requested_at,
+        refunded_at,
+        business_day: refunded_at.business_day(),
+    };
+    Some(Envelope::of(&fact, &part.cancellation_id.to_string(), refunded_at, &part.traceparent))
+}
+
+fn finished(payment: &Payment) -> Option<Envelope> {
+    let settled_at = payment.settled_at?;
+    let fact = PaymentFinished {
+        payment_id: payment.payment_id,
+        franchise_id: payment.franchise_id,
+        amount: payment.amount,
+        fee_bps: payment.fee_bps,
+        settled_at,
+    };
+    Some(Envelope::of(&fact, "", settled_at, &payment.traceparent))
+}
+
+fn unfinished(item: &Item) -> Result<Option<Later>, Unreadable> {
+    if kind_of(item) != Payment::KIND {
+        return Ok(None);
+    }
+    let payment: Payment = read(item.clone())?;
+    let doubled = FIRST_DELAY_SECONDS.saturating_mul(2_u32.saturating_pow(payment.attempts));
+    Ok((!payment.is_at_rest()).then(|| Later {
+        operation: sweep_payments::NAME,
+        body: json!({ "paymentId": payment.payment_id }),
+        delay_seconds: doubled.min(MOST_DELAY_SECONDS),
+    }))
+}
