@@ -25,7 +25,8 @@ from locust.env import Environment
 from rich.console import Console
 from rich.table import Table
 
-console = Console(highlight=False)
+# The table of operations needs some room, also where the output goes to a file.
+console = Console(highlight=False, width=max(Console().width, 120))
 
 PEOPLE_PER_CLIENT = 2
 PROGRESS_SECONDS = 10
@@ -177,8 +178,8 @@ def report(load, stats):
         )
     console.print(table)
     errors = {(error.name, str(error.error)): error.occurrences for error in stats.errors.values()}
-    show("errors, all asked again until there was an answer", errors)
-    show("asked to come again: the bank was down, or the first try still at work", load.waits)
+    show("errors", errors)
+    show("asked to come again, because the bank was down or the first try still at work", load.waits)
     show("refused, as the game has it", load.refused)
 
 

@@ -12,7 +12,7 @@ from cloud import CloudError
 from load_asks import AT_THE_BANK
 from rich.console import Console
 
-console = Console(highlight=False)
+console = Console(highlight=False, soft_wrap=True)
 
 # What is open ends by itself in this time: a payment gives up after ten minutes, and the bank is asked every minute.
 SETTLE_SECONDS = 12 * 60
@@ -57,6 +57,7 @@ class Books:
         self.load = load
         self.lost, self.doubled, self.unasked = [], [], []
         self.done = [ask for ask in load.asks if ask.state == "done"]
+        console.print(f"  looking for {len(self.done)} acknowledged requests of {len(load.people)} people")
         self.entries = dict(zip((person.id for person in load.people), pool.map(self.history, load.people), strict=True))
         self.payments = self.of_shop()
         # Amounts that moved, by wallet and by what they moved for.
