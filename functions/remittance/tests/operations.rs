@@ -12,7 +12,7 @@
 
 mod support;
 
-use contract::{Caller, Code, bank_codes, money_codes, problem};
+use contract::{Caller, Code, bank_codes, money_codes, problem, testing::Request};
 use events::{
     Envelope, Fact,
     banking::{FirmbankingFailed, FirmbankingSucceeded},
@@ -455,7 +455,8 @@ async fn hostile_input_is_named_and_nothing_is_written() {
         town.remittance.send(post().caller(hana(), "member")).await.code(),
         "idempotency_key_required"
     );
-    let bad = town.get(hana(), "/v1/remittances/rmt_1").await;
+    let bad = Request::new("GET", "/v1/remittances/rmt_1").caller(hana(), "member");
+    let bad = town.remittance.send(bad).await;
     assert_eq!((bad.status, bad.code()), (400, "validation_failed"));
     let nothing = format!("/v1/remittances/{}", RemittanceId::derive(&["nothing"]));
     assert_eq!(town.get(hana(), &nothing).await.code(), "not_found");

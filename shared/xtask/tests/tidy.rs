@@ -146,7 +146,7 @@ fn calls(text: &str, service: &Service, operation: &Operation) -> bool {
 
 /// Whether it is a fact's handler, which has the fact's name in every service that listens.
 fn listens(operation: &Operation) -> bool {
-    operation.triggers.iter().all(|trigger| matches!(trigger, Trigger::Fact(_)))
+    operation.triggers.iter().any(|trigger| matches!(trigger, Trigger::Fact(_)))
 }
 
 #[test]

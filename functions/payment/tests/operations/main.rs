@@ -8,6 +8,7 @@
     reason = "a test that fails should fail loudly"
 )]
 
+mod auditing;
 mod cancelling;
 mod copies;
 mod faults;

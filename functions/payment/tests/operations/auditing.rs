@@ -1,0 +1,198 @@
+//! auditPayment, called as money's auditLedger calls it: it sums up what is right and names each rule that somebody
+//! breaks in the table.
+
+use crate::{Pay, id_of, payer, services::Fault, won};
+use contract::Caller;
+use kernel::{Id, Money, Timestamp, id::PaymentId};
+use payment::items::{Cancellation, Payment, PaymentState};
+use serde_json::{Value, json};
+use store::{AttributeValue, Condition, Item, Read, Record, Write};
+
+const PAID: u64 = 15_000;
+const SETTLED: u64 = 7_000;
+const WAITING: u64 = 3_000;
+const BACK: u64 = 4_000;
+const ON_ITS_WAY: u64 = 1_000;
+
+/// A payment that is partly back, with another part on its way back; one that is settled, one that failed, and one of
+/// which nobody knows yet.
+struct Paid {
+    pay: Pay,
+    normal: PaymentId,
+    settled: PaymentId,
+    failed: PaymentId,
+    waiting: PaymentId,
+    /// A minute after the first payment, and a minute before anything else.
+    middle: Timestamp,
+}
+
+impl Paid {
+    async fn all() -> Paid {
+        let pay = Pay::new().await;
+        pay.recharge(payer(), 25_000).await;
+        pay.bench.world.pass_seconds(1);
+        let normal = pay.paid(PAID, "normal").await;
+        let middle = pay.now().plus_seconds(60);
+        pay.bench.world.pass_seconds(120);
+        let settled = pay.paid(SETTLED, "settled").await;
+        assert_eq!(pay.finish(&settled).await.status, 200);
+        let back = pay.cancel(&normal, "back", json!({ "amount": won(BACK) })).await;
+        assert_eq!(back.status, 201, "{}", back.body);
+        pay.services.fail_as(vec![Fault::Before]);
+        let on_its_way = pay.cancel(&normal, "lost", json!({ "amount": won(ON_ITS_WAY) })).await;
+        assert_eq!(on_its_way.status, 202, "{}", on_its_way.body);
+        *pay.services.is_linked.lock().unwrap() = false;
+        let failed = pay.pay(100_000, "failed").await.header("location").unwrap().to_owned();
+        pay.services.fail_as(vec![Fault::Before]);
+        let waiting = pay.pay(WAITING, "waiting").await;
+        assert_eq!((waiting.status, &waiting.body["state"]), (202, &json!("requested")));
+        let waiting = id_of(waiting.header("location").unwrap());
+        pay.bench.world.pass_seconds(30);
+        let (normal, settled, failed) = (id_of(&normal), id_of(&settled), id_of(&failed));
+        Paid { pay, normal, settled, failed, waiting, middle }
+    }
+
+    async fn item(&self, id: PaymentId) -> Item {
+        let table = &self.pay.bench.context.table;
+        table.get(&Payment::key_of(id), Read::Consistent).await.unwrap().unwrap()
+    }
+
+    async fn put(&self, item: Item) {
+        self.pay.bench.context.table.commit(&[Write::Put(item, Condition::Always)]).await.unwrap();
+    }
+
+    /// Changes a payment where it lies.
+    async fn change(&self, id: PaymentId, change: impl FnOnce(&mut Payment)) {
+        let mut payment: Payment = store::read(self.item(id).await).unwrap();
+        change(&mut payment);
+        self.put(payment.to_item().unwrap()).await;
+    }
+
+    async fn audit(&self, cut: Timestamp, slack_seconds: u32) -> Value {
+        let caller = Caller::Service("money.auditLedger".to_owned());
+        let page = json!({ "cut": cut, "slackSeconds": slack_seconds });
+        let audited = self.pay.bench.call("auditPayment", caller, page).await.unwrap().body;
+        assert_eq!(audited["after"], Value::Null, "a table this small is one page");
+        audited
+    }
+
+    async fn sums(&self, cut: Timestamp) -> Value {
+        self.audit(cut, 0).await["sums"].clone()
+    }
+
+    /// What is found as of now: rules and subjects.
+    async fn found(&self) -> Vec<(String, String)> {
+        let audited = self.audit(self.pay.now(), 0).await;
+        let text = |finding: &Value, name: &str| finding[name].as_str().unwrap().to_owned();
+        let findings = audited["findings"].as_array().unwrap().iter();
+        findings.map(|finding| (text(finding, "rule"), text(finding, "subject"))).collect()
+    }
+}
+
+fn part(amount: u32) -> Cancellation {
+    Cancellation {
+        cancellation_id: Id::derive(&["more"]),
+        amount: Money::won(amount),
+        reason: None,
+        requested_at: Timestamp::EPOCH,
+        refunded_at: None,
+        fingerprint: String::new(),
+        traceparent: events::EXAMPLE_TRACEPARENT.to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn what_was_paid_and_is_back_is_summed_up_and_what_was_open_is_set_apart() {
+    let paid = Paid::all().await;
+    let audited = paid.audit(paid.pay.now(), 0).await;
+    assert_eq!(audited["findings"], json!([]));
+    assert_eq!(audited["checked"], 5, "four payments and the copy of the shop");
+    let sums = json!({
+        "recorded.paid": PAID + SETTLED, "open.paid": WAITING,
+        "recorded.refunded": BACK, "open.refunded": ON_ITS_WAY,
+    });
+    assert_eq!(audited["sums"], sums, "what failed is in neither");
+}
+
+/// A record has its ledger entry's own time, so that clocks' differences put it on the same side as the entry.
+#[tokio::test]
+async fn sums_are_as_of_the_cut() {
+    let paid = Paid::all().await;
+    let first = json!({ "recorded.paid": PAID });
+    assert_eq!(paid.sums(paid.middle).await, first, "what is back by now was not asked for then");
+    assert_eq!(paid.audit(paid.middle, 300).await["sums"], first);
+    assert_eq!(paid.sums(Timestamp::EPOCH).await, json!({}));
+
+    let known: Payment = store::read(paid.item(paid.settled).await).unwrap();
+    let approved_at = known.approved_at.unwrap();
+    paid.change(paid.settled, |payment| payment.requested_at = approved_at.plus_seconds(-1)).await;
+    assert_eq!(paid.sums(approved_at).await, first, "the ledger books it after the cut");
+
+    // The sweeper brings the rest to its end: nothing is open any more, and nothing changes before.
+    let before = paid.pay.now();
+    paid.pay.bench.world.pass_seconds(600);
+    paid.pay.sweep().await;
+    paid.pay.bench.world.pass_seconds(1);
+    let audited = paid.audit(paid.pay.now(), 0).await;
+    assert_eq!(audited["findings"], json!([]));
+    assert_eq!(
+        (&audited["sums"]["open.paid"], &audited["sums"]["open.refunded"]),
+        (&Value::Null, &Value::Null)
+    );
+    assert_eq!(audited["sums"]["recorded.refunded"], BACK + ON_ITS_WAY);
+    let earlier = paid.sums(before).await;
+    assert_eq!(
+        (&earlier["recorded.paid"], &earlier["recorded.refunded"]),
+        (&json!(PAID + SETTLED), &json!(BACK))
+    );
+}
+
+#[tokio::test]
+async fn every_broken_rule_is_named_with_its_id() {
+    type Of = fn(&Paid) -> PaymentId;
+    type Change = fn(&mut Payment);
+    let rules: &[(&[&str], Of, Change)] = &[
+        (&["canceled_above_paid"], |paid| paid.normal, |payment| payment.amount = Money::won(4_999)),
+        (&["canceled_above_paid"], |paid| paid.normal, |payment| payment.cancellations.push(part(10_001))),
+        (
+            &["canceled_above_paid"],
+            |paid| paid.settled,
+            |payment| payment.cancellations = vec![Cancellation { amount: Money::MAX, ..part(1) }, part(1)],
+        ),
+        (&["end_unsaid"], |paid| paid.normal, |payment| payment.approved_at = None),
+        (&["end_unsaid"], |paid| paid.settled, |payment| payment.approved_at = None),
+        (&["end_unsaid"], |paid| paid.settled, |payment| payment.failure_reason = Some("odd".to_owned())),
+        (&["end_unsaid"], |paid| paid.failed, |payment| payment.failure_reason = None),
+        (&["end_unsaid"], |paid| paid.failed, |payment| payment.approved_at = Some(payment.requested_at)),
+        (&["end_unsaid"], |paid| paid.waiting, |payment| payment.approved_at = Some(payment.requested_at)),
+        (&["end_unsaid"], |paid| paid.waiting, |payment| payment.state = PaymentState::Normal),
+        (&["end_unsaid", "end_unsaid"], |paid| paid.failed, |payment| payment.state = PaymentState::Normal),
+        (&["canceled_before_paid"], |paid| paid.waiting, |payment| payment.cancellations.push(part(1))),
+        (&["canceled_before_paid"], |paid| paid.failed, |payment| payment.cancellations.push(part(1))),
+    ];
+    for (number, (rules, of, change)) in rules.iter().enumerate() {
+        let paid = Paid::all().await;
+        let id = of(&paid);
+        paid.change(id, change).await;
+        let wanted: Vec<_> = rules.iter().map(|rule| ((*rule).to_owned(), id.to_string())).collect();
+        assert_eq!(paid.found().await, wanted, "rule {number}");
+    }
+    let paid = Paid::all().await;
+    paid.change(paid.normal, |payment| payment.cancellations.push(part(10_000))).await;
+    assert_eq!(paid.found().await, [], "all of it may be taken back");
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_named_and_hides_nothing_else() {
+    let paid = Paid::all().await;
+    let mut item = paid.item(paid.normal).await;
+    item.insert("state".to_owned(), AttributeValue::S("sideways".to_owned())).unwrap();
+    paid.put(item).await;
+    paid.change(paid.failed, |payment| payment.failure_reason = None).await;
+    let mut found = paid.found().await;
+    found.sort();
+    let unreadable = ("unreadable".to_owned(), format!("{}/payment", paid.normal));
+    assert_eq!(found, [("end_unsaid".to_owned(), paid.failed.to_string()), unreadable]);
+    let sums = json!({ "recorded.paid": SETTLED, "open.paid": WAITING });
+    assert_eq!(paid.sums(paid.pay.now()).await, sums);
+}
