@@ -201,6 +201,20 @@ def audited(running):
     return answer["found"] == 0
 
 
+def load(options):
+    """Moves customers over the API for some minutes, checks their books, and then audits everything."""
+    running = system(options)
+    # A process of its own, because locust replaces sockets and locks, which must be done before anything else.
+    command = [sys.executable, str(Path(__file__).with_name("load.py")), "--cloud", running.cloud.name,
+               "--minutes", str(options.minutes), "--clients", str(options.clients)]
+    seed = [] if options.seed is None else ["--seed", str(options.seed)]
+    code = subprocess.run([*command, *seed], cwd=ROOT).returncode
+    with timed("audit of what the load has left"):
+        if not audited(running):
+            code = code or 1
+    sys.exit(code)
+
+
 def rebuild_read_model(options):
     """Builds money-query's model anew from the facts, and waits until it answers. The old one answers meanwhile."""
     running = system(options)
@@ -376,6 +390,8 @@ def commands():
     verb("operator", operator, ("email", {}))
     verb("bank", bank, ("account", {}), ("mode", {}))
     verb("audit", audit)
+    verb("load", load, ("--minutes", {"type": float, "default": 10}), ("--clients", {"type": int, "default": 8}),
+         ("--seed", {"type": int}))
     verb("republish", republish, ("service", {}), ("--since", {}))
     verb("rebuild-read-model", rebuild_read_model, ("--minutes", {"type": float, "default": 60}))
     verb("logs", show_logs, ("--minutes", {"type": float, "default": 15}), ("--trace", {}), ("--follow", {"action": "store_true"}))

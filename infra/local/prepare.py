@@ -1,6 +1,6 @@
 """Names what this machine lacks, and installs the rest into .local/. Needs nothing but Python itself.
 
-    python3 infra/local/prepare.py [tools …]     tools: cargo-lambda, dynoxide
+    python3 infra/local/prepare.py [tools …]     tools: cargo-lambda, dynoxide, locust
 """
 
 import hashlib
@@ -16,6 +16,7 @@ VENV = LOCAL / "venv"
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 CARGO_LAMBDA = ["cargo-lambda==1.9.2", "ziglang==0.15.2"]
 DYNOXIDE = "3.2.0"
+LOCUST = "locust==2.47.0"
 
 
 def version_of(*command):
@@ -82,6 +83,12 @@ def dynoxide():
         )
 
 
+def locust():
+    if not (VENV / "bin/locust").exists():
+        step(f"installing {LOCUST}, which moves the customers of make load, into .local/venv (about 1 minute)")
+        pip(LOCUST)
+
+
 def pip(*arguments):
     subprocess.run(
         [str(VENV / "bin/python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *arguments],
@@ -99,7 +106,7 @@ def main():
         print("This machine lacks:\n" + "\n".join(f"  - {item}" for item in missing))
         sys.exit(1)
     virtual_environment()
-    tools = {"cargo-lambda": cargo_lambda, "dynoxide": dynoxide}
+    tools = {"cargo-lambda": cargo_lambda, "dynoxide": dynoxide, "locust": locust}
     for tool in sys.argv[1:]:
         tools[tool]()
 

@@ -10,6 +10,7 @@ import pytest
 from conftest import ROOT
 from jsonschema import Draft202012Validator
 from test_money import transfer
+from test_payment import opened
 from world import new_key, new_traceparent, wait_until
 
 # Which handler listens to which fact is in the table of operations.
@@ -41,7 +42,7 @@ def lived(world, bus):
         member.settled(request["moneyRequestId"])
         request = member.withdraw(5_000, by_event=by_event).json()
         member.settled(request["moneyRequestId"])
-    assert member.call("PATCH", f"/v1/memberships/{id}", {"address": "부산광역시 해운대구 센텀남대로 35"}).status_code == 200
+    assert member.call("PATCH", f"/v1/memberships/{member.id}", {"address": "부산광역시 해운대구 센텀남대로 35"}).status_code == 200
     transfer(world, member, world.stranger(), 1_000)
     world.tell_bank(number, "decline", transfers=1)
     failed = member.recharge(1_000)
@@ -51,6 +52,13 @@ def lived(world, bus):
     order = {"source": {"kind": "corporate"}, "destination": linked, "amount": {"amount": 3_000, "currency": "KRW"}}
     moved = operator.post("/v1/firmbankings/by-event", order, key=new_key())
     wait_until(lambda: operator.get(moved.headers["location"]).json()["state"] == "succeeded", what="the firmbanking")
+    merchant = world.member(kind="corporate")
+    shop = f"/v1/franchises/{opened(world, merchant)}"
+    weekly = {"settlementCycle": {"kind": "weekly", "weekday": "monday"}}
+    assert merchant.call("PATCH", shop, weekly).status_code == 200
+    assert merchant.call("DELETE", shop).status_code in (200, 204)
+    leaver = world.stranger()
+    assert leaver.call("DELETE", f"/v1/memberships/{leaver.id}").status_code == 204
     Lived.member = member
     world.quiet()
     bus.drain()

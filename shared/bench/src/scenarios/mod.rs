@@ -1,5 +1,6 @@
 //! The cases that are measured: one file per service, in the order of a story.
 
+pub mod audit;
 pub mod banking;
 pub mod franchise;
 pub mod membership;
@@ -40,6 +41,7 @@ pub async fn all(runner: &mut Runner) -> Result<Cast> {
     membership::leave(runner).await?;
     remittance::run(runner, &cast).await?;
     payment::run(runner, &cast, &operator).await?;
+    audit::run(runner, &cast).await?;
     Ok(cast)
 }
 

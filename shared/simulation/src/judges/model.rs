@@ -19,6 +19,7 @@ struct Wallet {
     held: BTreeMap<String, (u64, SeoulDay)>,
     recharged: BTreeMap<String, u64>,
     sent: BTreeMap<String, u64>,
+    closed: bool,
 }
 
 pub fn judge(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
@@ -138,7 +139,8 @@ impl Wallet {
             Kind::Close if self.balance > 0 || !self.expected.is_empty() || !self.held.is_empty() => {
                 return Err("it ends, and something is left".to_owned());
             }
-            Kind::Close => {}
+            Kind::Close => self.closed = true,
+            Kind::Expect | Kind::Remittance if self.closed => return Err("the wallet is closed".to_owned()),
             Kind::Expect => {
                 self.hold_to_recharge(amount, &day, limits)?;
                 count(&mut self.recharged, &day, amount);
@@ -181,9 +183,9 @@ impl Wallet {
         Ok(())
     }
 
-    /// Money that is never refused: what no wallet can hold any more goes to suspense.
+    /// Money that is never refused: what the wallet cannot hold, or not any more, goes to suspense.
     fn take_certain(&mut self, amount: u64) {
-        if self.balance + amount <= Money::MAX.amount() {
+        if !self.closed && self.balance + amount <= Money::MAX.amount() {
             self.balance += amount;
         }
     }
