@@ -287,6 +287,73 @@ async fn set_up(player: &Player, number: u64) {
     }
 }
 
+/// How long one order of a rehearsal has to come to rest, in milliseconds.
+const TURN_MS: i64 = HOUR_MS;
+/// When in its turn the bank is well again: once nobody's patience is left.
+const WELL_AGAIN_MS: i64 = HOUR_MS / 3;
+
+/// A world without faults, where people are told what to do one after another: each finds it at rest.
+///
+/// Every turn is equally long, so that two rehearsals of the same orders have the same hours.
+pub struct Rehearsal {
+    theatre: Theatre,
+    log: Log,
+}
+
+impl Rehearsal {
+    /// A world at the beginning, with the seed and the settings of this plot.
+    pub fn new(plot: &Plot) -> Rehearsal {
+        let plot = Plot { plan: Plan::Never, skewed: false, ..plot.clone() };
+        let log = Log::default();
+        let mut theatre = logged(&log, || Theatre::new(BEGINNING.get_or_init(begin), &plot, false));
+        // Turns end between the schedules' minutes, when nothing has just begun.
+        logged(&log, || theatre.pass_time(theatre.world.agenda.now_ms() + 30_000));
+        Rehearsal { theatre, log }
+    }
+
+    /// Somebody at their action.
+    pub fn player(&self, action: u64, who: usize) -> Player {
+        Player::new(&self.theatre.world, &self.theatre.crowd, action, who)
+    }
+
+    /// Has something done, and lets the time of one turn pass, after which all must be at rest.
+    pub fn turn<T: Send + 'static>(&mut self, work: impl Future<Output = T> + Send + 'static) -> T {
+        let theatre = &mut self.theatre;
+        let done = Arc::new(Mutex::new(None));
+        let place = done.clone();
+        theatre.world.agenda.spawn(async move {
+            let outcome = work.await;
+            *lock(&place) = Some(outcome);
+        });
+        let began_ms = theatre.world.agenda.now_ms();
+        logged(&self.log, || {
+            theatre.pass_time(began_ms + WELL_AGAIN_MS);
+            theatre.calm_the_bank();
+            theatre.pass_time(began_ms + TURN_MS);
+            assert!(judges::nothing_is_open(&theatre.items()), "not everything has ended in its turn");
+            assert!(theatre.world.state().dead.is_empty(), "something was given up");
+        });
+        lock(&done).take().expect("nothing is left to be done")
+    }
+
+    /// The world's items as they are now.
+    pub fn items(&self) -> BTreeMap<&'static str, Vec<Item>> {
+        self.theatre.items()
+    }
+
+    /// Ends it, as a history ends.
+    pub fn end(mut self) -> Ended {
+        let mut ended = logged(&self.log, || {
+            let before = self.theatre.world.state().published.clone();
+            self.theatre.publish_everything();
+            let audit = self.theatre.audit();
+            self.theatre.end(Vec::new(), before, audit)
+        });
+        ended.log = String::from_utf8_lossy(&lock(&self.log.0)).into_owned();
+        ended
+    }
+}
+
 /// A world with people in it, and time that passes.
 struct Theatre {
     world: Arc<World>,
@@ -390,14 +457,8 @@ impl Theatre {
             state.skewed = false;
         }
         self.world.tell(|| "— the faults stop —".to_owned());
+        self.calm_the_bank();
         let player = Player::new(&self.world, &self.crowd, u64::MAX, 0);
-        let people = self.crowd.seen().people.len();
-        let calm = player.clone();
-        self.world.agenda.spawn(async move {
-            for who in 0..people {
-                end_troubles(&calm.clone().as_person(who)).await;
-            }
-        });
         let mut redriven = 0;
         let last_ms = self.world.agenda.now_ms() + MOST_REST_MS;
         while self.world.agenda.now_ms() < last_ms {
@@ -415,6 +476,17 @@ impl Theatre {
                 self.redrive(letter, &player);
             }
         }
+    }
+
+    /// The bank is well from now on.
+    fn calm_the_bank(&self) {
+        let calm = Player::new(&self.world, &self.crowd, u64::MAX, 0);
+        let people = self.crowd.seen().people.len();
+        self.world.agenda.spawn(async move {
+            for who in 0..people {
+                end_troubles(&calm.clone().as_person(who)).await;
+            }
+        });
     }
 
     fn redrive(&self, letter: DeadLetter, player: &Player) {

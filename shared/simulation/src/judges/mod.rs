@@ -67,7 +67,8 @@ pub struct Items {
 }
 
 impl<'a> Evidence<'a> {
-    fn of(ended: &'a Ended) -> Evidence<'a> {
+    /// Reads a history's end.
+    pub fn of(ended: &'a Ended) -> Evidence<'a> {
         let mut all = Items::default();
         for (service, items) in &ended.items {
             items.iter().for_each(|item| all.take(service, item));
