@@ -8,11 +8,13 @@ use crate::{
     bank,
     domain::Last,
     firmbankings::Teller,
-    items::{self, BankAccount, Firmbanking, FormerMember},
+    items::{self, BankAccount, Firmbanking},
     on_membership_closed, on_register_bank_account_requested, outbox, vault,
 };
 use contract::{
-    Call, Context, Grant, Operation, Problem, Reply, Trace, Trigger, handled_by,
+    Call, Context, Grant, Operation, Problem, Reply, Trace, Trigger,
+    former::FormerMember,
+    handled_by,
     outbox::{KeyName, Scan},
     peers,
 };
@@ -112,11 +114,7 @@ fn requested_at(item: &Item) -> Result<Timestamp, Problem> {
     Ok(match kind_of(item) {
         BankAccount::KIND => store::read::<BankAccount>(item.clone())?.requested_at,
         // The relay's own message comes so much later.
-        FormerMember::KIND => {
-            let former = store::read::<FormerMember>(item.clone())?;
-            let last = former.looked_at.unwrap_or(former.noted_at);
-            last.plus_seconds(i64::from(outbox::LOOK_AGAIN_SECONDS))
-        }
+        FormerMember::KIND => store::read::<FormerMember>(item.clone())?.looks_again_at(),
         _ => store::read::<Firmbanking>(item.clone())?.requested_at,
     })
 }

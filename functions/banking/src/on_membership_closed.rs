@@ -7,13 +7,12 @@
 
 use crate::{
     chain,
-    items::{self, BankAccountState, FormerMember},
+    items::{self, BankAccountState},
     unlink_bank_account::unlinking,
 };
-use contract::{Call, Context, Grant, Operation, Problem, Reply, Trigger, handled_by};
+use contract::{Call, Context, Grant, Operation, Problem, Reply, Trigger, former, handled_by};
 use events::{Envelope, Fact, membership::MembershipClosed};
 use kernel::{Timestamp, id::BankAccountId};
-use store::{Condition, Write};
 
 /// The operation's full name.
 pub const NAME: &str = "banking.onMembershipClosed";
@@ -36,37 +35,13 @@ async fn on_membership_closed(
     context: &Context,
     call: Call<Envelope<MembershipClosed>>,
 ) -> Result<Reply<()>, Problem> {
-    let former = note(context, &call).await?;
-    if former.is_looked_after(call.now) {
-        return Ok(Reply::done());
-    }
+    let Some(former) = former::heard(context, &call).await? else { return Ok(Reply::done()) };
     let mut all_forgotten = true;
     for id in items::ids_of(context, former.fact.membership_id).await? {
         all_forgotten &= forget(context, id, call.now).await?;
     }
-    let unchanged = Condition::number("version", former.version);
-    match context.table.commit(&[Write::put(&former.looked(all_forgotten, call.now), unchanged)?]).await {
-        Ok(()) => Ok(Reply::done()),
-        // The same fact was handled at the same time.
-        Err(error) if error.is_collision() => Ok(Reply::done()),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// Notes that the member has left, or finds that noted.
-async fn note(context: &Context, call: &Call<Envelope<MembershipClosed>>) -> Result<FormerMember, Problem> {
-    let fact = call.body.data.clone();
-    if let Some(known) = items::load(context, &FormerMember::key_of(fact.membership_id)).await? {
-        return Ok(known);
-    }
-    let former = FormerMember::noted(fact, call.now, call.trace.traceparent());
-    match context.table.commit(&[Write::put(&former, Condition::Absent)?]).await {
-        Ok(()) => Ok(former),
-        Err(error) => match error.found(0) {
-            Some(found) => Ok(store::read(found.clone())?),
-            None => Err(error.into()),
-        },
-    }
+    former.looked(context, all_forgotten, call.now).await?;
+    Ok(Reply::done())
 }
 
 /// Unlinks an account with everything that is kept of its request; false if a firmbanking of it is not final yet.

@@ -3,10 +3,11 @@
 use crate::{
     domain::progress::delay_seconds,
     inquire_firmbanking,
-    items::{BankAccount, BankAccountState, Firmbanking, FormerMember},
+    items::{BankAccount, BankAccountState, Firmbanking},
     on_membership_closed, on_register_bank_account_requested,
 };
 use contract::{
+    former::FormerMember,
     outbox::{Later, Outbox},
     peers::FirmbankingState,
 };
@@ -22,9 +23,6 @@ use store::{Item, Record, Unreadable, kind_of, read};
 
 /// Banking's outbox.
 pub const OUTBOX: Outbox = Outbox { facts, unfinished, republish: "banking.republish" };
-
-/// Later than a list lags, and the most that a queue can delay.
-pub const LOOK_AGAIN_SECONDS: u32 = 900;
 
 fn facts(item: &Item) -> Result<Vec<Envelope>, Unreadable> {
     Ok(match kind_of(item) {
@@ -74,7 +72,10 @@ fn unfinished(item: &Item) -> Result<Option<Later>, Unreadable> {
     Ok(match kind_of(item) {
         BankAccount::KIND => ask_again(&read(item.clone())?),
         Firmbanking::KIND => inquire(&read(item.clone())?),
-        FormerMember::KIND => look_again(&read(item.clone())?),
+        FormerMember::KIND => {
+            let former: FormerMember = read(item.clone())?;
+            former.look_again(on_membership_closed::NAME)
+        }
         _ => None,
     })
 }
@@ -87,16 +88,6 @@ fn ask_again(account: &BankAccount) -> Option<Later> {
         operation: on_register_bank_account_requested::NAME,
         body: json!(requested(account)),
         delay_seconds: delay_seconds(state, account.inquiries),
-    })
-}
-
-/// What a former member had linked is looked for again, by the same fact.
-fn look_again(former: &FormerMember) -> Option<Later> {
-    let fact = Envelope::of(&former.fact, "", former.fact.closed_at, &former.traceparent);
-    (!former.settled).then(|| Later {
-        operation: on_membership_closed::NAME,
-        body: json!(fact),
-        delay_seconds: LOOK_AGAIN_SECONDS,
     })
 }
 

@@ -8,13 +8,15 @@
 use crate::{
     bank::{self, Bank},
     domain::{AccountNumber, Holder},
-    items::{self, BankAccount, BankAccountState, FormerMember},
+    items::{self, BankAccount, BankAccountState},
     refusals, registration,
     settings::Settings,
     vault,
 };
 use contract::{
-    Call, Context, Grant, Operation, Problem, Reply, Trigger, handled_by,
+    Call, Context, Grant, Operation, Problem, Reply, Trigger,
+    former::FormerMember,
+    handled_by,
     peers::{Payee, PayeeOrder},
     problem,
 };

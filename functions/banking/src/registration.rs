@@ -6,10 +6,10 @@
 use crate::{
     bank::{Bank, Verification},
     domain::{AccountNumber, Holder},
-    items::{self, BankAccount, BankAccountState, Claim, FormerMember},
+    items::{self, BankAccount, BankAccountState, Claim},
     refusals, vault,
 };
-use contract::{Call, Code, Context, Problem, problem};
+use contract::{Call, Code, Context, Problem, former::FormerMember, problem};
 use kernel::{Id, id::BankAccountId};
 use schemars::JsonSchema;
 use serde::Deserialize;

@@ -3,16 +3,13 @@
 //! | item | pk | sk |
 //! |---|---|---|
 //! | [`Franchise`] | `franchise#frc_…` | `head` |
-//! | [`FormerMember`] | `former#mbr_…` | `member` |
+//! | [`contract::former::FormerMember`] | `former#mbr_…` | `member` |
 //!
 //! A franchise is one item with its whole schedule of fees. Two sparse indexes list franchises newest first: an
 //! owner's, and all of them over a few shards, so that no partition of the index is hot.
 
 use contract::{Context, Problem};
-use events::{
-    franchise::{self, FranchiseState, SettlementCycle},
-    membership::MembershipClosed,
-};
+use events::franchise::{self, FranchiseState, SettlementCycle};
 use kernel::{
     FeeSchedule, Id, Timestamp,
     id::{BankAccountId, FranchiseId, MembershipId},
@@ -196,71 +193,6 @@ impl Franchise {
             settlement_cycle: self.settlement_cycle,
             state: self.state,
             version: self.version,
-        }
-    }
-}
-
-/// A member who has left. Whatever names them as owner is refused from then on, and what lists did not show yet when
-/// it was noted is looked for once more.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct FormerMember {
-    /// What membership said.
-    pub fact: MembershipClosed,
-    /// When it was heard.
-    pub noted_at: Timestamp,
-    /// When everything of theirs was last looked for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub looked_at: Option<Timestamp>,
-    /// Whether nothing of theirs can be left.
-    pub settled: bool,
-    /// Counts its changes; a change is conditional on it.
-    pub version: u64,
-    /// The trace of the fact.
-    pub traceparent: String,
-}
-
-impl Record for FormerMember {
-    const KIND: &'static str = "formerMember";
-
-    fn key(&self) -> Key {
-        FormerMember::key_of(self.fact.membership_id)
-    }
-}
-
-impl FormerMember {
-    /// How long a list may lag behind its table, in seconds; after that, a look at it has seen everything.
-    const LISTS_LAG_SECONDS: i64 = 600;
-
-    /// A fact that comes so soon after a look, in seconds, is a repetition.
-    const PAUSE_SECONDS: i64 = 300;
-
-    /// Where it is noted that this member has left.
-    pub fn key_of(member: MembershipId) -> Key {
-        Key::new(format!("former#{member}"), "member")
-    }
-
-    /// As it is noted first.
-    pub fn noted(fact: MembershipClosed, now: Timestamp, traceparent: &str) -> FormerMember {
-        let traceparent = traceparent.to_owned();
-        FormerMember { fact, noted_at: now, looked_at: None, settled: false, version: 1, traceparent }
-    }
-
-    /// Whether there is nothing to look for now: all is settled, or somebody has just looked, and the relay sends the
-    /// fact once more. So however often a fact comes, one row of looks goes on.
-    pub fn is_looked_after(&self, now: Timestamp) -> bool {
-        let pause = FormerMember::PAUSE_SECONDS;
-        self.settled || self.looked_at.is_some_and(|looked_at| now < looked_at.plus_seconds(pause))
-    }
-
-    /// After another look, in which all that was found could be forgotten or not.
-    pub fn looked(&self, all_forgotten: bool, now: Timestamp) -> FormerMember {
-        let is_late = now >= self.noted_at.plus_seconds(FormerMember::LISTS_LAG_SECONDS);
-        FormerMember {
-            looked_at: Some(now),
-            settled: all_forgotten && is_late,
-            version: self.version.saturating_add(1),
-            ..self.clone()
         }
     }
 }

@@ -5,11 +5,10 @@
 //! that long after the note settles it. The fact may come twice or late; a franchise that is forgotten is left alone.
 //! What a franchise was paid, and what it still gets, stays as it is.
 
-use crate::items::{self, FormerMember};
-use contract::{Call, Context, Grant, Operation, Problem, Reply, Trigger, handled_by};
+use crate::items;
+use contract::{Call, Context, Grant, Operation, Problem, Reply, Trigger, former, handled_by};
 use events::{Envelope, Fact, franchise::FranchiseClosed, membership::MembershipClosed};
 use kernel::id::FranchiseId;
-use store::{Condition, Read, Write};
 
 /// The operation's full name.
 pub const NAME: &str = "franchise.onMembershipClosed";
@@ -33,37 +32,12 @@ async fn on_membership_closed(
     context: &Context,
     call: Call<Envelope<MembershipClosed>>,
 ) -> Result<Reply<()>, Problem> {
-    let former = note(context, &call).await?;
-    if former.is_looked_after(call.now) {
-        return Ok(Reply::done());
-    }
+    let Some(former) = former::heard(context, &call).await? else { return Ok(Reply::done()) };
     for id in items::ids_of(context, former.fact.membership_id).await? {
         forget(context, &call, id).await?;
     }
-    let unchanged = Condition::number("version", former.version);
-    match context.table.commit(&[Write::put(&former.looked(true, call.now), unchanged)?]).await {
-        Ok(()) => Ok(Reply::done()),
-        // The same fact was handled at the same time.
-        Err(error) if error.is_collision() => Ok(Reply::done()),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// Notes that the member has left, or finds that noted.
-async fn note(context: &Context, call: &Call<Envelope<MembershipClosed>>) -> Result<FormerMember, Problem> {
-    let fact = call.body.data.clone();
-    if let Some(item) = context.table.get(&FormerMember::key_of(fact.membership_id), Read::Consistent).await?
-    {
-        return Ok(store::read(item)?);
-    }
-    let former = FormerMember::noted(fact, call.now, call.trace.traceparent());
-    match context.table.commit(&[Write::put(&former, Condition::Absent)?]).await {
-        Ok(()) => Ok(former),
-        Err(error) => match error.found(0) {
-            Some(found) => Ok(store::read(found.clone())?),
-            None => Err(error.into()),
-        },
-    }
+    former.looked(context, true, call.now).await?;
+    Ok(Reply::done())
 }
 
 async fn forget(

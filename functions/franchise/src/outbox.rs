@@ -3,23 +3,19 @@
 //! A franchise states its beginning, its last change and its end; each from what was kept of it, so that telling it
 //! again tells the same. A change before the last one is told only once: the last one carries all that it changed.
 
-use crate::{
-    items::{FormerMember, Franchise},
-    on_membership_closed,
+use crate::{items::Franchise, on_membership_closed};
+use contract::{
+    former::FormerMember,
+    outbox::{Later, Outbox},
 };
-use contract::outbox::{Later, Outbox};
 use events::{
     Envelope,
     franchise::{self as facts, FranchiseClosed, FranchiseModified, FranchiseRegistered, FranchiseState},
 };
-use serde_json::json;
 use store::{Item, Record, Unreadable, kind_of, read};
 
 /// Franchise's outbox.
 pub static OUTBOX: Outbox = Outbox { facts, unfinished, republish: "franchise.republish" };
-
-/// Later than a list lags, and the most that a queue can delay.
-const LOOK_AGAIN_SECONDS: u32 = 900;
 
 fn facts(item: &Item) -> Result<Vec<Envelope>, Unreadable> {
     if kind_of(item) != Franchise::KIND {
@@ -53,12 +49,7 @@ fn unfinished(item: &Item) -> Result<Option<Later>, Unreadable> {
         return Ok(None);
     }
     let former: FormerMember = read(item.clone())?;
-    let fact = Envelope::of(&former.fact, "", former.fact.closed_at, &former.traceparent);
-    Ok((!former.settled).then(|| Later {
-        operation: on_membership_closed::NAME,
-        body: json!(fact),
-        delay_seconds: LOOK_AGAIN_SECONDS,
-    }))
+    Ok(former.look_again(on_membership_closed::NAME))
 }
 
 fn registered(franchise: &Franchise) -> Envelope {

@@ -7,14 +7,14 @@
 use crate::{
     answers, bank_accounts,
     domain::{Contact, Name, Refusal, fees},
-    items::{self, FormerMember, Franchise, Registered},
+    items::{self, Franchise, Registered},
     refusals,
     settings::Settings,
     vault,
 };
 use contract::{
-    Access, Call, Context, Grant, Method, Operation, Problem, Reply, Scope, Trigger, call::given, handled_by,
-    peers, problem,
+    Access, Call, Context, Grant, Method, Operation, Problem, Reply, Scope, Trigger, call::given,
+    former::FormerMember, handled_by, peers, problem,
 };
 use events::{
     Fact,

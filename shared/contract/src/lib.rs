@@ -7,6 +7,7 @@
 pub mod audit;
 pub mod bank_codes;
 pub mod call;
+pub mod former;
 pub mod franchise_codes;
 pub mod http;
 pub mod money_codes;
