@@ -76,9 +76,7 @@ async fn transfer_money(context: &Context, call: Call<TransferOrder>) -> Result<
             let entry = append(context, payer, &refund).await?;
             Transferred { debit: None, credit: Some(posting(&entry)), amount, transferred_at: entry.time }
         }
-        (Party::Franchise { .. }, Party::Franchise { .. }) => {
-            return Err(Problem::field("/credit", "must be a member, because the debit is a franchise"));
-        }
+        _ => return Err(Problem::field("/credit", "cannot be moved there from this debit")),
     };
     Ok(Reply::ok(transferred))
 }

@@ -67,6 +67,8 @@ pub struct Environment {
     pub bus: String,
     /// What the URLs of queues start with.
     pub queues: String,
+    /// What the ARNs of state machines start with.
+    pub workflows: String,
     /// What operations may know.
     pub settings: Settings,
     region: String,
@@ -101,6 +103,7 @@ impl Environment {
             table: text("PAY_TABLE"),
             bus: text("PAY_BUS"),
             queues: text("PAY_QUEUES"),
+            workflows: text("PAY_WORKFLOWS"),
             settings: Settings {
                 issuer: text("PAY_ISSUER"),
                 audience: variable("PAY_AUDIENCE").unwrap_or_else(|| "pay".to_owned()),

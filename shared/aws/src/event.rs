@@ -1,14 +1,14 @@
 //! From what AWS hands a function to an operation, and from its outcome to what AWS expects back.
 //!
 //! One function may be reached in several ways, and the event's shape tells which: the HTTP API, a direct call, a
-//! queue's batch, the table's stream, or a plain input from a schedule, a rotation, Step Functions or Pay's own
-//! people. Nothing here calls AWS, so that recorded events test all of it.
+//! queue's batch, the table's stream, a step of a state machine, or a plain input from a schedule, a rotation or Pay's
+//! own people. Nothing here calls AWS, so that recorded events test all of it.
 
 use crate::queues::{Message, resource_name};
 use contract::{
     Call, Caller, Context, Operation, Problem, Reply, Service, Trace, Trigger, http,
     outbox::{Relayed, StreamBatch, StreamChange},
-    ports::{DirectAnswer, DirectCall},
+    ports::{DirectAnswer, DirectCall, StepCall},
 };
 use data_encoding::BASE64;
 use events::Envelope;
@@ -54,6 +54,7 @@ enum Event {
     Direct(DirectCall),
     Queue(Vec<QueueRecord>),
     Stream(Vec<StreamRecord>),
+    Step(StepCall),
     Plain(Value),
 }
 
@@ -104,6 +105,9 @@ impl Event {
         if has("operation") && has("caller") && has("traceparent") {
             return read(Value::Object(object)).map(Event::Direct);
         }
+        if has("step") && has("input") && has("traceparent") {
+            return read(Value::Object(object)).map(Event::Step);
+        }
         let source = object.get("Records").and_then(|records| records.get(0)?.get("eventSource")?.as_str());
         match source {
             Some("aws:sqs") => records(object).map(Event::Queue),
@@ -132,6 +136,7 @@ impl Function {
             Event::Direct(call) => self.direct(call).await,
             Event::Queue(records) => Ok(self.queue(records, trace).await),
             Event::Stream(records) => self.stream(records, trace()).await,
+            Event::Step(call) => self.step(call).await,
             Event::Plain(body) => self.plain(body, trace()).await,
         }
     }
@@ -162,6 +167,14 @@ impl Function {
             Err(problem) => DirectAnswer::Refused(problem),
         };
         Ok(serde_json::to_value(answer).map_err(Problem::internal)?)
+    }
+
+    /// A state machine gets the answer itself, and a problem as the function's error, which its retries match on.
+    async fn step(&self, call: StepCall) -> Result<Value, Failure> {
+        let trace = Trace::parse(&call.traceparent).unwrap_or_else(|| Trace::start(self.context.random()));
+        let operation = self.named(&call.step, |operation| operation.triggers.contains(&Trigger::Step));
+        let operation = operation.map_err(|problem| self.unusable(problem))?;
+        Ok(self.run(operation, Around::platform(trace), call.input).await?.body)
     }
 
     /// Each message stands for itself: those that fail come again, the others are done.

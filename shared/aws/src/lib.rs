@@ -15,5 +15,6 @@ pub mod queues;
 pub mod secrets;
 pub mod serve;
 pub mod table;
+pub mod workflows;
 
 pub use serve::serve;

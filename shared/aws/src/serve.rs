@@ -16,6 +16,7 @@ use crate::{
     queues::Sqs,
     secrets::SecretsManager,
     table::DynamoDb,
+    workflows::StepFunctions,
 };
 use contract::{Context, Service, Trace};
 use lambda_runtime::{Diagnostic, LambdaEvent, Runtime, service_fn};
@@ -63,6 +64,7 @@ pub fn context(environment: &Environment) -> Result<Context, Unready> {
         calls: Arc::new(Lambda::new(config.clone(), prefix)),
         bus: Arc::new(EventBridge::new(config.clone(), &environment.bus)),
         queues: Arc::new(Sqs::new(config.clone(), &environment.queues, prefix)),
+        workflows: Arc::new(StepFunctions::new(config.clone(), &environment.workflows)),
         secrets: Arc::new(SecretsManager::new(config, prefix, clock.clone())),
         egress: Arc::new(Https::new(&environment.settings.bank_endpoint)),
         clock,

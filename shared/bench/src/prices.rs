@@ -60,7 +60,8 @@ impl Prices {
             Callee::Bus(events) => {
                 f64::from(u32::try_from(events).unwrap_or(u32::MAX)) * self.event.dollars_per_million
             }
-            Callee::Table | Callee::Bank => 0.0,
+            // An execution is paid by its transitions.
+            Callee::Table | Callee::Bank | Callee::Workflow => 0.0,
         };
         tables + spent.iter().filter(|spent| spent.scope == scope).map(call).sum::<f64>()
     }

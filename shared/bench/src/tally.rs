@@ -32,6 +32,8 @@ pub enum Callee {
     Bus(usize),
     /// An operation's queue.
     Queue,
+    /// Step Functions.
+    Workflow,
     /// The external bank: no call of AWS.
     Bank,
 }

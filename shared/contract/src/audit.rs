@@ -148,6 +148,8 @@ pub const AUDIT_FRANCHISE: Auditor = Peer::new("franchise.auditFranchise", PAGE_
 pub const AUDIT_REMITTANCE: Auditor = Peer::new("remittance.auditRemittance", PAGE_MS);
 /// payment
 pub const AUDIT_PAYMENT: Auditor = Peer::new("payment.auditPayment", PAGE_MS);
+/// settlement
+pub const AUDIT_SETTLEMENT: Auditor = Peer::new("settlement.auditSettlement", PAGE_MS);
 
 /// A page of a table under audit: it reads items and gathers what they show.
 pub struct Inspection {

@@ -57,6 +57,8 @@ pub enum Trigger {
     Stream,
     /// Secrets Manager, rotating the secret of this name.
     Rotation(&'static str),
+    /// A step of the service's state machine in Step Functions.
+    Step,
 }
 
 /// Who may call an operation over HTTP.
@@ -89,6 +91,8 @@ pub enum Grant {
     Publish,
     /// Put messages into the queue of this operation, by full name such as `money.sweepMoneyRequests`.
     Enqueue(&'static str),
+    /// Start executions of the state machine of this name, and ask how they stand.
+    StartWorkflow(&'static str),
 }
 
 /// Which HTTP API a service's routes belong to.

@@ -6,8 +6,11 @@
 use crate::outbox::{FactsRead, ReadFacts};
 use events::franchise::Franchise;
 use kernel::{
-    Money, Timestamp,
-    id::{BankAccountId, FirmbankingId, FranchiseId, MembershipId, MoneyRequestId, WalletId},
+    BasisPoints, Money, SeoulDay, Timestamp,
+    id::{
+        BankAccountId, CancellationId, FirmbankingId, FranchiseId, MembershipId, MoneyRequestId, PaymentId,
+        SettlementId, WalletId,
+    },
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -90,6 +93,26 @@ pub const CLOSE_MEMBER_MONEY: Peer<WalletOwner, MoneyClosing> = Peer::new("money
 /// Asks whether a member still owns an open franchise. It changes nothing, so it needs no reference.
 pub const VERIFY_FRANCHISES_CLOSED: Peer<FranchiseOwner, FranchisesClosed> =
     Peer::new("franchise.verifyFranchisesClosed", 5_000);
+
+/// Collects what a franchise was paid in some business days and no earlier settlement has, into a manifest that never
+/// changes. One call does a part of a large one; asking again goes on, and a finished one only says its totals. The
+/// manifest's name is what makes it idempotent, so it needs no reference.
+pub const COLLECT_MANIFEST: Peer<ManifestOrder, Manifest> = Peer::new("payment.collectManifest", 25_000);
+
+/// Makes all that a manifest lists settled. Asking twice is asking once, so it needs no reference.
+pub const FINISH_PAYMENTS: Peer<FinishedGroup, PaymentsFinished> =
+    Peer::new("payment.finishPayments", 10_000);
+
+/// Lists a manifest's payments and cancellations, page by page.
+pub const LIST_MANIFEST: Peer<ManifestPageQuestion, ManifestPage> = Peer::new("payment.listManifest", 15_000);
+
+/// Lists the terms of all franchises as they are now, page by page.
+pub const LIST_FRANCHISE_TERMS: Peer<FranchisePageQuestion, FranchisePage> =
+    Peer::new("franchise.listFranchiseTerms", 10_000);
+
+/// Asks whether all that a closed franchise was owed is paid out. It changes nothing, so it needs no reference.
+pub const VERIFY_FRANCHISE_SETTLED: Peer<SettledQuestion, FranchiseSettled> =
+    Peer::new("settlement.verifyFranchiseSettled", 5_000);
 
 /// Makes an account at the bank one that the member may remit to, once the bank has confirmed it. Asking twice is
 /// asking once, so it needs no reference.
@@ -198,10 +221,17 @@ pub enum TransferParty {
         /// Which.
         franchise_id: FranchiseId,
     },
+    /// Pay's account at the bank: the money has left Pay.
+    BankCorporate {},
+    /// What Pay has earned in fees.
+    FeeRevenue {},
+    /// What Pay owes the tax office.
+    VatPayable {},
 }
 
 /// Moves `amount`: between two wallets is a remittance, from a wallet to a franchise a payment, and back a
-/// cancellation, which is never refused.
+/// cancellation, which is never refused. Settlement moves what a franchise is owed: to the bank when it was paid out,
+/// and as fee and VAT, which come back when more was cancelled than paid; none of these is ever refused.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TransferOrder {
@@ -557,6 +587,177 @@ pub enum WhatIsLeft {
     Expected,
     /// Money is in it.
     Balance,
+}
+
+/// A manifest: what one settlement takes of a franchise's payments. Its place in the franchise's chain of settlements
+/// and its last day name it, so that two attempts that stand on the same settlement before them build one manifest,
+/// and two that do not build two.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ManifestName {
+    /// The place in the franchise's chain of the settlement that it is for: 1, 2, 3 …
+    pub sequence: u64,
+    /// The last business day in it.
+    pub through: SeoulDay,
+}
+
+/// What to collect.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ManifestOrder {
+    /// Whose.
+    pub franchise_id: FranchiseId,
+    /// Into which manifest.
+    pub name: ManifestName,
+    /// The first business day to look through. Days that an earlier settlement took are looked through again, because
+    /// records may come late.
+    pub from: SeoulDay,
+    /// The manifests of earlier settlements that may have something of these days: what they have is left out.
+    pub settled: Vec<ManifestName>,
+}
+
+/// How far a manifest is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Manifest {
+    /// Whether everything is collected: from then on it never changes.
+    pub complete: bool,
+    /// What is in it until now, by fee; the lowest fee first.
+    pub totals: Vec<FeeTotals>,
+}
+
+/// Payments and cancellations under one fee.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FeeTotals {
+    /// What Pay keeps of them.
+    pub fee_bps: BasisPoints,
+    /// How many payments.
+    pub payments: u64,
+    /// Their sum.
+    #[serde(with = "kernel::money::won")]
+    #[schemars(with = "u64")]
+    pub paid: Money,
+    /// How many cancellations: whole or in part, of these payments or of ones that were settled before.
+    pub cancellations: u64,
+    /// Their sum.
+    #[serde(with = "kernel::money::won")]
+    #[schemars(with = "u64")]
+    pub canceled: Money,
+}
+
+/// Payments that are settled together: all that a manifest lists.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FinishedGroup {
+    /// Whose.
+    pub franchise_id: FranchiseId,
+    /// Which manifest.
+    pub name: ManifestName,
+    /// In which settlement.
+    pub settlement_id: SettlementId,
+    /// When that was recorded.
+    pub settled_at: Timestamp,
+}
+
+/// What payment answers to a [`FinishedGroup`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PaymentsFinished {
+    /// How many payments.
+    pub payments: u64,
+}
+
+/// Which page of a manifest.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ManifestPageQuestion {
+    /// Whose.
+    pub franchise_id: FranchiseId,
+    /// Which manifest.
+    pub name: ManifestName,
+    /// What the page before ended with; none for the first.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub after: Option<String>,
+}
+
+/// A page of a manifest. A page may be empty, and still not be the last.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ManifestPage {
+    /// What it lists.
+    pub rows: Vec<ManifestRow>,
+    /// What the next page is asked for by; none at the end.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub after: Option<String>,
+}
+
+/// A payment, or a cancellation, in a manifest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ManifestRow {
+    /// The payment.
+    pub payment_id: PaymentId,
+    /// The cancellation, if it is one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cancellation_id: Option<CancellationId>,
+    /// The merchant's name for the order.
+    pub order_id: String,
+    /// How much was paid or came back.
+    pub amount: Money,
+    /// What Pay keeps of it.
+    pub fee_bps: BasisPoints,
+    /// When it was approved, or came back.
+    pub at: Timestamp,
+}
+
+/// Which page of all franchises.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct FranchisePageQuestion {
+    /// What the page before ended with; none for the first.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub after: Option<String>,
+}
+
+/// A page of all franchises, the closed ones too.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FranchisePage {
+    /// At most 25 of them.
+    pub franchises: Vec<ListedFranchise>,
+    /// What the next page is asked for by; none at the end.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub after: Option<String>,
+}
+
+/// A franchise in a list of all.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ListedFranchise {
+    /// As its last fact tells it.
+    pub franchise: Franchise,
+    /// When it began: it was never paid before.
+    pub registered_at: Timestamp,
+}
+
+/// Which closed franchise.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SettledQuestion {
+    /// The franchise.
+    pub franchise_id: FranchiseId,
+    /// When it was closed.
+    pub closed_at: Timestamp,
+}
+
+/// What settlement answers to a [`SettledQuestion`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FranchiseSettled {
+    /// Whether its last business day and the day after are settled, and nothing that it is owed is still to be paid
+    /// out. What it owes stops nobody.
+    pub settled: bool,
 }
 
 /// The member whose franchises are asked about.

@@ -102,6 +102,34 @@ pub trait Queues: Send + Sync {
     ) -> Result<(), Unanswered>;
 }
 
+/// How an execution of a state machine stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Execution {
+    /// It works, now or a moment ago.
+    Running,
+    /// It has ended, one way or the other. Its name cannot be used again.
+    Ended,
+}
+
+/// A step as a state machine asks for it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StepCall {
+    /// The operation's full name, such as `settlement.collectPayments`.
+    pub step: String,
+    /// The trace that it belongs to.
+    pub traceparent: String,
+    /// The operation's input.
+    pub input: Value,
+}
+
+/// Starts executions of state machines.
+#[async_trait]
+pub trait Workflows: Send + Sync {
+    /// Starts an execution under a name of its own, if there is none of that name yet, and says how it stands.
+    async fn start(&self, workflow: &str, execution: &str, input: &Value) -> Result<Execution, Unanswered>;
+}
+
 /// A secret's text. It has no Debug, so that it cannot be logged.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SecretText(pub String);
@@ -198,6 +226,8 @@ pub struct Context {
     pub bus: Arc<dyn Bus>,
     /// Operations' queues.
     pub queues: Arc<dyn Queues>,
+    /// State machines.
+    pub workflows: Arc<dyn Workflows>,
     /// Secrets.
     pub secrets: Arc<dyn Secrets>,
     /// Other companies' systems.

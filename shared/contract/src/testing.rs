@@ -7,8 +7,8 @@ use crate::{
     Call, Caller, Code, Context, Problem, Reply, Service, Settings, Trace, http,
     outbox::{StreamBatch, StreamChange},
     ports::{
-        Bus, Calls, Clock, DirectAnswer, DirectCall, Egress, Entropy, Incoming, Outgoing, Queues, SecretText,
-        Secrets, Stage, Unanswered,
+        Bus, Calls, Clock, DirectAnswer, DirectCall, Egress, Entropy, Execution, Incoming, Outgoing, Queues,
+        SecretText, Secrets, Stage, Unanswered, Workflows,
     },
     problem,
 };
@@ -53,6 +53,7 @@ pub struct World {
     bank: Mutex<Option<Bank>>,
     published: Mutex<Vec<Envelope>>,
     queued: Mutex<Vec<Queued>>,
+    executions: Mutex<BTreeMap<(String, String), (Execution, Value)>>,
     secrets: Mutex<BTreeMap<(String, Stage), (String, SecretText)>>,
 }
 
@@ -95,6 +96,7 @@ impl Bench {
             bank: Mutex::default(),
             published: Mutex::default(),
             queued: Mutex::default(),
+            executions: Mutex::default(),
             secrets: Mutex::default(),
         });
         let context = Context {
@@ -102,6 +104,7 @@ impl Bench {
             calls: world.clone(),
             bus: world.clone(),
             queues: world.clone(),
+            workflows: world.clone(),
             secrets: world.clone(),
             egress: world.clone(),
             clock: world.clone(),
@@ -214,6 +217,23 @@ impl World {
         lock(&self.published).clone()
     }
 
+    /// The executions of a state machine that were started, by name: how they stand, and with what input.
+    pub fn executions(&self, workflow: &str) -> BTreeMap<String, (Execution, Value)> {
+        let executions = lock(&self.executions);
+        let ours = executions.iter().filter(|((known, _), _)| known == workflow);
+        ours.map(|((_, name), standing)| (name.clone(), standing.clone())).collect()
+    }
+
+    /// Ends every execution of a state machine.
+    pub fn end_executions(&self, workflow: &str) {
+        let mut executions = lock(&self.executions);
+        for ((known, _), standing) in executions.iter_mut() {
+            if known == workflow {
+                standing.0 = Execution::Ended;
+            }
+        }
+    }
+
     /// Takes the messages queued since the last time.
     pub fn take_queued(&self) -> Vec<Queued> {
         std::mem::take(&mut lock(&self.queued))
@@ -275,6 +295,15 @@ impl Queues for World {
         let message = Queued { operation: operation.to_owned(), body: body.clone(), delay_seconds };
         lock(&self.queued).push(message);
         Ok(())
+    }
+}
+
+#[async_trait]
+impl Workflows for World {
+    async fn start(&self, workflow: &str, execution: &str, input: &Value) -> Result<Execution, Unanswered> {
+        let name = (workflow.to_owned(), execution.to_owned());
+        let mut executions = lock(&self.executions);
+        Ok(executions.entry(name).or_insert_with(|| (Execution::Running, input.clone())).0)
     }
 }
 

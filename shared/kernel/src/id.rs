@@ -69,6 +69,11 @@ pub mod kinds {
     impl IdKind for Franchise {
         const PREFIX: &'static str = "frc";
     }
+    /// What one run settles with one franchise.
+    pub enum Settlement {}
+    impl IdKind for Settlement {
+        const PREFIX: &'static str = "stl";
+    }
 }
 
 /// `mbr_…`
@@ -91,6 +96,8 @@ pub type PaymentId = Id<kinds::Payment>;
 pub type CancellationId = Id<kinds::Cancellation>;
 /// `frc_…`
 pub type FranchiseId = Id<kinds::Franchise>;
+/// `stl_…`
+pub type SettlementId = Id<kinds::Settlement>;
 
 /// An identifier such as `mbr_01J…`: prefix, underscore, 26 characters of Crockford base 32.
 pub struct Id<K> {

@@ -24,6 +24,8 @@ pub enum Port {
     Publish,
     /// Puts a message into a queue.
     Enqueue,
+    /// Starts an execution of a state machine.
+    Workflow,
     /// Reads a secret.
     ReadSecret,
     /// Writes a secret or moves its stages.
@@ -95,6 +97,7 @@ pub const FAULTS: &[(Port, &[(Fault, u64)])] = &[
     (Port::Invoke, &[(DiesBefore, 1), (DiesAfter, 2), (AnswerLost, 3), (Throttled, 1), (ArrivesTwice, 2)]),
     (Port::Publish, &[(DiesBefore, 1), (DiesAfter, 2), (AnswerLost, 2), (PartlyTaken, 3)]),
     (Port::Enqueue, &[(DiesBefore, 1), (DiesAfter, 1), (AnswerLost, 1), (Throttled, 1), (ArrivesTwice, 1)]),
+    (Port::Workflow, &[(DiesBefore, 1), (DiesAfter, 2), (AnswerLost, 2), (Throttled, 1)]),
     (Port::ReadSecret, &[(DiesBefore, 1), (Throttled, 1), (Stale, 1)]),
     (Port::WriteSecret, &[(DiesBefore, 1), (DiesAfter, 1), (AnswerLost, 1)]),
     (

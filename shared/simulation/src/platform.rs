@@ -12,7 +12,7 @@ use crate::{
 use contract::{
     Access, Api, Call, Caller, Operation, Problem, Reference, Reply, Service, Trace, Trigger, http,
     outbox::{Relayed, StreamBatch},
-    ports::{DirectAnswer, DirectCall, Outgoing, Stage},
+    ports::{DirectAnswer, DirectCall, Execution, Outgoing, Stage},
 };
 use events::Envelope;
 use futures_channel::oneshot::{self, Receiver};
@@ -265,6 +265,11 @@ pub fn enqueue(world: &Arc<World>, operation: &str, body: Value, delay_ms: i64, 
     let found = find(operation).filter(|(_, operation)| operation.triggers.contains(&Trigger::Queue));
     let found = found.unwrap_or_else(|| panic!("{operation} has no queue"));
     deliver(world, found, body, delay_ms, trace.traceparent().to_owned(), false);
+}
+
+/// Starts an execution of a state machine, if there is none of that name yet.
+pub fn start_workflow(_: &Arc<World>, workflow: &str, _: &str, _: &Value) -> Execution {
+    panic!("there is no state machine {workflow}")
 }
 
 /// Brings a message to its operation until that has done with it.

@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use contract::{
     Context, Operation, Service, Settings, Trace, http,
     ports::{
-        Bus, Calls, Clock, DirectAnswer, DirectCall, Egress, Entropy, Incoming, Outgoing, Queues, SecretText,
-        Secrets, Stage, Unanswered,
+        Bus, Calls, Clock, DirectAnswer, DirectCall, Egress, Entropy, Execution, Incoming, Outgoing, Queues,
+        SecretText, Secrets, Stage, Unanswered, Workflows,
     },
 };
 use events::Envelope;
@@ -95,6 +95,7 @@ impl Run {
             calls: self.clone(),
             bus: self.clone(),
             queues: self.clone(),
+            workflows: self.clone(),
             secrets: self.clone(),
             egress: self.clone(),
             clock: self.clone(),
@@ -309,6 +310,19 @@ impl Queues for Run {
         }
         self.answered(fault).await;
         if fault == Some(Fault::AnswerLost) { Err(unanswered()) } else { Ok(()) }
+    }
+}
+
+#[async_trait]
+impl Workflows for Run {
+    async fn start(&self, workflow: &str, execution: &str, input: &Value) -> Result<Execution, Unanswered> {
+        let fault = self.call(Port::Workflow).await;
+        if fault == Some(Fault::Throttled) {
+            return Err(unanswered());
+        }
+        let standing = crate::platform::start_workflow(&self.world, workflow, execution, input);
+        self.answered(fault).await;
+        if fault == Some(Fault::AnswerLost) { Err(unanswered()) } else { Ok(standing) }
     }
 }
 

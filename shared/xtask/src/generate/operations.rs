@@ -80,6 +80,8 @@ fn operation(service: &Service, operation: &Operation) -> Value {
         "schedule": select(operation, schedule).first(),
         "stream": operation.triggers.contains(&Trigger::Stream),
         "rotates": select(operation, rotated).first(),
+        "step": operation.triggers.contains(&Trigger::Step),
+        "workflows": operation.grants.iter().filter_map(started).collect::<Vec<_>>(),
     })
 }
 
@@ -114,6 +116,10 @@ fn read_secret(grant: &Grant) -> Option<&'static str> {
 
 fn written_secret(grant: &Grant) -> Option<&'static str> {
     if let Grant::WriteSecret(name) = grant { Some(name) } else { None }
+}
+
+fn started(grant: &Grant) -> Option<&'static str> {
+    if let Grant::StartWorkflow(name) = grant { Some(name) } else { None }
 }
 
 /// The operation into whose queue a grant lets messages be put.

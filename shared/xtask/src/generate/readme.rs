@@ -30,6 +30,7 @@ fn trigger(trigger: &Trigger) -> String {
         Trigger::Schedule(rate) => format!("schedule `{rate}`"),
         Trigger::Stream => "the table's stream".to_owned(),
         Trigger::Rotation(secret) => format!("rotation of `{secret}`"),
+        Trigger::Step => "a step".to_owned(),
     }
 }
 
