@@ -15,7 +15,7 @@ use contract::{
 };
 use kernel::{
     Id, Money, Timestamp,
-    id::{MembershipId, WalletId},
+    id::{FranchiseId, MembershipId, WalletId},
 };
 use money::{
     domain::{Account, Entry, Kind},
@@ -43,6 +43,10 @@ fn hana() -> MembershipId {
 
 fn dul() -> MembershipId {
     Id::derive(&["dul"])
+}
+
+fn shop() -> FranchiseId {
+    Id::derive(&["shop"])
 }
 
 fn wallet() -> WalletId {
@@ -77,7 +81,7 @@ impl Books {
         books.order("/v1/money/increases", 50_000).await;
         books.order("/v1/money/decreases", 10_000).await;
         let member = |id: MembershipId| json!({ "kind": "member", "membershipId": id });
-        let shop = json!({ "kind": "franchise", "franchiseId": kernel::id::FranchiseId::derive(&["shop"]) });
+        let shop = json!({ "kind": "franchise", "franchiseId": shop() });
         for (reference, debit, credit, amount) in [
             ("rmt_1/move", member(hana()), member(dul()), 5_000),
             ("pmt_1/pay", member(hana()), shop.clone(), 4_000),
@@ -197,7 +201,8 @@ fn answer(call: &DirectCall, outside: &mut Outside) -> Result<DirectAnswer, Unan
             done(json!({ "checked": 1, "findings": [], "sums": sums }))
         }
         "payment.auditPayment" => {
-            let sums = json!({ "recorded.paid": 4_000, "recorded.refunded": 1_000 });
+            let owed = contract::audit::payable_recorded(shop());
+            let sums = json!({ "recorded.paid": 4_000, "recorded.refunded": 1_000, (owed): 3_000 });
             done(json!({ "checked": 1, "findings": [], "sums": sums }))
         }
         audit => {

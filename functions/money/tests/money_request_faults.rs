@@ -21,7 +21,7 @@ use contract::{
 };
 use kernel::{Id, id::MembershipId};
 use money::{
-    domain::{Entry, Kind},
+    domain::{Entry, Kind, Link},
     items::MoneyRequest,
 };
 use proptest::prelude::*;
