@@ -229,3 +229,20 @@ impl Inspection {
         Audited { after: self.scan.rest(), ..self.audited }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_franchise_falls_into_one_of_64_buckets() {
+        let names: Vec<String> = payable_buckets().collect();
+        assert_eq!((names.len(), names[0].as_str(), names[63].as_str()), (64, "00", "63"));
+        for bits in (0..200).chain([u128::MAX]) {
+            let franchise = FranchiseId::from_random(bits);
+            let bucket = payable_bucket(franchise);
+            assert!(names.contains(&bucket));
+            assert_eq!(payable_recorded(franchise), payable(PAYABLE_RECORDED, &bucket));
+        }
+    }
+}
