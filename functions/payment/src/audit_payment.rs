@@ -59,17 +59,29 @@ fn inspect(payment: &Payment) -> Vec<Finding> {
 
 /// What was paid or is back has its ledger entry's time.
 fn count(payment: &Payment, page: &AuditPage, sums: &mut Sums) -> Result<(), OutOfRange> {
+    let owed = audit::payable_recorded(payment.franchise_id);
+    let open = audit::payable_open(payment.franchise_id);
     match payment.approved_at {
-        Some(approved) if approved < page.cut => sums.plus("recorded.paid", payment.amount)?,
+        Some(approved) if approved < page.cut => {
+            sums.plus("recorded.paid", payment.amount)?;
+            sums.plus(&owed, payment.amount)?;
+        }
         None if payment.state == PaymentState::Requested && payment.requested_at < page.cut => {
             sums.plus("open.paid", payment.amount)?;
+            sums.plus(&open, payment.amount)?;
         }
         _ => {}
     }
     for part in &payment.cancellations {
         match part.refunded_at {
-            Some(refunded) if refunded < page.cut => sums.plus("recorded.refunded", part.amount)?,
-            None if part.requested_at < page.cut => sums.plus("open.refunded", part.amount)?,
+            Some(refunded) if refunded < page.cut => {
+                sums.plus("recorded.refunded", part.amount)?;
+                sums.minus(&owed, part.amount)?;
+            }
+            None if part.requested_at < page.cut => {
+                sums.plus("open.refunded", part.amount)?;
+                sums.plus(&open, part.amount)?;
+            }
             _ => {}
         }
     }

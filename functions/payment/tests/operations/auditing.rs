@@ -1,8 +1,11 @@
 //! auditPayment, called as money's auditLedger calls it: it sums up what is right and names each rule that somebody
 //! breaks in the table.
 
-use crate::{Pay, id_of, payer, services::Fault, won};
-use contract::Caller;
+use crate::{Pay, id_of, payer, services::Fault, shop, won};
+use contract::{
+    Caller,
+    audit::{payable_open, payable_recorded},
+};
 use kernel::{Id, Money, Timestamp, id::PaymentId};
 use payment::items::{Cancellation, Payment, PaymentState};
 use serde_json::{Value, json};
@@ -89,6 +92,15 @@ impl Paid {
     }
 }
 
+/// The sums of what the shop is owed, and of what is on its way to it or back.
+fn owed() -> String {
+    payable_recorded(shop())
+}
+
+fn owed_openly() -> String {
+    payable_open(shop())
+}
+
 fn part(amount: u32) -> Cancellation {
     Cancellation {
         cancellation_id: Id::derive(&["more"]),
@@ -110,6 +122,7 @@ async fn what_was_paid_and_is_back_is_summed_up_and_what_was_open_is_set_apart()
     let sums = json!({
         "recorded.paid": PAID + SETTLED, "open.paid": WAITING,
         "recorded.refunded": BACK, "open.refunded": ON_ITS_WAY,
+        (owed()): PAID + SETTLED - BACK, (owed_openly()): WAITING + ON_ITS_WAY,
     });
     assert_eq!(audited["sums"], sums, "what failed is in neither");
 }
@@ -118,7 +131,7 @@ async fn what_was_paid_and_is_back_is_summed_up_and_what_was_open_is_set_apart()
 #[tokio::test]
 async fn sums_are_as_of_the_cut() {
     let paid = Paid::all().await;
-    let first = json!({ "recorded.paid": PAID });
+    let first = json!({ "recorded.paid": PAID, (owed()): PAID });
     assert_eq!(paid.sums(paid.middle).await, first, "what is back by now was not asked for then");
     assert_eq!(paid.audit(paid.middle, 300).await["sums"], first);
     assert_eq!(paid.sums(Timestamp::EPOCH).await, json!({}));
@@ -193,6 +206,8 @@ async fn what_cannot_be_read_is_named_and_hides_nothing_else() {
     found.sort();
     let unreadable = ("unreadable".to_owned(), format!("{}/payment", paid.normal));
     assert_eq!(found, [("end_unsaid".to_owned(), paid.failed.to_string()), unreadable]);
-    let sums = json!({ "recorded.paid": SETTLED, "open.paid": WAITING });
+    let sums = json!({
+        "recorded.paid": SETTLED, "open.paid": WAITING, (owed()): SETTLED, (owed_openly()): WAITING,
+    });
     assert_eq!(paid.sums(paid.pay.now()).await, sums);
 }
