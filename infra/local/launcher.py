@@ -22,7 +22,7 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from ministack import app as ministack
 from ministack.core import lambda_runtime
-from ministack.services import apigateway, lambda_svc, secretsmanager
+from ministack.services import apigateway, lambda_svc, secretsmanager, stepfunctions
 
 INSTANCE = os.environ["PAY_CLOUD_INSTANCE"]
 OPENAPI = Path(os.environ["PAY_CLOUD_OPENAPI"])
@@ -200,6 +200,36 @@ def read_streams_from_where_they_begin():
     lambda_svc._restore_esm_positions = restore_others
 
 
+def run_distributed_maps_by_jsonata():
+    """A Distributed Map in JSONata: ministack knows its Items, ItemSelector, Output and Assign in JSONPath only.
+
+    On AWS a child also sees no variable of its parent, and has an execution and an input of its own.
+    """
+    run_map, run_states = stepfunctions._run_distributed_map, stepfunctions._run_sub_machine
+
+    def run_map_by_jsonata(state, given, effective, processor, execution, context):
+        if stepfunctions._state_query_language(state, context) != "JSONata":
+            return run_map(state, given, effective, processor, execution, context)
+        items = stepfunctions._jsonata_state_field(state, "Items", "array", given, context)
+        if selector := state.get("ItemSelector"):
+            maps = [{"Item": {"Index": index, "Value": item}} for index, item in enumerate(items)]
+            items = [stepfunctions._apply_jsonata_template(selector, given, {**context, "Map": one}) for one in maps]
+        selected = {name: value for name, value in state.items() if name != "ItemSelector"}
+        results, following = run_map(selected, given, items, processor, execution, context)
+        stepfunctions._apply_state_assign(state, given, context, result=results)
+        return stepfunctions._apply_jsonata_output(state, given, context, result=results, default=results), following
+
+    def run_states_of_child(states, first, given, execution, context):
+        if "mapRunArn" in execution and not execution.get("isOpen"):
+            execution["isOpen"] = True
+            own = {"Id": execution["executionArn"], "Name": execution["name"], "Input": given}
+            context = {**context, "variables": {}, "Execution": {**context["Execution"], **own}}
+        return run_states(states, first, given, execution, context)
+
+    stepfunctions._run_distributed_map = run_map_by_jsonata
+    stepfunctions._run_sub_machine = run_states_of_child
+
+
 async def main():
     config = Config()
     config.bind = [f"127.0.0.1:{PORT}"]
@@ -222,4 +252,5 @@ if __name__ == "__main__":
     create_empty_secrets_empty()
     rotate_secrets()
     read_streams_from_where_they_begin()
+    run_distributed_maps_by_jsonata()
     asyncio.run(main())

@@ -55,6 +55,8 @@ module "function" {
 
   callable  = [for called in each.value.calls : "arn:aws:lambda:${local.place}:function:${local.full_names[called]}:live"]
   enqueable = [for queued in each.value.enqueues : "arn:aws:sqs:${local.place}:${local.full_names[queued]}"]
+  workflows = [for workflow in each.value.workflows : "${var.name}-${workflow}"]
+  place     = local.place
   secrets = {
     read  = [for secret in each.value.secrets.read : aws_secretsmanager_secret.secret[secret].arn]
     write = [for secret in each.value.secrets.write : aws_secretsmanager_secret.secret[secret].arn]

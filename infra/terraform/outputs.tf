@@ -57,3 +57,8 @@ output "queue_base" {
   description = "What every queue's URL begins with."
   value       = local.queue_base
 }
+
+output "state_machines" {
+  description = "ARN by state machine."
+  value       = { for machine in aws_sfn_state_machine.settlement : "settlement" => machine.arn }
+}

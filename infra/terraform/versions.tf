@@ -41,6 +41,7 @@ provider "aws" {
       s3             = endpoints.value
       scheduler      = endpoints.value
       secretsmanager = endpoints.value
+      sfn            = endpoints.value
       sqs            = endpoints.value
       sts            = endpoints.value
     }

@@ -127,13 +127,20 @@ def test_routes_ask_for_the_scopes_that_the_operation_names(resources, operation
                 assert sorted(found[0]["authorization_scopes"] or []) == sorted(operation["scopes"]), key
 
 
+# Actions that know no resource: the last two lines are what Step Functions needs to write logs and traces.
+WITHOUT_RESOURCE = {"dynamodb:ListStreams", "xray:PutTraceSegments", "xray:PutTelemetryRecords"} | {
+    "logs:CreateLogDelivery", "logs:DeleteLogDelivery", "logs:DescribeLogGroups", "logs:DescribeResourcePolicies", "logs:GetLogDelivery",
+    "logs:ListLogDeliveries", "logs:PutResourcePolicy", "logs:UpdateLogDelivery", "xray:GetSamplingRules", "xray:GetSamplingTargets",
+}
+
+
 def test_roles_grant_only_what_operations_list(resources, operations):
     for address, policy in resources["aws_iam_role_policy"].items():
         for statement in json.loads(policy["policy"])["Statement"]:
             actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
             assert not any("*" in action for action in actions), address
             wide = [action for action in actions if statement["Resource"] in ("*", ["*"])]
-            assert set(wide) <= {"dynamodb:ListStreams", "xray:PutTraceSegments", "xray:PutTelemetryRecords"}, address
+            assert set(wide) <= WITHOUT_RESOURCE, address
     for name, operation in operations.items():
         granted = grants(resources, f"pay-{operation['service']}-{operation['name']}")
         own_table = {resource for action, resource in granted if action.startswith("dynamodb:") and resource != "*"}
@@ -227,6 +234,108 @@ def test_alarms_watch_dead_letters_errors_and_relays(resources, operations):
     relays = [operation for operation in operations.values() if operation["stream"]]
     assert len([alarm for alarm in alarms if alarm["metric_name"] == "IteratorAge"]) == len(relays)
     assert all(alarm["treat_missing_data"] == "notBreaching" for alarm in alarms)
+
+
+# --- the state machine: its file is read as it is, since a plan fills in what only a deployment knows
+
+EXPRESS_SECONDS = 300  # AWS ends an Express execution then
+# Errors that pass by themselves: two codes of ours, what Lambda's own troubles are called, and a function that died.
+TRANSIENT = {
+    "temporarily_unavailable", "internal_error", "Lambda.ServiceException", "Lambda.AWSLambdaException", "Lambda.SdkClientException",
+    "Lambda.ClientExecutionTimeoutException", "Lambda.TooManyRequestsException", "Lambda.Unknown", "Runtime.ExitError", "Sandbox.Timedout",
+    "States.Timeout",
+}
+
+
+def states(processor, path=(), express=False):
+    """Every state of a machine or of a map in it: where it is, itself, and whether it runs in an Express child."""
+    for name, state in processor["States"].items():
+        yield (*path, name), state, express
+        if inner := state.get("ItemProcessor"):
+            of_child = express or inner["ProcessorConfig"].get("ExecutionType") == "EXPRESS"
+            yield from states(inner, (*path, name), of_child)
+
+
+@pytest.fixture(scope="module")
+def machine():
+    return json.loads((Path(__file__).resolve().parents[1] / "settlement.asl.json").read_text())
+
+
+def step_of(task):
+    assert task["Resource"] == "arn:aws:states:::lambda:invoke"  # neither .sync nor .waitForTaskToken, which Express does not know
+    placeholder = re.fullmatch(r"\$\{(\w+)\}", task["Arguments"]["FunctionName"]).group(1)
+    assert task["Arguments"]["Payload"]["step"] == f"settlement.{placeholder}"
+    return f"settlement.{placeholder}"
+
+
+def test_the_machine_names_the_operations_that_are_steps_and_its_role_calls_nothing_else(resources, operations, machine):
+    steps = {name: operation for name, operation in operations.items() if operation["step"]}
+    if not steps:
+        assert "aws_sfn_state_machine" not in resources
+        return
+    assert {step_of(state) for _, state, _ in states(machine) if state["Type"] == "Task"} == set(steps)
+    granted = grants(resources, "pay-settlement-machine")
+    called = {resource.split(":function:")[1] for action, resource in granted if action.startswith("lambda:")}
+    assert called == {f"pay-settlement-{operation['name']}:live" for operation in steps.values()}
+    of_states = {(action, resource.split(":", 5)[5]) for action, resource in granted if action.startswith("states:")}
+    assert of_states == {("states:StartExecution", "stateMachine:pay-settlement")} | {
+        (f"states:{verb}Execution", f"execution:pay-settlement{which}") for verb in ("Describe", "Stop") for which in (":*", "/*")
+    }
+
+
+def test_the_machine_is_standard_and_logs_failures_without_their_data(resources):
+    for made in resources.get("aws_sfn_state_machine", {}).values():
+        assert made["type"] == "STANDARD"
+        logging = made["logging_configuration"][0]
+        assert (logging["level"], logging["include_execution_data"]) == ("ERROR", False)
+        groups = {group["name"] for group in resources["aws_cloudwatch_log_group"].values()}
+        assert f"/aws/vendedlogs/states/{made['name']}" in groups
+
+
+def test_only_operations_that_name_a_machine_may_start_it(resources, operations):
+    for name, operation in operations.items():
+        granted = grants(resources, f"pay-{operation['service']}-{operation['name']}")
+        started = {(action, resource.split(":", 5)[5]) for action, resource in granted if action.startswith("states:")}
+        wanted = {("states:StartExecution", f"stateMachine:pay-{machine}") for machine in operation["workflows"]}
+        wanted |= {("states:DescribeExecution", f"execution:pay-{machine}:*") for machine in operation["workflows"]}
+        assert started == wanted, name
+
+
+def test_a_task_waits_longer_than_its_function_may_take_and_ends_before_its_child_does(operations, machine):
+    for path, state, express in states(machine):
+        if state["Type"] == "Task":
+            if step := operations.get(step_of(state)):
+                assert state["TimeoutSeconds"] >= step["timeout_s"], path
+            assert not express or state["TimeoutSeconds"] < EXPRESS_SECONDS, path
+        # A child waits for nothing: whatever takes long is the parent's to wait for.
+        assert not express or state["Type"] != "Wait", path
+
+
+def test_only_what_passes_by_itself_is_tried_again(machine):
+    for path, state, _ in states(machine):
+        for retrier in state.get("Retry", []):
+            assert set(retrier["ErrorEquals"]) <= TRANSIENT, path
+            assert retrier["JitterStrategy"] == "FULL" and retrier["BackoffRate"] > 1, path
+            assert 0 < retrier["MaxAttempts"] < 10 and 0 < retrier["MaxDelaySeconds"] <= 60, path
+        assert state["Type"] != "Task" or state["Retry"], path
+
+
+def test_maps_say_how_many_at_once_and_no_list_of_franchises_goes_through_the_parent(machine):
+    maps = {path[-1]: state for path, state, _ in states(machine) if state["Type"] == "Map"}
+    assert all(0 < state["MaxConcurrency"] <= 40 for state in maps.values())
+    distributed = [state for state in maps.values() if state["ItemProcessor"]["ProcessorConfig"]["Mode"] == "DISTRIBUTED"]
+    assert [state["Items"] for state in distributed] == [list(range(16))]
+    assert [(state["ToleratedFailurePercentage"], state["Output"]) for state in distributed] == [(100, {})]
+
+
+def test_one_franchises_failure_is_caught_where_it_happens(machine):
+    for path, state, _ in states(machine):
+        if state["Type"] == "Task" and "SettleFranchises" in path:
+            assert [catcher["ErrorEquals"] for catcher in state["Catch"]] == [["States.ALL"]], path
+
+
+def test_every_state_says_why_it_is_there(machine):
+    assert all(state["Comment"].endswith(".") for _, state, _ in states(machine))
 
 
 def test_an_idle_month_is_cheap(resources):

@@ -38,6 +38,10 @@ pub enum Port {
     Message,
     /// Gets a batch of the table's stream.
     Batch,
+    /// Gets a step from a state machine.
+    Step,
+    /// Is a child of a state machine's execution.
+    Child,
     /// Gets an HTTP request.
     Request,
 }
@@ -78,11 +82,13 @@ pub enum Fault {
     ClockJumps,
     /// The access token ends on the way.
     TokenExpires,
+    /// Somebody stops the execution in the middle of the step.
+    Stopped,
 }
 
 use Fault::{
     AnswerLost, ArrivesLate, ArrivesTwice, ClockJumps, Conflict, Delayed, DiesAfter, DiesBefore, Gapped,
-    PartlyTaken, Poison, Redelivered, Repeated, Stale, Throttled, TokenExpires,
+    PartlyTaken, Poison, Redelivered, Repeated, Stale, Stopped, Throttled, TokenExpires,
 };
 
 /// Which faults strike at which port, each with its share: of a history's faults at that port, so many parts.
@@ -114,6 +120,8 @@ pub const FAULTS: &[(Port, &[(Fault, u64)])] = &[
     (Port::Clock, &[(ClockJumps, 1)]),
     (Port::Message, &[(Redelivered, 2), (Delayed, 2), (Poison, 1)]),
     (Port::Batch, &[(Redelivered, 1), (Delayed, 1)]),
+    (Port::Step, &[(DiesBefore, 1), (AnswerLost, 2), (ArrivesTwice, 2), (Delayed, 1), (Stopped, 1)]),
+    (Port::Child, &[(ArrivesTwice, 1)]),
     (Port::Request, &[(TokenExpires, 1), (AnswerLost, 2), (ArrivesTwice, 2), (Delayed, 1)]),
 ];
 

@@ -268,8 +268,8 @@ pub fn enqueue(world: &Arc<World>, operation: &str, body: Value, delay_ms: i64, 
 }
 
 /// Starts an execution of a state machine, if there is none of that name yet.
-pub fn start_workflow(_: &Arc<World>, workflow: &str, _: &str, _: &Value) -> Execution {
-    panic!("there is no state machine {workflow}")
+pub fn start_workflow(world: &Arc<World>, workflow: &str, execution: &str, input: &Value) -> Execution {
+    crate::workflows::start(world, workflow, execution, input)
 }
 
 /// Brings a message to its operation until that has done with it.

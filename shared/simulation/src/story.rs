@@ -28,6 +28,7 @@ pub fn of_fault(fault: Fault) -> &'static str {
         Fault::Poison => "a message that nobody can read comes along",
         Fault::ClockJumps => "the function's clock jumps",
         Fault::TokenExpires => "the access token expires on the way",
+        Fault::Stopped => "somebody stops the execution in the middle of the step",
     }
 }
 

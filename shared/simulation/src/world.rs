@@ -91,6 +91,8 @@ pub struct State {
     pub messages: Vec<String>,
     /// What queues and streams gave up.
     pub dead: Vec<DeadLetter>,
+    /// Executions of state machines.
+    pub executions: BTreeMap<crate::workflows::Name, crate::workflows::Started>,
     /// Operations × calls × faults.
     pub coverage: Coverage,
     /// What happened, for people; none if nobody listens.

@@ -43,6 +43,16 @@ locals {
       actions   = ["sqs:SendMessage"]
       resources = var.enqueable
     }],
+    length(var.workflows) == 0 ? [] : [
+      {
+        actions   = ["states:StartExecution"]
+        resources = [for name in var.workflows : "arn:aws:states:${var.place}:stateMachine:${name}"]
+      },
+      {
+        actions   = ["states:DescribeExecution"]
+        resources = [for name in var.workflows : "arn:aws:states:${var.place}:execution:${name}:*"]
+      },
+    ],
     !var.operation.queue ? [] : [{
       actions   = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
       resources = [var.queue_arn]

@@ -35,6 +35,16 @@ variable "enqueable" {
   type        = list(string)
 }
 
+variable "workflows" {
+  description = "Names of the state machines whose executions the operation may start."
+  type        = list(string)
+}
+
+variable "place" {
+  description = "Region and account, as ARNs write them."
+  type        = string
+}
+
 variable "secrets" {
   description = "ARNs of the secrets that the operation may read and write."
   type        = object({ read = list(string), write = list(string) })
