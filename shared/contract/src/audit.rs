@@ -206,6 +206,13 @@ impl Inspection {
         Inspection { scan: Scan::after(page.after.as_ref()).consistent(), audited: Audited::default() }
     }
 
+    /// Begins where the page before ended, and reads so many items at a time, so many times: for an audit that looks
+    /// something up for each.
+    pub fn in_pages_of(page: &AuditPage, items: u32, pages: u32) -> Inspection {
+        let scan = Scan::after(page.after.as_ref()).consistent().in_pages_of(items, pages);
+        Inspection { scan, audited: Audited::default() }
+    }
+
     /// The next items; none when the table or the page is at its end.
     pub async fn items(&mut self, context: &Context) -> Result<Option<Vec<Item>>, Problem> {
         let items = self.scan.page(context).await?;
