@@ -45,8 +45,7 @@ async fn a_run_that_dies_anywhere_pays_once() {
         let (town, bakery, cafe) = busy_town();
         town.run(&yesterday()).await.unwrap();
         assert_paid_once(&town, bakery, cafe).await;
-        let places = town.others().places;
-        places
+        town.others().places
     };
     assert!(places > 20, "{places}");
     for place in 0..places {
@@ -84,8 +83,7 @@ async fn a_retry_that_dies_anywhere_makes_one_attempt() {
     let places = {
         let (town, path) = failed().await;
         assert_eq!(town.operate("POST", &path, None, "one").await.body["state"], "paid");
-        let places = town.others().places;
-        places
+        town.others().places
     };
     for place in 0..places {
         for done in [false, true] {

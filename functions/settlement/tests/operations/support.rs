@@ -559,7 +559,7 @@ impl Town {
             let won = i64::try_from(paid.row.amount.amount()).unwrap();
             if paid.row.cancellation_id.is_some() { -won } else { won }
         };
-        assert_eq!(sales, ours.iter().map(|paid| won(paid)).sum::<i64>());
+        assert_eq!(sales, ours.iter().map(won).sum::<i64>());
         // What left the franchise's account in the ledger is fee, tax and what was paid out.
         let me = TransferParty::Franchise { franchise_id: franchise };
         let mut left = 0_i64;
