@@ -13,9 +13,9 @@ use crate::{
 use contract::{
     Call, Caller, Context, Grant, Operation, Problem, Reply, Trigger,
     audit::{
-        self, AUDIT_BANKING, AUDIT_FRANCHISE, AUDIT_MEMBERSHIP, AUDIT_PAYMENT, AUDIT_REMITTANCE, AuditPage,
-        Audited, Auditor, Finding, Inspection, PAYABLE_BOOKED, PAYABLE_OPEN, PAYABLE_RECORDED, Sums, payable,
-        payable_buckets,
+        self, AUDIT_BANKING, AUDIT_FRANCHISE, AUDIT_MEMBERSHIP, AUDIT_PAYMENT, AUDIT_REMITTANCE,
+        AUDIT_SETTLEMENT, AuditPage, Audited, Auditor, Finding, Inspection, PAYABLE_BOOKED, PAYABLE_OPEN,
+        PAYABLE_RECORDED, Sums, payable, payable_buckets,
     },
     handled_by,
     outbox::KeyName,
@@ -41,6 +41,7 @@ pub const OPERATION: Operation = Operation {
         AUDIT_FRANCHISE.operation,
         AUDIT_REMITTANCE.operation,
         AUDIT_PAYMENT.operation,
+        AUDIT_SETTLEMENT.operation,
     ],
     memory_mb: 256,
     timeout_seconds: 60,
@@ -51,8 +52,14 @@ pub const OPERATION: Operation = Operation {
 const NAME: &str = "money.auditLedger";
 
 /// The other services' audits, in the order in which they are asked.
-const AUDITORS: &[&Auditor] =
-    &[&AUDIT_BANKING, &AUDIT_PAYMENT, &AUDIT_REMITTANCE, &AUDIT_FRANCHISE, &AUDIT_MEMBERSHIP];
+const AUDITORS: &[&Auditor] = &[
+    &AUDIT_BANKING,
+    &AUDIT_PAYMENT,
+    &AUDIT_SETTLEMENT,
+    &AUDIT_REMITTANCE,
+    &AUDIT_FRANCHISE,
+    &AUDIT_MEMBERSHIP,
+];
 
 /// How far clocks may be apart if nobody says: as far as the ledger lets a step's birth lie ahead.
 const SLACK_SECONDS: u32 = 300;

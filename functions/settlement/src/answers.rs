@@ -69,6 +69,7 @@ pub enum AnySettlement {
 /// What was paid and cancelled under one fee.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "SettlementFee")]
 pub struct FeeLine {
     /// The fee.
     pub fee_bps: BasisPoints,
@@ -94,6 +95,7 @@ impl FeeLine {
 /// What a settlement with one franchise comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "SettlementTotals")]
 pub struct Totals {
     /// How many payments.
     pub payments: u64,
@@ -128,6 +130,7 @@ impl From<Amounts> for Totals {
 /// A settlement with one franchise.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "Settlement")]
 pub struct LineView {
     /// Its id.
     pub settlement_id: SettlementId,
@@ -188,6 +191,7 @@ impl LineView {
 /// How a run's franchises stand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "SettlementRunTotals")]
 pub struct RunTotals {
     /// How many are still to be settled.
     pub due: u64,
@@ -219,6 +223,7 @@ impl From<Tally> for RunTotals {
 /// The settlement of a business day.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "SettlementRun")]
 pub struct RunView {
     /// The day.
     pub business_day: SeoulDay,
@@ -242,6 +247,7 @@ pub struct RunView {
 /// How far the settlement with a franchise is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "SettlementState")]
 pub enum SummaryState {
     /// It is to be settled.
     Due,
@@ -264,6 +270,7 @@ pub enum SummaryState {
 /// A settlement with a franchise, in a list.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "SettlementSummary")]
 pub struct Summary {
     /// Its id; none if it is not recorded, or another run's settlement has the franchise's days.
     #[serde(skip_serializing_if = "Option::is_none")]
