@@ -70,7 +70,10 @@ pub async fn run(root: &Path, arguments: &[String]) -> Result<()> {
     };
     let mut costs = Vec::new();
     for size in sizes {
-        ensure!(size.franchises > 0 && size.payments >= size.franchises, "a franchise has a payment at least");
+        ensure!(
+            size.franchises > 0 && size.payments >= size.franchises,
+            "a franchise has a payment at least"
+        );
         costs.extend(settle(root, size).await?);
     }
     let text = table(&costs);
@@ -139,10 +142,11 @@ async fn pay(server: &Dynoxide, day: &SeoulDay, franchises: &[FranchiseId], coun
         let approved_at = Timestamp::from_millis(opened.millis() + step * i64::from(number));
         let payment = approved(number, franchise, approved_at)?;
         sum += payment.amount.amount();
-        let put = PutRequest::builder().set_item(Some(attributes(&payment)?)).build()?;
+        let put = PutRequest::builder().set_item(Some(payment.to_item()?.into())).build()?;
         batch.push(WriteRequest::builder().put_request(put).build());
         if batch.len() == 25 || number + 1 == count {
-            let written = client.batch_write_item().request_items(table_name("payment"), std::mem::take(&mut batch));
+            let written =
+                client.batch_write_item().request_items(table_name("payment"), std::mem::take(&mut batch));
             let written = written.send().await?;
             ensure!(written.unprocessed_items().is_none_or(|left| left.is_empty()), "not all was written");
         }
@@ -173,13 +177,6 @@ fn approved(number: u32, franchise_id: FranchiseId, approved_at: Timestamp) -> R
         leased_until: approved_at.plus_seconds(20),
         traceparent: events::EXAMPLE_TRACEPARENT.to_owned(),
     })
-}
-
-type Attributes = std::collections::HashMap<String, aws_sdk_dynamodb::types::AttributeValue>;
-
-fn attributes(payment: &Payment) -> Result<Attributes> {
-    let item = serde_dynamo::Item::from(payment.to_item()?);
-    Ok(item.into())
 }
 
 /// Runs a day's settlement from its start to its end, step by step.
@@ -305,8 +302,17 @@ fn peak_memory() -> Result<u64> {
 
 fn table(costs: &[Cost]) -> String {
     let head = [
-        "payments", "franchises", "run of", "write units", "a payment", "read units", "a payment", "steps",
-        "peak MB", "before MB", "seconds here",
+        "payments",
+        "franchises",
+        "run of",
+        "write units",
+        "a payment",
+        "read units",
+        "a payment",
+        "steps",
+        "peak MB",
+        "before MB",
+        "seconds here",
     ];
     let mut grid = Grid::new(&head, 3);
     for cost in costs {

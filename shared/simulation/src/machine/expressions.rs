@@ -55,7 +55,8 @@ impl Names<'_> {
             .map(|(name, value)| (name.as_str(), value))
             .chain([("states", self.states)])
             .collect();
-        let wrong = |reason: String| Failed::new("States.QueryEvaluationError", format!("{expression}: {reason}"));
+        let wrong =
+            |reason: String| Failed::new("States.QueryEvaluationError", format!("{expression}: {reason}"));
         let parsed = JsonAta::new(expression, &arena).map_err(|error| wrong(error.to_string()))?;
         let value = parsed.evaluate(None, Some(&known)).map_err(|error| wrong(error.to_string()))?;
         // JSON has no word for nothing, and AWS takes it for an error.
