@@ -174,7 +174,7 @@ pub const SCRIPTS: &[Script] = &[
             ("pay", 10_000, 2),
             ("take_back", 5_000, 2),
             ("take_back_as_merchant", 3, 1),
-            ("settle_a_payment", 5_000, 2),
+            ("ask_whether_it_is_finished", 5_000, 2),
             ("take_back", 5_000, 2),
             ("read_payments", 5_000, 1),
             ("close_a_franchise", 5_000, 1),

@@ -91,8 +91,8 @@ async fn cancel(player: &Player, payment: &str) {
     player.ask(Ask::new("POST", path).key(key).json(body)).await;
 }
 
-/// The operator settles a payment; now and then twice at once.
-pub async fn settle_a_payment(player: Player) {
+/// The operator asks whether a payment is finished; now and then twice at once.
+pub async fn ask_whether_it_is_finished(player: Player) {
     let Some(payment) = place(&player, "/v1/payments/") else { return };
     let operator = player.as_person(0);
     let ask = Ask::new("POST", format!("{payment}/finish")).json(json!({}));
