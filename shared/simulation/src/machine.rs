@@ -269,7 +269,8 @@ impl<'a> Execution<'a> {
                 }
                 Err(failed) => failed,
             };
-            let found = task.retry.iter().zip(&mut tried).find(|(retrier, _)| is_of(&failed, &retrier.error_equals));
+            let found =
+                task.retry.iter().zip(&mut tried).find(|(retrier, _)| is_of(&failed, &retrier.error_equals));
             if let Some((retrier, tried)) = found
                 && *tried < retrier.max_attempts
             {
@@ -325,7 +326,10 @@ impl<'a> Execution<'a> {
                     done.map(|output| (index, output))
                 });
                 let work: Vec<_> = work.collect();
-                stream::iter(work).buffer_unordered(map.max_concurrency).try_collect::<BTreeMap<_, _>>().await?
+                stream::iter(work)
+                    .buffer_unordered(map.max_concurrency)
+                    .try_collect::<BTreeMap<_, _>>()
+                    .await?
             }
             ProcessorConfig::Distributed { .. } => self.children(map, given).await?,
         };
@@ -383,6 +387,7 @@ fn is_of(failed: &Failed, errors: &[String]) -> bool {
 }
 
 fn delay_ms(retrier: &Retrier, tried: u32) -> i64 {
-    let grown = (0..tried).fold(retrier.interval_seconds, |delay, _| delay.saturating_mul(retrier.backoff_rate));
+    let grown =
+        (0..tried).fold(retrier.interval_seconds, |delay, _| delay.saturating_mul(retrier.backoff_rate));
     grown.min(retrier.max_delay_seconds) * 1000
 }
