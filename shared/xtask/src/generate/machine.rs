@@ -18,7 +18,10 @@ pub fn steps(machine: &Value) -> BTreeSet<String> {
     let states = in_order(machine).into_iter().map(|(_, state)| state);
     let own = states.flat_map(|state| match state.get("ItemProcessor") {
         Some(inner) => steps(inner),
-        None => state["Arguments"]["Payload"]["step"].as_str().map(str::to_owned).into_iter().collect(),
+        None => {
+            let step = state.pointer("/Arguments/Payload/step").and_then(Value::as_str);
+            step.map(str::to_owned).into_iter().collect()
+        }
     });
     own.collect()
 }
@@ -41,7 +44,7 @@ fn in_order(machine: &Value) -> Vec<(&str, &Value)> {
         if found.iter().any(|(known, _)| *known == name) {
             continue;
         }
-        let state = &machine["States"][name];
+        let Some(state) = machine.get("States").and_then(|states| states.get(name)) else { continue };
         found.push((name, state));
         waiting.extend(ways(state).into_iter().rev().map(|(next, _)| next));
     }
@@ -100,7 +103,7 @@ fn each(state: &Value) -> String {
         Some(items) => format!("each of {}", items.len()),
         None => "each of a page".to_owned(),
     };
-    let kind = state["ItemProcessor"]["ProcessorConfig"]["ExecutionType"].as_str();
+    let kind = state.pointer("/ItemProcessor/ProcessorConfig/ExecutionType").and_then(Value::as_str);
     let kind = kind.map_or(String::new(), |kind| format!(" in {} children", kind.to_lowercase()));
     format!("{items}{kind}, {} at once", state["MaxConcurrency"])
 }
