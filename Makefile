@@ -10,7 +10,7 @@ NAME   ?= pay
 .PHONY: help prepare run demo status token bank operator redrive republish rebuild-read-model audit settle load \
         logs invoke watch stop reset \
         test test-rust test-infra test-e2e lint fmt generate build plan deploy dynoxide \
-        simulate simulate-places simulate-bugs soak bench-units bench-start
+        simulate simulate-places simulate-bugs soak bench-units bench-settlement bench-start
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -121,6 +121,9 @@ soak: ## run new histories: MINUTES=10 [FROM=seed] [STEPS=30]
 
 bench-units: dynoxide ## DynamoDB units, AWS calls and dollars of every operation; fails if a budget is broken
 	cargo run --quiet --package bench -- units
+
+bench-settlement: dynoxide ## units and memory of settling N payments of M franchises; without them, the document's sizes
+	cargo run --quiet --package bench -- settlement $(N) $(M)
 
 bench-start: dynoxide ## instructions, memory and zip size of a release function, by valgrind; builds the release first
 	cargo run --quiet --package bench -- start

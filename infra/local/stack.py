@@ -91,8 +91,12 @@ class Stack:
     def interactively(self, *arguments):
         return subprocess.run(self.command(*arguments), env=self.environment).returncode
 
-# The simulated bank's corporate account starts with this much, which the audit must know.
-SETTINGS = {"money": {"ownFunds": 1_000_000_000_000}}
+# The simulated bank's corporate account starts with this much, which the audit must know. A test settles the running
+# day and days after it, and waits for no bank for long.
+SETTINGS = {
+    "money": {"ownFunds": 1_000_000_000_000},
+    "settlement": {"mostDaysAhead": 400, "pollSeconds": 2, "deadlineSeconds": 120},
+}
 
 
 def artifacts(cloud):

@@ -78,7 +78,7 @@ def test_the_email_of_who_has_left_is_free(world):
     assert log_in(world, member).json()["membershipId"] == anew.json()["membershipId"]
 
 
-def test_an_open_franchise_keeps_its_owner(world, operator):
+def test_an_open_or_unsettled_franchise_keeps_its_owner(world, operator):
     owner = world.member(kind="corporate")
     contact = {"name": owner.name, "email": owner.email, "phone": "02-1234-5678"}
     body = {"name": "하나 커피", "contact": contact, "bankAccountId": owner.bank_account_id, "settlementCycle": {"kind": "daily"}}
@@ -88,6 +88,8 @@ def test_an_open_franchise_keeps_its_owner(world, operator):
     wait_until(lambda: close(owner).status_code == 409, what="the list of franchises")
     assert_problem(close(owner), 409, "franchise_open")
     assert owner.call("DELETE", path).status_code == 200
+    assert_problem(close(owner), 409, "franchise_unsettled")
+    world.settle()
     assert close(owner).status_code == 204
     seen = wait_until(lambda: (lambda it: it if "name" not in it else None)(operator.get(path).json()), what="forgotten")
     assert (seen["state"], "contact" in seen, seen["membershipId"]) == ("closed", False, owner.id)

@@ -328,6 +328,23 @@ class TestTransfers:
         assert out["debitAccount"] == f"wallet:{done['debit']['walletId']}"
         assert (payer.won(), payee.won()) == (70_000, 30_000)
 
+    @pytest.mark.parametrize("credit", ["bankCorporate", "feeRevenue", "vatPayable"])
+    def test_what_a_franchise_is_owed_is_settlements_alone_to_move(self, world, credit):
+        call = {
+            "operation": "money.transferMoney",
+            "caller": "remittance.requestRemittance",
+            "reference": {"id": f"{new_key()}/fee", "birth": now()},
+            "traceparent": new_traceparent(),
+            "body": {
+                "debit": {"kind": "franchise", "franchiseId": "frc_01J00000000000000000000000"},
+                "credit": {"kind": credit},
+                "amount": won(1_000),
+            },
+        }
+        answer, error = world.invoke("money.transferMoney", call)
+        assert error is None, answer
+        assert answer["refused"]["code"] == "forbidden"
+
     def test_the_same_reference_moves_money_once_and_stands_for_its_terms(self, world, two):
         payer, payee = two
         reference, birth = f"{new_key()}/move", now()

@@ -13,6 +13,7 @@ mod find_franchise;
 mod find_franchise_terms;
 mod find_franchises;
 mod items;
+mod list_franchise_terms;
 mod modify_franchise;
 mod on_membership_closed;
 mod outbox;
@@ -38,6 +39,7 @@ pub static SERVICE: Service = Service {
         find_franchise::OPERATION,
         find_franchises::OPERATION,
         find_franchise_terms::OPERATION,
+        list_franchise_terms::OPERATION,
         close_franchise::OPERATION,
         verify_franchises_closed::OPERATION,
         on_membership_closed::OPERATION,

@@ -1,9 +1,9 @@
 //! `DELETE /v1/memberships/{membershipId}`: ends the caller's membership.
 //!
-//! It is refused, and nothing is changed, while money, holds or expected recharges are left or a franchise is open.
-//! Otherwise the wallet gets its last entry and then everything that tells who the member was is destroyed: their
-//! email is free again, their refresh tokens are dead at once, and their access tokens, which live on for at most ten
-//! minutes, find nothing. If money does not answer in time the answer is 202: the member is out already, and the rest
+//! It is refused, and nothing is changed, while money, holds or expected recharges are left or a franchise is open or
+//! still to be paid out. Otherwise the wallet gets its last entry and then everything that tells who the member was is
+//! destroyed: their email is free again, their refresh tokens are dead at once, and their access tokens, which live on
+//! for at most ten minutes, find nothing. If money does not answer in time the answer is 202: the member is out already, and the rest
 //! goes on by itself; asking again asks how far it is. Asking again after the end answers 204, as the first time, to
 //! whoever still has a token.
 
@@ -43,6 +43,7 @@ pub const OPERATION: Operation = Operation {
         &problem::NOT_FOUND,
         &problem::PRECONDITION_FAILED,
         &refusals::FRANCHISE_OPEN,
+        &refusals::FRANCHISE_UNSETTLED,
         &MONEY_HELD,
         &RECHARGE_EXPECTED,
         &WALLET_NOT_EMPTY,
@@ -111,8 +112,9 @@ async fn hold_to_closed_franchises(context: &Context, call: &Call<Which>) -> Res
     let owner = FranchiseOwner { membership_id: call.body.membership_id };
     let on_behalf_of = Some(owner.membership_id);
     match context.call(&VERIFY_FRANCHISES_CLOSED, call, on_behalf_of, None, &owner).await {
-        Ok(answer) if answer.all_closed => Ok(()),
-        Ok(_) => Err(Refusal::FranchiseOpen.into()),
+        Ok(answer) if !answer.all_closed => Err(Refusal::FranchiseOpen.into()),
+        Ok(answer) if !answer.all_settled => Err(Refusal::FranchiseUnsettled.into()),
+        Ok(_) => Ok(()),
         Err(CallError::Unanswered(error)) => Err(Problem::unavailable(error)),
         Err(CallError::Refused(problem)) => Err(Problem::internal(problem)),
     }

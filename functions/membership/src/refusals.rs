@@ -28,6 +28,13 @@ pub static REFRESH_TOKEN_REUSED: Code = code(
 /// The member owns a franchise that is open.
 pub static FRANCHISE_OPEN: Code =
     code(409, "franchise_open", "A franchise of the member is open: close it first.");
+/// The member owns a franchise that is closed and still to be paid out.
+pub static FRANCHISE_UNSETTLED: Code = code(
+    409,
+    "franchise_unsettled",
+    "A closed franchise of the member is still to be settled, which takes two days: ask again then.",
+);
+
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Problem {
         match refusal {
@@ -42,6 +49,7 @@ impl From<Refusal> for Problem {
             Refusal::UnknownToken => (&INVALID_REFRESH_TOKEN).into(),
             Refusal::TokenReused => (&REFRESH_TOKEN_REUSED).into(),
             Refusal::FranchiseOpen => (&FRANCHISE_OPEN).into(),
+            Refusal::FranchiseUnsettled => (&FRANCHISE_UNSETTLED).into(),
             Refusal::MoneyLeft(WhatIsLeft::Held) => (&MONEY_HELD).into(),
             Refusal::MoneyLeft(WhatIsLeft::Expected) => (&RECHARGE_EXPECTED).into(),
             Refusal::MoneyLeft(WhatIsLeft::Balance) => (&WALLET_NOT_EMPTY).into(),

@@ -1,4 +1,4 @@
-//! Looks through the whole of Pay: every wallet's chain, every service's own audit, and the corporate account at the
+//! Looks through the whole of Pay: every wallet's chain and franchise's journal, every service's own audit, and the corporate account at the
 //! bank. Scheduled once a day, and by hand: `make audit`.
 //!
 //! One run looks at one page of one table, and says how to go on; the schedule's runs go on by messages to this
@@ -6,15 +6,16 @@
 //! open at the bank then is set apart, and comparisons allow for it.
 
 use crate::{
-    domain::{Account, Entry, audit::Walk},
-    items::entry_key,
+    domain::{Account, Entry, JournalEntry, JournalStep, audit::Walk, journal_audit::JournalWalk},
+    items::{entry_key, journal_owner},
     settings::Settings,
 };
 use contract::{
     Call, Caller, Context, Grant, Operation, Problem, Reply, Trigger,
     audit::{
-        self, AUDIT_BANKING, AUDIT_FRANCHISE, AUDIT_MEMBERSHIP, AUDIT_PAYMENT, AUDIT_REMITTANCE, AuditPage,
-        Audited, Auditor, Finding, Inspection, Sums,
+        self, AUDIT_BANKING, AUDIT_FRANCHISE, AUDIT_MEMBERSHIP, AUDIT_PAYMENT, AUDIT_REMITTANCE,
+        AUDIT_SETTLEMENT, AuditPage, Audited, Auditor, Finding, Inspection, PAYABLE_BOOKED, PAYABLE_OPEN,
+        PAYABLE_RECORDED, Sums, payable, payable_buckets,
     },
     handled_by,
     outbox::KeyName,
@@ -40,6 +41,7 @@ pub const OPERATION: Operation = Operation {
         AUDIT_FRANCHISE.operation,
         AUDIT_REMITTANCE.operation,
         AUDIT_PAYMENT.operation,
+        AUDIT_SETTLEMENT.operation,
     ],
     memory_mb: 256,
     timeout_seconds: 60,
@@ -50,8 +52,14 @@ pub const OPERATION: Operation = Operation {
 const NAME: &str = "money.auditLedger";
 
 /// The other services' audits, in the order in which they are asked.
-const AUDITORS: &[&Auditor] =
-    &[&AUDIT_BANKING, &AUDIT_PAYMENT, &AUDIT_REMITTANCE, &AUDIT_FRANCHISE, &AUDIT_MEMBERSHIP];
+const AUDITORS: &[&Auditor] = &[
+    &AUDIT_BANKING,
+    &AUDIT_PAYMENT,
+    &AUDIT_SETTLEMENT,
+    &AUDIT_REMITTANCE,
+    &AUDIT_FRANCHISE,
+    &AUDIT_MEMBERSHIP,
+];
 
 /// How far clocks may be apart if nobody says: as far as the ledger lets a step's birth lie ahead.
 const SLACK_SECONDS: u32 = 300;
@@ -171,7 +179,7 @@ async fn go_on(context: &Context, call: &Call<AuditLedger>, progress: Progress) 
     let Progress { cut, slack_seconds, .. } = progress;
     let page = AuditPage { cut, slack_seconds, after: progress.after.take() };
     let audited = match progress.services_done {
-        None => audit_wallets(context, &page).await?,
+        None => audit_chains(context, &page).await?,
         Some(done) => match AUDITORS.get(done) {
             Some(auditor) => context.call(auditor, call, None, None, &page).await.map_err(unanswered)?,
             None => Audited::default(),
@@ -203,57 +211,101 @@ impl Report {
     }
 }
 
-/// Walks every wallet that begins in a page. A table's items come partition by partition, so a wallet begins where the
+/// Walks every chain that begins in a page. A table's items come partition by partition, so a chain begins where the
 /// item before it is another's.
-async fn audit_wallets(context: &Context, page: &AuditPage) -> Result<Audited, Problem> {
+async fn audit_chains(context: &Context, page: &AuditPage) -> Result<Audited, Problem> {
     let mut inspection = Inspection::of(page);
     let mut last = page.after.as_ref().map(|after| after.partition.clone());
     while let Some(items) = inspection.items(context).await? {
         for item in items {
-            let partition = KeyName::of(&item).partition;
-            let is_new = last.as_ref() != Some(&partition);
-            last = Some(partition);
-            if is_new && kind_of(&item) == Entry::KIND {
-                let findings = audit_wallet(context, &item, page.cut, inspection.sums()).await?;
-                inspection.find(findings);
+            let name = KeyName::of(&item).partition;
+            if last.as_ref() == Some(&name) {
+                continue;
             }
+            let sums = inspection.sums();
+            let findings = match kind_of(&item) {
+                Entry::KIND => audit_wallet(context, &name, page.cut, sums).await?,
+                JournalEntry::KIND => audit_journal(context, &name, page.cut, sums).await?,
+                _ => Vec::new(),
+            };
+            inspection.find(findings);
+            last = Some(name);
         }
     }
     Ok(inspection.end())
 }
 
-/// Walks one chain, page by page.
+/// Walks a wallet's chain.
 async fn audit_wallet(
     context: &Context,
-    first: &Item,
+    name: &str,
     cut: Timestamp,
     sums: &mut Sums,
 ) -> Result<Vec<Finding>, Problem> {
-    let name = KeyName::of(first).partition;
     let Ok(wallet_id) = name.parse::<WalletId>() else {
         return Ok(vec![Finding::new("unreadable", name, "it has an entry and is no wallet")]);
     };
     let mut walk = Walk::of(wallet_id);
     let mut findings = Vec::new();
-    let mut query = Query::partition(name.clone());
-    loop {
-        let page = context.table.query(&query).await?;
-        for item in page.items {
-            match audit::readable::<Entry>(&item) {
-                Ok(entry) => {
-                    findings.extend(check_counterpart(context, &entry).await?);
-                    walk.take(entry, cut, sums).map_err(Problem::internal)?;
-                }
-                Err(finding) => findings.push(finding),
-            }
-        }
-        query.after = page.next;
-        if query.after.is_none() {
-            break;
+    let mut pages = Pages::of(name);
+    while let Some(page) = pages.next::<Entry>(context, &mut findings).await? {
+        for entry in page {
+            findings.extend(check_counterpart(context, &entry).await?);
+            walk.take(entry, cut, sums).map_err(Problem::internal)?;
         }
     }
     findings.extend(walk.end());
     Ok(findings)
+}
+
+/// Walks a franchise's journal.
+async fn audit_journal(
+    context: &Context,
+    name: &str,
+    cut: Timestamp,
+    sums: &mut Sums,
+) -> Result<Vec<Finding>, Problem> {
+    let Some(franchise) = journal_owner(name) else {
+        return Ok(vec![Finding::new("unreadable", name, "it has a journal's entry and is no journal")]);
+    };
+    let mut walk = JournalWalk::of(name, franchise);
+    let mut findings = Vec::new();
+    let mut pages = Pages::of(name);
+    while let Some(page) = pages.next::<JournalEntry>(context, &mut findings).await? {
+        for entry in page {
+            walk.take(entry, cut, sums).map_err(Problem::internal)?;
+        }
+    }
+    findings.extend(walk.end());
+    Ok(findings)
+}
+
+/// The pages of one chain, oldest entry first; none after the last.
+struct Pages(Option<Query>);
+
+impl Pages {
+    fn of(partition: &str) -> Pages {
+        Pages(Some(Query::partition(partition)))
+    }
+
+    /// The entries of the next page. What cannot be read is a finding.
+    async fn next<R: Record>(
+        &mut self,
+        context: &Context,
+        findings: &mut Vec<Finding>,
+    ) -> Result<Option<Vec<R>>, Problem> {
+        let Some(query) = self.0.take() else { return Ok(None) };
+        let page = context.table.query(&query).await?;
+        self.0 = page.next.map(|after| Query { after: Some(after), ..query });
+        let mut entries = Vec::with_capacity(page.items.len());
+        for item in &page.items {
+            match audit::readable(item) {
+                Ok(entry) => entries.push(entry),
+                Err(finding) => findings.push(finding),
+            }
+        }
+        Ok(Some(entries))
+    }
 }
 
 /// A debit in one wallet is a credit in another. Both were written in one commit, so the one is there if the other is.
@@ -279,57 +331,87 @@ async fn check_counterpart(context: &Context, entry: &Entry) -> Result<Option<Fi
 
 /// Holds sums to each other.
 fn compare(sums: &Sums, corporate: Money, own_funds: Money) -> Result<Vec<Finding>, OutOfRange> {
-    let add = |amounts: &[i64]| {
-        amounts.iter().try_fold(0_i64, |sum, amount| sum.checked_add(*amount)).ok_or(OutOfRange)
-    };
-    let less = |amount: i64, other: i64| amount.checked_sub(other).ok_or(OutOfRange);
-    let won = |amount: Money| i64::try_from(amount.amount()).map_err(|_| OutOfRange);
     let mut findings = Vec::new();
-    let mut hold = |holds: bool, rule: &str, subject: &str, detail: String| {
-        if !holds {
-            findings.push(Finding::new(rule, subject, detail));
-        }
-    };
+    compare_with_bank(sums, corporate, own_funds, &mut findings)?;
+    compare_with_records(sums, &mut findings)?;
+    Ok(findings)
+}
 
+fn hold(findings: &mut Vec<Finding>, holds: bool, rule: &str, subject: &str, detail: String) {
+    if !holds {
+        findings.push(Finding::new(rule, subject, detail));
+    }
+}
+
+fn add(amounts: &[i64]) -> Result<i64, OutOfRange> {
+    amounts.iter().try_fold(0_i64, |sum, amount| sum.checked_add(*amount)).ok_or(OutOfRange)
+}
+
+fn less(amount: i64, other: i64) -> Result<i64, OutOfRange> {
+    amount.checked_sub(other).ok_or(OutOfRange)
+}
+
+/// The ledger, banking and the bank have moved the same.
+fn compare_with_bank(
+    sums: &Sums,
+    corporate: Money,
+    own_funds: Money,
+    findings: &mut Vec<Finding>,
+) -> Result<(), OutOfRange> {
+    let won = |amount: Money| i64::try_from(amount.amount()).map_err(|_| OutOfRange);
     let all: Vec<i64> = sums.starting_with("ledger.").map(|(_, sum)| sum).collect();
     let total = add(&all)?;
-    hold(total == 0, "accounts_do_not_sum_to_zero", "ledger", format!("all accounts sum up to {total} won"));
+    let detail = format!("all accounts sum up to {total} won");
+    hold(findings, total == 0, "accounts_do_not_sum_to_zero", "ledger", detail);
 
     let booked = less(0, sums.of("ledger.bank:corporate"))?;
     let moved = sums.of("banking.forSagas");
     let (open_in, open_out) = (sums.of("open.bankIn"), sums.of("open.bankOut"));
-    let (expected, held) = (sums.of("open.expected"), sums.of("open.held"));
+    // What has left the bank and not the ledger: withdrawals hold it, and settlement says what it is paying out.
+    let leaving = add(&[sums.of("open.held"), sums.of("open.paidOut")])?;
     // What the bank has done may not be booked yet, and what was booked a moment before the cut may be open there.
     let unbooked = less(moved, booked)?;
-    let most = add(&[expected, open_out])?;
-    let least = less(0, add(&[held, open_in])?)?;
+    let most = add(&[sums.of("open.expected"), open_out])?;
+    let least = less(0, add(&[leaving, open_in])?)?;
     let detail = format!("banking moved {moved} won for the ledger, which has booked {booked}");
-    hold((least..=most).contains(&unbooked), "ledger_differs_from_banking", "bank:corporate", detail);
+    let is_within = (least..=most).contains(&unbooked);
+    hold(findings, is_within, "ledger_differs_from_banking", "bank:corporate", detail);
 
     let at_bank = less(won(corporate)?, won(own_funds)?)?;
     let all_moved = add(&[moved, sums.of("banking.forOperators")])?;
     let unknown = less(at_bank, all_moved)?;
     let detail =
         format!("the bank has {at_bank} won above Pay's own, and banking has moved {all_moved} there");
-    hold(
-        (less(0, open_out)?..=open_in).contains(&unknown),
-        "bank_differs_from_banking",
-        "bank:corporate",
-        detail,
-    );
+    let is_within = (less(0, open_out)?..=open_in).contains(&unknown);
+    hold(findings, is_within, "bank_differs_from_banking", "bank:corporate", detail);
 
+    // All accounts but the bank's. A franchise that owes Pay counts below zero here: its debt was credited to wallets.
+    let liabilities = add(&[total, booked])?;
+    let covered = liabilities <= add(&[won(corporate)?, leaving])?;
+    let detail = format!("{liabilities} won are owed, and {} are at the bank", corporate.amount());
+    hold(findings, covered, "liabilities_not_covered", "bank:corporate", detail);
+    Ok(())
+}
+
+/// What the services' sagas have recorded is what was booked for them: in all, and for each bucket of franchises.
+fn compare_with_records(sums: &Sums, findings: &mut Vec<Finding>) -> Result<(), OutOfRange> {
+    let settled = JournalStep::ALL.map(JournalStep::sum);
     // A record says what was moved after the ledger does, and with the entry's time.
-    for what in ["remitted", "paid", "refunded"] {
+    for what in ["remitted", "paid", "refunded"].into_iter().chain(settled) {
         let (booked, recorded) = (sums.of(&format!("booked.{what}")), sums.of(&format!("recorded.{what}")));
         let unrecorded = less(booked, recorded)?;
         let open = sums.of(&format!("open.{what}"));
         let detail = format!("{booked} won were booked as {what}, and {recorded} are recorded");
-        hold((0..=open).contains(&unrecorded), "ledger_differs_from_records", what, detail);
+        let is_within = (0..=open).contains(&unrecorded);
+        hold(findings, is_within, "ledger_differs_from_records", what, detail);
     }
-
-    let liabilities = add(&[total, booked])?;
-    let covered = liabilities <= add(&[won(corporate)?, held])?;
-    let detail = format!("{liabilities} won are owed, and {} are at the bank", corporate.amount());
-    hold(covered, "liabilities_not_covered", "bank:corporate", detail);
-    Ok(findings)
+    for bucket in payable_buckets() {
+        let of = |what: &str| sums.of(&payable(what, &bucket));
+        let (booked, recorded) = (of(PAYABLE_BOOKED), of(PAYABLE_RECORDED));
+        let is_within = less(booked, recorded)?.unsigned_abs() <= of(PAYABLE_OPEN).unsigned_abs();
+        let detail =
+            format!("{booked} won are owed by the ledger, and {recorded} by payments and settlements");
+        hold(findings, is_within, "payable_differs_from_records", &bucket, detail);
+    }
+    Ok(())
 }

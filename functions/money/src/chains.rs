@@ -1,27 +1,21 @@
-//! Reading and growing wallets' chains.
+//! Steps on wallets' chains.
 //!
-//! A step is decided on a chain read back to the step's birth and appended by one conditional put. Whoever else was
+//! A step is decided on a chain read back to the step's birth and appended by one conditional put (links.rs). Whoever else was
 //! first makes the put fail, and then the step is decided again on a fresh read. So a lost answer, a stale read and
 //! a second executor are all the same case: the reference is found, or it is not.
 
 use crate::{
     domain::{Chain, Decision, Entry, Kind, Limits, Order, decide, refuse},
     items::entry_key,
+    links::{self, ATTEMPTS, broken, check_birth},
     refusals::{self, Refusal},
 };
 use contract::{Context, Problem};
 use kernel::{
-    OutOfRange, Timestamp,
+    Timestamp,
     id::{MembershipId, WalletId},
 };
-use store::{CommitError, Condition, Order as Direction, Query, Read, Write};
-
-/// Entries of one page: enough for a step's own window on most days.
-const PAGE: u32 = 12;
-/// How often a step is decided again because somebody else was first.
-const ATTEMPTS: usize = 12;
-/// How far a step's birth may lie ahead of this function's clock, in milliseconds.
-const MOST_SKEW_MILLIS: i64 = 300_000;
+use store::{Order as Direction, Query, Read};
 
 /// How a step ended.
 #[derive(Debug)]
@@ -49,51 +43,16 @@ impl From<Failure> for Problem {
 
 /// Reads a member's chain back to a step's birth. A page without gaps will do; otherwise it is read consistently.
 pub async fn load(context: &Context, owner: MembershipId, birth: Timestamp) -> Result<Chain, Problem> {
-    match read_back(context, owner, birth, Read::Eventual).await? {
-        Some(chain) => Ok(chain),
-        None => reload(context, owner, birth).await,
-    }
+    let wallet_id = WalletId::of(owner);
+    let entries = links::load(context, &wallet_id.to_string(), birth).await?;
+    Ok(Chain { wallet_id, owner, entries })
 }
 
 /// Reads a member's chain back to a step's birth, seeing every commit that was answered before.
 pub async fn reload(context: &Context, owner: MembershipId, birth: Timestamp) -> Result<Chain, Problem> {
-    let chain = read_back(context, owner, birth, Read::Consistent).await?;
-    chain.ok_or_else(|| Problem::internal(format!("the chain of {} is broken", WalletId::of(owner))))
-}
-
-/// None if the pages have gaps.
-async fn read_back(
-    context: &Context,
-    owner: MembershipId,
-    birth: Timestamp,
-    read: Read,
-) -> Result<Option<Chain>, Problem> {
     let wallet_id = WalletId::of(owner);
-    let mut chain = Chain { wallet_id, owner, entries: Vec::new() };
-    let mut query = Query {
-        order: Direction::Descending,
-        limit: Some(PAGE),
-        read,
-        ..Query::partition(wallet_id.to_string())
-    };
-    loop {
-        let page = context.table.query(&query).await?;
-        for item in page.items {
-            chain.entries.push(store::read(item)?);
-        }
-        if !chain.is_contiguous() {
-            return Ok(None);
-        }
-        let reaches = chain.entries.last().is_some_and(|oldest| oldest.time < birth || oldest.sequence == 1);
-        query.after = page.next;
-        if reaches {
-            return Ok(Some(chain));
-        }
-        if query.after.is_none() {
-            // The first entry of all is missing, unless there is none.
-            return Ok(chain.entries.is_empty().then_some(chain));
-        }
-    }
+    let entries = links::reload(context, &wallet_id.to_string(), birth).await?;
+    Ok(Chain { wallet_id, owner, entries })
 }
 
 /// Takes a step on one chain, once.
@@ -103,7 +62,7 @@ pub async fn append(
     order: &Order,
     limits: &Limits,
 ) -> Result<Entry, Failure> {
-    check_birth(context, order)?;
+    check_birth(context, order.reference.birth)?;
     let mut is_fresh = false;
     for _ in 0..ATTEMPTS {
         let now = context.clock.now();
@@ -164,7 +123,7 @@ pub async fn transfer(
     standing: Payee,
     limits: &Limits,
 ) -> Result<Moved, Failure> {
-    check_birth(context, debit)?;
+    check_birth(context, debit.reference.birth)?;
     let birth = debit.reference.birth;
     let mut source = load(context, payer, birth).await?;
     let mut target = load(context, payee, birth).await?;
@@ -253,25 +212,5 @@ pub async fn tip(context: &Context, owner: MembershipId) -> Result<Option<Entry>
 /// Puts entries in one commit. False if somebody else was first, or at the same time.
 async fn put(context: &Context, entries: &[&Entry]) -> Result<bool, Problem> {
     debug_assert!(entries.iter().all(|entry| (entry.purpose == Kind::Refused) == entry.refusal.is_some()));
-    let mut writes = Vec::with_capacity(entries.len());
-    for entry in entries {
-        writes.push(Write::put(*entry, Condition::Absent)?);
-    }
-    match context.table.commit(&writes).await {
-        Ok(()) => Ok(true),
-        Err(CommitError::Refused(_) | CommitError::Contended) => Ok(false),
-        Err(CommitError::Unavailable(error)) => Err(error.into()),
-    }
-}
-
-/// A step whose birth lies far ahead would push the chain's time into the future: it is asked again later.
-fn check_birth(context: &Context, order: &Order) -> Result<(), Problem> {
-    if order.reference.birth.millis_since(context.clock.now()) > MOST_SKEW_MILLIS {
-        return Err(Problem::from(&refusals::BORN_LATER).retry_after(60));
-    }
-    Ok(())
-}
-
-fn broken(error: OutOfRange) -> Problem {
-    Problem::internal(format!("a ledger invariant would be broken: {error}"))
+    links::put(context, entries).await
 }

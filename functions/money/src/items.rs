@@ -3,15 +3,17 @@
 //! | item | partition | sort |
 //! |---|---|---|
 //! | entry | the wallet's id | the sequence number, 12 digits |
+//! | journal entry | `journal#` and the franchise's id | the sequence number, 12 digits |
 //! | money request | its id | `request` |
 //!
-//! There is no balance item and no index: the newest entry is the balance, and a request is found by its id.
+//! There is no balance item and no index: the newest entry is the balance, and a request is found by its id. What Pay
+//! owes a franchise has no item either: it is the sum of what wallets' entries and its journal's say.
 
-use crate::domain::Entry;
+use crate::domain::{Entry, JournalEntry};
 use contract::peers::{BankParty, Direction, FirmbankingOrder, MoneyRequestState};
 use kernel::{
     Money, Timestamp,
-    id::{BankAccountId, MembershipId, MoneyRequestId, WalletId},
+    id::{BankAccountId, FranchiseId, MembershipId, MoneyRequestId, WalletId},
 };
 use serde::{Deserialize, Serialize};
 use store::{Key, Record};
@@ -27,6 +29,32 @@ impl Record for Entry {
 /// Where the entry with this sequence number stands.
 pub fn entry_key(wallet: WalletId, sequence: u64) -> Key {
     Key::new(wallet.to_string(), format!("{sequence:012}"))
+}
+
+impl Record for JournalEntry {
+    const KIND: &'static str = "journalEntry";
+
+    fn key(&self) -> Key {
+        journal_key(self.franchise_id, self.sequence)
+    }
+}
+
+/// What the name of a journal's partition begins with.
+const JOURNAL: &str = "journal#";
+
+/// The partition of a franchise's journal.
+pub fn journal_name(franchise: FranchiseId) -> String {
+    format!("{JOURNAL}{franchise}")
+}
+
+/// The franchise whose journal a partition is; none if it is no journal.
+pub fn journal_owner(partition: &str) -> Option<FranchiseId> {
+    partition.strip_prefix(JOURNAL)?.parse().ok()
+}
+
+/// Where the entry with this sequence number stands.
+pub fn journal_key(franchise: FranchiseId, sequence: u64) -> Key {
+    Key::new(journal_name(franchise), format!("{sequence:012}"))
 }
 
 /// A recharge or a withdrawal: the saga's record.

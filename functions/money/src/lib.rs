@@ -1,8 +1,9 @@
 //! Wallets: recharges, withdrawals, transfers, balances, and the ledger behind them.
 //!
-//! A wallet is an append-only chain of entries (domain/ledger.rs decides them, chains.rs reads and grows them). A
-//! recharge or withdrawal is a saga over the chain and the bank (money_requests.rs). Other services transfer and hold
-//! money. Everything else reads.
+//! A wallet is an append-only chain of entries (domain/ledger.rs decides them, chains.rs reads and grows them), and
+//! each franchise has a journal of the same make for what settlement does (domain/journal.rs, journals.rs). A recharge
+//! or withdrawal is a saga over the chain and the bank (money_requests.rs). Other services transfer and hold money.
+//! Everything else reads.
 
 mod audit_ledger;
 mod chains;
@@ -19,6 +20,8 @@ mod holds;
 mod increase_money_request;
 mod increase_money_request_by_event;
 pub mod items;
+mod journals;
+mod links;
 mod money_requests;
 mod on_firmbanking_failed;
 mod on_firmbanking_succeeded;

@@ -1,18 +1,18 @@
-//! Moves won between two members' wallets, or between a wallet and a franchise. Called by other services; it has no
-//! route.
+//! Moves won between two members' wallets, between a wallet and a franchise, or between what a franchise is owed and
+//! Pay's own accounts. Called by other services; it has no route.
 //!
 //! Each wallet's chain gets one entry, both in one transaction: no reader sees money in flight, and asking twice
 //! under one reference is asking once. A franchise has no item here, so that a payment is one put, however busy the
-//! franchise is.
+//! franchise is. What settlement moves is an entry of the franchise's journal, and no other service may move it.
 
 use crate::{
     chains::{self, Moved, Payee},
-    domain::{Entry, Order, Step},
-    refusals,
+    domain::{Entry, JournalOrder, JournalStep, Order, Step},
+    journals, refusals,
     settings::Settings,
 };
 use contract::{
-    Call, Context, Grant, Operation, Problem, Reply, Trigger, handled_by,
+    Call, Caller, Context, Grant, Operation, Problem, Reply, Trigger, handled_by,
     peers::{
         MemberQuestion, Posting, RESOLVE_MEMBER, ResolvedMember, TransferOrder, TransferParty as Party,
         Transferred,
@@ -26,7 +26,7 @@ use kernel::id::{MembershipId, WalletId};
 /// The declaration.
 pub const OPERATION: Operation = Operation {
     name: "transferMoney",
-    summary: "Moves money between two wallets, or a wallet and a franchise, atomically",
+    summary: "Moves money between two wallets, a wallet and a franchise, or a franchise and Pay, atomically",
     triggers: &[Trigger::Call],
     grants: &[Grant::ReadTable, Grant::WriteTable],
     calls: &[RESOLVE_MEMBER.operation],
@@ -48,6 +48,9 @@ pub const OPERATION: Operation = Operation {
     ..handled_by!(transfer_money)
 };
 
+/// What the full names of settlement's operations begin with.
+const SETTLEMENT: &str = "settlement.";
+
 async fn transfer_money(context: &Context, call: Call<TransferOrder>) -> Result<Reply<Transferred>, Problem> {
     let TransferOrder { debit, credit, amount, expires_at } = call.body;
     let reference = call.reference.clone().ok_or(&problem::IDEMPOTENCY_KEY_REQUIRED)?;
@@ -60,6 +63,11 @@ async fn transfer_money(context: &Context, call: Call<TransferOrder>) -> Result<
         expires_at,
         traceparent: call.trace.traceparent().to_owned(),
     };
+    let journal = JournalStep::between(debit.into(), credit.into());
+    let has_wallet = [debit, credit].iter().any(|party| matches!(party, Party::Member { .. }));
+    if has_wallet || journal.is_some() {
+        check_caller(&call.caller, journal.is_some())?;
+    }
     let transferred = match (debit, credit) {
         (Party::Member { membership_id: payer }, Party::Member { membership_id: payee }) => {
             let debit = order(Step::Send(amount, WalletId::of(payee)));
@@ -76,9 +84,32 @@ async fn transfer_money(context: &Context, call: Call<TransferOrder>) -> Result<
             let entry = append(context, payer, &refund).await?;
             Transferred { debit: None, credit: Some(posting(&entry)), amount, transferred_at: entry.time }
         }
-        _ => return Err(Problem::field("/credit", "cannot be moved there from this debit")),
+        _ => {
+            let Some((franchise_id, step)) = journal else {
+                return Err(Problem::field("/credit", "cannot be moved there from this debit"));
+            };
+            if expires_at.is_some() {
+                return Err(Problem::field("/expiresAt", "what is settled cannot be late"));
+            }
+            let traceparent = call.trace.traceparent().to_owned();
+            let order = JournalOrder { step, amount, reference, traceparent };
+            let entry = journals::append(context, franchise_id, &order).await?;
+            Transferred { debit: None, credit: None, amount, transferred_at: entry.time }
+        }
     };
     Ok(Reply::ok(transferred))
+}
+
+/// Settlement moves what stands in journals and nothing else, and nobody else does.
+fn check_caller(caller: &Caller, is_for_journal: bool) -> Result<(), Problem> {
+    let is_settlement = matches!(caller, Caller::Service(name) if name.starts_with(SETTLEMENT));
+    if is_settlement == is_for_journal {
+        return Ok(());
+    }
+    Err(Problem::new(
+        &problem::FORBIDDEN,
+        "Only settlement moves what is in a journal, and it moves nothing else.",
+    ))
 }
 
 /// Moves money between two wallets. The ledger knows every member who has a wallet; membership knows the others.

@@ -10,31 +10,64 @@
 
 use contract::{
     Call, Caller, Reference,
+    audit::{payable_bucket, payable_open, payable_recorded},
     ports::{DirectAnswer, DirectCall, Unanswered},
     testing::{Bench, Request},
 };
 use kernel::{
-    Id, Money, Timestamp,
-    id::{MembershipId, WalletId},
+    Id, Money, SignedMoney, Timestamp,
+    id::{FranchiseId, MembershipId, WalletId},
 };
 use money::{
-    domain::{Account, Entry, Kind},
-    items::entry_key,
+    domain::{Account, Entry, JournalEntry, JournalKind, Kind},
+    items::{entry_key, journal_key, journal_name},
 };
 use serde_json::{Value, json};
-use std::sync::{Arc, Mutex};
-use store::{Condition, Read, Record, Write};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+};
+use store::{AttributeValue, Condition, Read, Record, Write};
 
 const OWN_FUNDS: u64 = 1_000_000;
+const PAID_OUT: i64 = 2_500;
 
 /// The rest of Pay, and the bank, as the audit sees them.
-#[derive(Clone, Copy)]
 struct Outside {
     corporate: i64,
     for_sagas: i64,
     open_in: i64,
     remitted: i64,
     open_remitted: i64,
+    /// What the records of payments and settlements sum up to.
+    recorded: BTreeMap<String, i64>,
+}
+
+impl Outside {
+    /// A settlement's firmbanking.
+    fn pay_out(&mut self, amount: i64) {
+        self.corporate -= amount;
+        self.for_sagas -= amount;
+    }
+
+    fn record(&mut self, name: &str, amount: i64) {
+        *self.recorded.entry(name.to_owned()).or_default() += amount;
+    }
+}
+
+/// What the records say if all is booked.
+fn recorded() -> BTreeMap<String, i64> {
+    let sums = [
+        ("recorded.paid", 4_000),
+        ("recorded.refunded", 1_000),
+        ("recorded.feeTaken", 100),
+        ("recorded.feeReturned", 40),
+        ("recorded.vatTaken", 10),
+        ("recorded.vatReturned", 4),
+        ("recorded.paidOut", PAID_OUT),
+        (&payable_recorded(shop()), 3_000 - 100 + 40 - 10 + 4 - PAID_OUT),
+    ];
+    sums.map(|(name, amount)| (name.to_owned(), amount)).into()
 }
 
 fn hana() -> MembershipId {
@@ -43,6 +76,10 @@ fn hana() -> MembershipId {
 
 fn dul() -> MembershipId {
     Id::derive(&["dul"])
+}
+
+fn shop() -> FranchiseId {
+    Id::derive(&["shop"])
 }
 
 fn wallet() -> WalletId {
@@ -59,7 +96,8 @@ struct Books {
 }
 
 impl Books {
-    /// A recharge of 50 000, a withdrawal of 10 000, 5 000 sent, 4 000 paid, 1 000 of it back, 3 000 held.
+    /// A recharge of 50 000, a withdrawal of 10 000, 5 000 sent, 4 000 paid, 1 000 of it back, 3 000 held; of what the
+    /// shop is owed a fee of 100 is kept, 40 of it given back, VAT likewise, and 2 500 are paid out.
     async fn kept() -> Books {
         let mut bench = Bench::new(&money::SERVICE);
         bench.context.settings.config = json!({ "ownFunds": OWN_FUNDS });
@@ -70,6 +108,7 @@ impl Books {
             open_in: 0,
             remitted: 5_000,
             open_remitted: 0,
+            recorded: recorded(),
         }));
         let seen = outside.clone();
         bench.world.answer_calls(move |call| answer(call, &mut seen.lock().unwrap()));
@@ -77,16 +116,23 @@ impl Books {
         books.order("/v1/money/increases", 50_000).await;
         books.order("/v1/money/decreases", 10_000).await;
         let member = |id: MembershipId| json!({ "kind": "member", "membershipId": id });
-        let shop = json!({ "kind": "franchise", "franchiseId": kernel::id::FranchiseId::derive(&["shop"]) });
+        let shop = json!({ "kind": "franchise", "franchiseId": shop() });
+        let own = |kind: &str| json!({ "kind": kind });
         for (reference, debit, credit, amount) in [
             ("rmt_1/move", member(hana()), member(dul()), 5_000),
             ("pmt_1/pay", member(hana()), shop.clone(), 4_000),
-            ("pmt_1/back", shop, member(hana()), 1_000),
+            ("pmt_1/back", shop.clone(), member(hana()), 1_000),
+            ("stl_1/fee", shop.clone(), own("feeRevenue"), 100),
+            ("stl_1/vat", shop.clone(), own("vatPayable"), 10),
+            ("stl_1/paid", shop.clone(), own("bankCorporate"), PAID_OUT),
+            ("stl_2/fee", own("feeRevenue"), shop.clone(), 40),
+            ("stl_2/vat", own("vatPayable"), shop.clone(), 4),
         ] {
             let body = json!({ "debit": debit, "credit": credit, "amount": won(amount) });
             books.step("transferMoney", reference, body).await;
         }
         books.step("holdMoney", "rmt2/hold", json!({ "membershipId": hana(), "amount": won(3_000) })).await;
+        books.outside.lock().unwrap().pay_out(PAID_OUT);
         books.bench.world.pass_seconds(3_600);
         books
     }
@@ -100,9 +146,11 @@ impl Books {
 
     async fn step(&self, operation: &str, reference: &str, body: Value) {
         let birth = self.bench.context.clock.now();
+        let is_settlement = reference.starts_with("stl_");
+        let caller = if is_settlement { "settlement.payOutSettlement" } else { "payment.requestPayment" };
         let call = Call {
             operation: format!("money.{operation}"),
-            caller: Caller::Service("payment.requestPayment".to_owned()),
+            caller: Caller::Service(caller.to_owned()),
             on_behalf_of: Some(hana()),
             idempotency_key: None,
             reference: Some(Reference { id: reference.to_owned(), birth }),
@@ -145,6 +193,19 @@ impl Books {
 
     async fn remove(&self, owner: MembershipId, sequence: u64) {
         self.write(Write::Delete(entry_key(WalletId::of(owner), sequence), Condition::Always)).await;
+    }
+
+    async fn journal_entry(&self, sequence: u64) -> JournalEntry {
+        let key = journal_key(shop(), sequence);
+        store::read(self.bench.context.table.get(&key, Read::Consistent).await.unwrap().unwrap()).unwrap()
+    }
+
+    /// Changes the shop's journal where it lies.
+    async fn change_journal(&self, sequence: u64, change: impl FnOnce(&mut JournalEntry)) -> String {
+        let mut entry = self.journal_entry(sequence).await;
+        change(&mut entry);
+        self.write(Write::Put(entry.to_item().unwrap(), Condition::Always)).await;
+        format!("{}/{sequence}", journal_name(shop()))
     }
 
     /// What the audit finds: rules and subjects.
@@ -196,10 +257,7 @@ fn answer(call: &DirectCall, outside: &mut Outside) -> Result<DirectAnswer, Unan
                 json!({ "recorded.remitted": outside.remitted, "open.remitted": outside.open_remitted });
             done(json!({ "checked": 1, "findings": [], "sums": sums }))
         }
-        "payment.auditPayment" => {
-            let sums = json!({ "recorded.paid": 4_000, "recorded.refunded": 1_000 });
-            done(json!({ "checked": 1, "findings": [], "sums": sums }))
-        }
+        "payment.auditPayment" => done(json!({ "checked": 1, "findings": [], "sums": outside.recorded })),
         audit => {
             assert!(audit.contains(".audit"), "{audit}");
             let sums = if audit == "banking.auditBanking" {
@@ -242,6 +300,115 @@ async fn every_broken_rule_of_a_chain_is_named_with_its_place() {
         let books = Books::kept().await;
         let subject = books.change(*kind, change).await;
         books.finds(rule, &subject).await;
+    }
+}
+
+/// Fee, VAT, pay-out, fee given back, VAT given back.
+#[tokio::test]
+async fn every_broken_rule_of_a_journal_is_named_with_its_place() {
+    type Change = fn(&mut JournalEntry);
+    let rules: &[(&str, u64, Change)] = &[
+        ("wrong_fee", 1, |entry| entry.totals.fee = SignedMoney::ZERO),
+        ("wrong_fee", 4, |entry| entry.amount = Money::won(41)),
+        ("wrong_vat", 5, |entry| entry.totals.vat = SignedMoney::ZERO),
+        ("wrong_paid_out", 3, |entry| entry.totals.paid_out = Money::won(1)),
+        ("wrong_paid_out", 5, |entry| entry.totals.paid_out = Money::won(1)),
+        ("wrong_accounts", 1, |entry| entry.credit = Account::Suspense),
+        ("wrong_accounts", 1, |entry| entry.credit = Account::Wallet(wallet())),
+        ("wrong_accounts", 2, |entry| entry.purpose = JournalKind::Fee),
+        ("wrong_accounts", 3, |entry| entry.debit = Account::Franchise(Id::derive(&["other"]))),
+        ("time_reversed", 3, |entry| entry.time = Timestamp::EPOCH),
+        ("reference_twice", 4, |entry| entry.reference = "stl_1/fee".to_owned()),
+        ("broken_hash", 2, |entry| entry.previous = "another".to_owned()),
+    ];
+    for (rule, sequence, change) in rules {
+        let books = Books::kept().await;
+        let subject = books.change_journal(*sequence, *change).await;
+        books.finds(rule, &subject).await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_missing_in_a_journal_or_cannot_be_read_is_named() {
+    for sequence in [1, 3] {
+        let books = Books::kept().await;
+        books.write(Write::Delete(journal_key(shop(), sequence), Condition::Always)).await;
+        books.finds("sequence_gap", &format!("{}/{}", journal_name(shop()), sequence + 1)).await;
+    }
+
+    let books = Books::kept().await;
+    let mut item = books.journal_entry(3).await.to_item().unwrap();
+    item.remove("totals");
+    books.write(Write::Put(item, Condition::Always)).await;
+    books.finds("unreadable", &format!("{}/000000000003", journal_name(shop()))).await;
+
+    let books = Books::kept().await;
+    let mut item = books.journal_entry(1).await.to_item().unwrap();
+    item.insert("pk".to_owned(), AttributeValue::S("journal#frc_1".to_owned()));
+    books.write(Write::Put(item, Condition::Always)).await;
+    books.finds("unreadable", "journal#frc_1").await;
+}
+
+/// The bank has paid out, and the ledger is told a moment later: settlement's records say so meanwhile.
+#[tokio::test]
+async fn a_pay_out_that_is_not_booked_yet_is_set_apart() {
+    let books = Books::kept().await;
+    // As far as anybody knows, what is held has left too.
+    books.outside.lock().unwrap().pay_out(3_000 + 300);
+    books.finds("ledger_differs_from_banking", "bank:corporate").await;
+    books.outside.lock().unwrap().record("open.paidOut", 300);
+    assert_eq!(books.audit().await, []);
+    books.outside.lock().unwrap().pay_out(1);
+    books.finds("ledger_differs_from_banking", "bank:corporate").await;
+}
+
+/// If nothing on the account is Pay's own, what leaves the bank first leaves less there than is owed.
+#[tokio::test]
+async fn what_is_owed_is_covered_while_a_pay_out_is_on_its_way() {
+    let mut books = Books::kept().await;
+    books.bench.context.settings.config = json!({});
+    {
+        let mut outside = books.outside.lock().unwrap();
+        outside.corporate -= i64::try_from(OWN_FUNDS).unwrap();
+        outside.pay_out(3_300);
+    }
+    books.finds("liabilities_not_covered", "bank:corporate").await;
+    books.outside.lock().unwrap().record("open.paidOut", 3_300);
+    assert_eq!(books.audit().await, []);
+}
+
+#[tokio::test]
+async fn each_thing_that_settlement_has_recorded_is_held_to_what_is_booked() {
+    for what in ["paidOut", "feeTaken", "feeReturned", "vatTaken", "vatReturned"] {
+        let books = Books::kept().await;
+        books.outside.lock().unwrap().record(&format!("recorded.{what}"), -1);
+        books.finds("ledger_differs_from_records", what).await;
+        books.outside.lock().unwrap().record(&format!("open.{what}"), 1);
+        assert_eq!(books.audit().await, [], "the record of the last won of {what} is on its way");
+        books.outside.lock().unwrap().record(&format!("recorded.{what}"), 2);
+        books.finds("ledger_differs_from_records", what).await;
+    }
+}
+
+/// Sums over all franchises are right, and what one is owed was recorded for another.
+#[tokio::test]
+async fn what_is_owed_to_each_franchise_is_held_to_its_payments_and_settlements() {
+    let other = (0_u32..).map(|number| Id::derive(&[&number.to_string()]));
+    let other = other.into_iter().find(|other| payable_bucket(*other) != payable_bucket(shop())).unwrap();
+    for by in [-7, 7] {
+        let books = Books::kept().await;
+        {
+            let mut outside = books.outside.lock().unwrap();
+            outside.record(&payable_recorded(shop()), -by);
+            outside.record(&payable_recorded(other), by);
+        }
+        for franchise in [shop(), other] {
+            books.finds("payable_differs_from_records", &payable_bucket(franchise)).await;
+            books.outside.lock().unwrap().record(&payable_open(franchise), 6);
+            books.finds("payable_differs_from_records", &payable_bucket(franchise)).await;
+            books.outside.lock().unwrap().record(&payable_open(franchise), 1);
+        }
+        assert_eq!(books.audit().await, []);
     }
 }
 

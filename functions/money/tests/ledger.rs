@@ -9,6 +9,8 @@
     reason = "a test that fails should fail loudly"
 )]
 
+mod size;
+
 use contract::{Reference, peers::ImplicitAccount};
 use kernel::{
     Id, Money, Timestamp,
@@ -16,11 +18,13 @@ use kernel::{
 };
 use money::{
     domain::{
-        Account, Chain, Decision, Entry, Kind, Limits, Order, Standing, Step, close_reference, decide, refuse,
+        Account, Chain, Decision, Entry, Kind, Limits, Link, Order, Standing, Step, close_reference, decide,
+        refuse,
     },
     refusals::Refusal,
 };
 use proptest::prelude::*;
+use size::size;
 use store::Record;
 
 fn owner() -> MembershipId {
@@ -302,25 +306,6 @@ proptest! {
             chain.push(entry);
         }
     }
-}
-
-/// An item's size as DynamoDB counts it: names and values; a number takes about half its digits, plus one.
-fn size(item: &store::Item) -> usize {
-    fn value(value: &store::AttributeValue) -> usize {
-        use store::AttributeValue as V;
-        match value {
-            V::S(text) => text.len(),
-            V::N(digits) => digits.len().div_ceil(2) + 1,
-            V::M(map) => {
-                3 + map.iter().map(|(name, inner)| name.len() + value_size(inner) + 1).sum::<usize>()
-            }
-            _ => 1,
-        }
-    }
-    fn value_size(inner: &store::AttributeValue) -> usize {
-        value(inner)
-    }
-    item.inner().iter().map(|(name, inner)| name.len() + value(inner)).sum()
 }
 
 fn wallet_with(balance: u32) -> Chain {

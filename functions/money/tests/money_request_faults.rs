@@ -2,6 +2,7 @@
 //!
 //! Executors of the same and of other requests run at once, and some requests are left to whoever sweeps; table and banking die before a call, lose its answer,
 //! conflict, or read stale and gapped pages. Afterwards the faults stop and the sweeper runs until all is final.
+//! A franchise's journal, which grows in the same way, is held to the same faults.
 
 #![allow(
     clippy::unwrap_used,
@@ -19,9 +20,9 @@ use contract::{
     ports::{Calls, DirectAnswer, DirectCall, Unanswered},
     testing::{Bench, Request},
 };
-use kernel::{Id, id::MembershipId};
+use kernel::{Id, Money, Timestamp, id::MembershipId};
 use money::{
-    domain::{Entry, Kind},
+    domain::{Entry, JournalEntry, Kind, Link},
     items::MoneyRequest,
 };
 use proptest::prelude::*;
@@ -297,6 +298,88 @@ proptest! {
     }
 }
 
+/// Three settlements' steps on one franchise's journal: what is asked for under each reference is fixed.
+fn step(now: Timestamp, reference: usize) -> Call<Value> {
+    let shop =
+        json!({ "kind": "franchise", "franchiseId": Id::<kernel::id::kinds::Franchise>::derive(&["shop"]) });
+    let (debit, credit) = match reference % 3 {
+        0 => (shop, json!({ "kind": "feeRevenue" })),
+        1 => (json!({ "kind": "vatPayable" }), shop),
+        _ => (shop, json!({ "kind": "bankCorporate" })),
+    };
+    let amount = Money::try_won(1 + u64::try_from(reference).unwrap()).unwrap();
+    Call {
+        operation: "money.transferMoney".to_owned(),
+        caller: Caller::Service("settlement.payOutSettlement".to_owned()),
+        on_behalf_of: None,
+        idempotency_key: None,
+        reference: Some(Reference { id: format!("stl_{reference}/step"), birth: now }),
+        if_match: None,
+        trace: contract::Trace::parse(events::EXAMPLE_TRACEPARENT).unwrap(),
+        now,
+        fingerprint: String::new(),
+        body: json!({ "debit": debit, "credit": credit, "amount": amount }),
+    }
+}
+
+/// Two executors at a time ask for steps under faults; afterwards whatever was asked for is asked for until it is
+/// answered. Answers come with the journal, oldest entry first.
+async fn settle(plan: Vec<Fault>, asked: &[usize]) -> (Vec<Value>, Vec<JournalEntry>) {
+    let mut bench = Bench::new(&money::SERVICE);
+    let births: Vec<Timestamp> = (0..9_usize)
+        .map(|reference| bench.context.clock.now().plus_seconds(i64::try_from(reference / 3).unwrap()))
+        .collect();
+    let order = |reference: usize| step(births[reference], reference);
+    let plan = Arc::new(Plan(Mutex::new(plan.into_iter())));
+    let calm = bench.context.clone();
+    bench.context.table = Arc::new(FaultyTable { inner: bench.twin.clone(), plan });
+    let mut answers = Vec::new();
+    for pair in asked.chunks(2) {
+        let first = bench.call_with("transferMoney", order(pair[0]));
+        let second = bench.call_with("transferMoney", order(*pair.last().unwrap()));
+        let (first, second) = tokio::join!(first, second);
+        for (reference, answer) in [(pair[0], first), (*pair.last().unwrap(), second)] {
+            match answer {
+                Ok(reply) => answers.push(json!([reference, reply.body])),
+                Err(problem) => assert_eq!(problem.status, 503, "{problem}"),
+            }
+        }
+        bench.world.pass_seconds(1);
+    }
+    bench.context = calm;
+    for reference in asked {
+        let reply = bench.call_with("transferMoney", order(*reference)).await.unwrap();
+        answers.push(json!([reference, reply.body]));
+    }
+    let items = bench.twin.items().into_iter().filter(|item| kind_of(item) == JournalEntry::KIND);
+    (answers, items.map(|item| read(item).unwrap()).collect())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_journal_has_each_step_once(plan in faults(), asked in prop::collection::vec(0..9_usize, 1..20)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let (answers, journal) = runtime.block_on(settle(plan, &asked));
+        for pair in journal.windows(2) {
+            prop_assert!(pair[0].is_followed_by(&pair[1]), "the chain is broken");
+        }
+        let mut references: Vec<usize> = asked.clone();
+        references.sort_unstable();
+        references.dedup();
+        prop_assert_eq!(journal.len(), references.len());
+        for reference in references {
+            let name = format!("stl_{reference}/step");
+            let entry = journal.iter().find(|entry| entry.reference == name).unwrap();
+            prop_assert_eq!(entry.amount.amount(), 1 + u64::try_from(reference).unwrap());
+            for answer in answers.iter().filter(|answer| answer[0] == reference) {
+                prop_assert_eq!(&answer[1]["transferredAt"], &json!(entry.time), "every answer is the entry's");
+            }
+        }
+    }
+}
+
 /// An answer that is no entry collides with nothing, so it must not come from a stale read.
 #[tokio::test]
 async fn a_hold_that_a_stale_read_does_not_show_is_posted_all_the_same() {
@@ -322,7 +405,7 @@ async fn a_hold_that_a_stale_read_does_not_show_is_posted_all_the_same() {
         fingerprint: String::new(),
         body,
     };
-    let amount = json!(kernel::Money::won(1_000));
+    let amount = json!(Money::won(1_000));
     let hold = json!({ "membershipId": member(), "amount": amount });
     bench.call_with("holdMoney", call("holdMoney", hold)).await.unwrap();
 

@@ -1,15 +1,31 @@
 //! What payers, merchants and operators are shown of a payment.
+//!
+//! Whether it is settled is looked up beside it (settled.rs): the conversions here know only what its item says.
 
 use crate::{
     domain::{OrderId, cancellations},
-    items::{self, CancellationReason, PaymentState},
+    items::{self, CancellationReason, SettledGroup},
 };
 use kernel::{
     BasisPoints, Money, SeoulDay, Timestamp,
-    id::{CancellationId, FranchiseId, MembershipId, PaymentId},
+    id::{CancellationId, FranchiseId, MembershipId, PaymentId, SettlementId},
 };
 use schemars::JsonSchema;
 use serde::Serialize;
+
+/// How far a payment is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum PaymentState {
+    /// Stored; work goes on.
+    Requested,
+    /// Paid, and not settled yet.
+    Normal,
+    /// Not paid, and never will be.
+    Failed,
+    /// Paid and settled.
+    Settled,
+}
 
 /// A payment.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -47,6 +63,9 @@ pub struct Payment {
     /// When it was settled.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub settled_at: Option<Timestamp>,
+    /// In which settlement.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub settlement_id: Option<SettlementId>,
 }
 
 /// A payment, or a part of it, taken back.
@@ -65,6 +84,33 @@ pub struct Cancellation {
     /// When the money came back; unset while it is on its way.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refunded_at: Option<Timestamp>,
+    /// In which settlement the merchant gave it back; often a later one than the payment's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub settlement_id: Option<SettlementId>,
+}
+
+impl Payment {
+    /// It is in this settlement.
+    pub fn settle(&mut self, group: &SettledGroup) {
+        self.state = PaymentState::Settled;
+        self.settled_at = Some(group.settled_at);
+        self.settlement_id = Some(group.settlement_id);
+    }
+
+    /// Whether it is settled.
+    pub fn is_settled(&self) -> bool {
+        self.state == PaymentState::Settled
+    }
+}
+
+impl From<items::PaymentState> for PaymentState {
+    fn from(state: items::PaymentState) -> PaymentState {
+        match state {
+            items::PaymentState::Requested => PaymentState::Requested,
+            items::PaymentState::Normal => PaymentState::Normal,
+            items::PaymentState::Failed => PaymentState::Failed,
+        }
+    }
 }
 
 impl From<&items::Payment> for Payment {
@@ -76,14 +122,15 @@ impl From<&items::Payment> for Payment {
             order_id: payment.order_id.clone(),
             amount: payment.amount,
             fee_bps: payment.fee_bps,
-            state: payment.state,
+            state: payment.state.into(),
             failure_reason: payment.failure_reason.clone(),
             canceled_amount: cancellations::canceled(payment),
             cancellations: payment.cancellations.iter().map(Cancellation::from).collect(),
             requested_at: payment.requested_at,
             approved_at: payment.approved_at,
             business_day: payment.approved_at.map(Timestamp::business_day),
-            settled_at: payment.settled_at,
+            settled_at: None,
+            settlement_id: None,
         }
     }
 }
@@ -96,6 +143,7 @@ impl From<&items::Cancellation> for Cancellation {
             reason: part.reason,
             requested_at: part.requested_at,
             refunded_at: part.refunded_at,
+            settlement_id: None,
         }
     }
 }

@@ -2,13 +2,13 @@
 //!
 //! The payer may, and the merchant who was paid. The cancellation is written into the payment's own item first, on the
 //! version that was decided on, so that the parts never add up to more than was paid; then the money goes back. It
-//! may be asked for after settlement too: the franchise's next settlement carries it.
+//! may be asked for after settlement too: the franchise's next settlement takes it, as a line of its own.
 
 use crate::{
     answers,
     domain::cancellations,
     items::{Cancellation, CancellationReason, Payment},
-    payments, refunds, refusals, replica,
+    payments, refunds, refusals, replica, settled,
 };
 use contract::{
     Access, Call, Context, Grant, Method, Operation, Problem, Reply, Scope, Trigger,
@@ -90,7 +90,7 @@ async fn cancel_payment(
     let payment = payments::change(context, payment, decide).await?;
     // Somebody else's is theirs to pay back, or the sweeper's.
     let payment = refunds::advance_one(context, &call, payment, id).await?;
-    let reply = reply(&payment, id);
+    let reply = reply(&payment, id, settled::show(context, &payment).await?);
     Ok(if is_known { reply.replayed() } else { reply })
 }
 
@@ -106,8 +106,7 @@ fn find(payment: &Payment, id: CancellationId) -> Option<&Cancellation> {
 }
 
 /// Done, or to be continued.
-fn reply(payment: &Payment, id: CancellationId) -> Reply<answers::Payment> {
-    let shown = answers::Payment::from(payment);
+fn reply(payment: &Payment, id: CancellationId, shown: answers::Payment) -> Reply<answers::Payment> {
     match find(payment, id).and_then(|part| part.refunded_at) {
         Some(_) => Reply::created(payment.location(), shown),
         None => Reply::accepted(payment.location(), shown),

@@ -2,7 +2,7 @@
 //!
 //! Somebody else's answers 404, as if it did not exist.
 
-use crate::{answers, payments, replica};
+use crate::{answers, payments, replica, settled};
 use contract::{
     Access, Call, Context, Grant, Method, Operation, Problem, Reply, Scope, Trigger, handled_by,
     peers::FIND_FRANCHISE_TERMS, problem,
@@ -36,5 +36,5 @@ async fn find_payment(context: &Context, call: Call<Question>) -> Result<Reply<a
     if call.caller.member()? != payment.membership_id {
         replica::hold_to_owner(context, &call, payment.franchise_id).await?;
     }
-    Ok(Reply::ok(answers::Payment::from(&payment)))
+    Ok(Reply::ok(settled::show(context, &payment).await?))
 }

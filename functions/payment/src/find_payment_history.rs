@@ -5,8 +5,7 @@
 
 use crate::{
     KEY, answers,
-    items::PaymentState,
-    lists::{self, Asked, Window},
+    lists::{self, Asked, Shown, Window},
     replica,
 };
 use contract::{
@@ -63,8 +62,7 @@ async fn find_payment_history(
         Some(franchise) => {
             let window = Window::of_franchise(*from, *to, call.now)?;
             replica::hold_to_owner(context, &call, *franchise).await?;
-            let states = [PaymentState::Normal, PaymentState::Settled];
-            lists::of_franchise(context, *franchise, &states, window, &asked).await?
+            lists::of_franchise(context, *franchise, Shown::Approved, window, &asked).await?
         }
     };
     Ok(Reply::ok(listing))

@@ -1,13 +1,13 @@
-//! `POST /v1/payments/{paymentId}/finish`: a payment is settled, by an operator or by settlement.
+//! `POST /v1/payments/{paymentId}/finish`: whether a payment is finished, for an operator or for settlement.
 //!
-//! From normal to settled, only that way, and once; asking again changes nothing and answers the same. A payment that
-//! was taken back in full is finished like any other: there is nothing in it.
+//! Only a settlement finishes payments, all that its manifest lists at once, so there is nothing to write: a payment
+//! that is in one answers 200, however often it is asked, and any other one a refusal. One that was taken back in full
+//! is finished like any other: its cancellations are lines of their own.
 
-use crate::{answers, domain::lifecycle, payments, refusals};
+use crate::{answers, domain::Refusal, payments, refusals, settled};
 use contract::{
     Access, Call, Context, Grant, Method, Operation, Problem, Reply, Scope, Trigger, handled_by, problem,
 };
-use events::{Fact, payment::PaymentFinished};
 use kernel::id::PaymentId;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -15,12 +15,11 @@ use serde::Deserialize;
 /// The declaration.
 pub const OPERATION: Operation = Operation {
     name: "finishPayment",
-    summary: "Marks a payment as settled",
+    summary: "Confirms that a payment is settled",
     triggers: &[Trigger::Route(Method::Post, "/v1/payments/{paymentId}/finish"), Trigger::Call],
     access: Access::Scopes(&[Scope::Operator]),
-    grants: &[Grant::ReadTable, Grant::WriteTable],
-    emits: &[PaymentFinished::TYPE],
-    refuses: &[&problem::NOT_FOUND, &refusals::PAYMENT_NOT_APPROVED],
+    grants: &[Grant::ReadTable],
+    refuses: &[&problem::NOT_FOUND, &refusals::PAYMENT_NOT_APPROVED, &refusals::PAYMENT_NOT_SETTLED],
     ..handled_by!(finish_payment)
 };
 
@@ -37,7 +36,9 @@ async fn finish_payment(
     call: Call<FinishPayment>,
 ) -> Result<Reply<answers::Payment>, Problem> {
     let payment = payments::find(context, call.body.payment_id).await?.ok_or(&problem::NOT_FOUND)?;
-    let decide = |payment: &_| lifecycle::settled(payment, call.now).map_err(Problem::from);
-    let payment = payments::change(context, payment, decide).await?;
-    Ok(Reply::ok(answers::Payment::from(&payment)))
+    if !payment.is_approved() {
+        return Err(Refusal::NotApproved.into());
+    }
+    let shown = settled::show(context, &payment).await?;
+    if shown.is_settled() { Ok(Reply::ok(shown)) } else { Err(Refusal::NotSettled.into()) }
 }

@@ -1,12 +1,12 @@
 //! `GET /v1/payments/normal`: what a franchise was paid and has not settled yet, for its merchant or an operator.
 //!
 //! The window is of approvals. A payment that is settled leaves the list; a new one may appear only where the order
-//! puts it, so that paging neither skips nor repeats whatever is paid meanwhile.
+//! puts it, so that paging neither skips nor repeats whatever is paid meanwhile. A page looks at a hundred payments at
+//! most: where nearly all are settled it is short, or empty, and `nextCursor` says that there is more.
 
 use crate::{
     KEY, answers,
-    items::PaymentState,
-    lists::{self, Asked, Window},
+    lists::{self, Asked, Shown, Window},
     replica,
 };
 use contract::{
@@ -58,6 +58,5 @@ async fn get_normal_status_payments(
     let (caller, whose) = (call.caller.to_string(), franchise_id.to_string());
     let query = [OPERATION.name, &caller, &whose, &from.to_string(), &to.to_string()];
     let asked = Asked { query: &query, limit: limit.get(), cursor: cursor.as_deref() };
-    let states = [PaymentState::Normal];
-    Ok(Reply::ok(lists::of_franchise(context, *franchise_id, &states, window, &asked).await?))
+    Ok(Reply::ok(lists::of_franchise(context, *franchise_id, Shown::NotSettled, window, &asked).await?))
 }

@@ -3,45 +3,52 @@
 //! | item | partition | sort |
 //! |---|---|---|
 //! | payment | its id | `payment` |
+//! | cancellation, once its money is back | its payment's id | `cancellation#` and its id |
+//! | page of a manifest | `manifest#`, franchise, `#`, sequence, `#`, last day | the position at which it begins |
+//! | group of settled payments | `settled#` and the franchise | its last day |
 //! | copy of a franchise | its id | `franchise` |
 //!
 //! Two sparse indexes list what was paid, newest first: a payer's, and a franchise's of one business day, which is
 //! spread over shards so that no partition is hot. A payment enters both when it is approved, and its place in them
-//! never changes; when it is settled it goes over to the settled ones of its franchise's day.
+//! never changes. Cancellations have lists of their own beside a franchise's payments, by the day on which the money
+//! came back. Settlement changes neither: what is settled is derived (settled.rs).
 
-use crate::domain::OrderId;
-use contract::{Reference, top_up::TopUp};
+use crate::domain::{
+    OrderId, Position,
+    position::{self, place},
+};
+use contract::{
+    Reference,
+    peers::{FeeTotals, ManifestName},
+    top_up::TopUp,
+};
 use events::franchise::{Franchise, FranchiseState};
 use kernel::{
     BasisPoints, FeeSchedule, Id, Money, SeoulDay, Timestamp,
-    id::{BankAccountId, CancellationId, FranchiseId, MembershipId, PaymentId},
+    id::{BankAccountId, CancellationId, FranchiseId, MembershipId, PaymentId, SettlementId},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
 use store::{Index, Key, Record};
 
-/// A franchise's payments of a business day, by shard and state, newest first.
+/// A franchise's payments of a business day, and its cancellations, by shard.
 pub static FRANCHISES_NEWEST_FIRST: Index =
     Index { name: "franchisesNewestFirst", partition: "paidTo", sort: "approvedPlace" };
 /// A payer's payments, newest first.
 pub static PAYERS_NEWEST_FIRST: Index =
     Index { name: "payersNewestFirst", partition: "paidBy", sort: "approvedPlace" };
 
-/// How many partitions of the index a franchise's business day is spread over.
-pub const SHARDS: u128 = 8;
-
-/// How far a payment is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// How far a payment is. Whether it is settled is not its own to say: no payment is touched by its settlement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum PaymentState {
     /// Stored; work goes on.
     Requested,
-    /// Paid, and not settled yet.
+    /// Paid.
     Normal,
     /// Not paid, and never will be.
     Failed,
-    /// Paid and settled.
-    Settled,
 }
 
 /// Why a payment is taken back.
@@ -97,9 +104,6 @@ pub struct Payment {
     /// When the wallet was debited: the entry's time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approved_at: Option<Timestamp>,
-    /// When it was settled.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub settled_at: Option<Timestamp>,
     /// What was taken back of it, or is being taken back; their sum is never more than the amount.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cancellations: Vec<Cancellation>,
@@ -145,8 +149,7 @@ impl Record for Payment {
 
     fn index_keys(&self) -> Vec<(&'static str, String)> {
         let Some(approved_at) = self.approved_at else { return Vec::new() };
-        let paid_to =
-            paid_to(self.franchise_id, &approved_at.business_day(), self.state, shard_of(self.payment_id));
+        let paid_to = Position::of_payment(approved_at, self.payment_id).partition(self.franchise_id);
         vec![
             (FRANCHISES_NEWEST_FIRST.partition, paid_to),
             (PAYERS_NEWEST_FIRST.partition, paid_by(self.membership_id)),
@@ -168,7 +171,7 @@ impl Payment {
 
     /// Whether the wallet was debited for it.
     pub fn is_approved(&self) -> bool {
-        matches!(self.state, PaymentState::Normal | PaymentState::Settled)
+        self.state == PaymentState::Normal
     }
 
     /// Whether nothing is left to be done: until somebody asks for something.
@@ -189,41 +192,24 @@ impl Payment {
     }
 }
 
-/// In which shard of its franchise's day a payment is listed.
-pub fn shard_of(id: PaymentId) -> u128 {
-    // An id is a hash, so any part of it spreads.
-    id.bits() % SHARDS
-}
-
-/// Where a franchise's payments of a business day are listed.
-pub fn paid_to(franchise: FranchiseId, day: &SeoulDay, state: PaymentState, shard: u128) -> String {
-    let state = if state == PaymentState::Settled { "settled" } else { "normal" };
-    format!("{franchise}#{day}#{state}#{shard}")
-}
-
 /// Where a payer's payments are listed.
 pub fn paid_by(payer: MembershipId) -> String {
     format!("payer#{payer}")
 }
 
-/// A payment's place in a list: by time, and among those of one moment by id.
-pub fn place(approved_at: Timestamp, id: PaymentId) -> String {
-    format!("{approved_at}#{id}")
-}
-
 /// The place before all those of a moment.
 pub fn place_of_first(approved_at: Timestamp) -> String {
-    place(approved_at, Id::from_random(0))
+    place(approved_at, PaymentId::from_random(0))
 }
 
 /// The place right before another. None if there cannot be one.
 pub fn place_before(place: &str) -> Option<String> {
     let (approved_at, id) = parse_place(place)?;
     match id.bits().checked_sub(1) {
-        Some(bits) => Some(self::place(approved_at, Id::from_random(bits))),
+        Some(bits) => Some(position::place(approved_at, PaymentId::from_random(bits))),
         None => {
             let before = approved_at.millis().checked_sub(1).filter(|millis| *millis >= 0)?;
-            Some(self::place(Timestamp::from_millis(before), Id::from_random(u128::MAX)))
+            Some(position::place(Timestamp::from_millis(before), PaymentId::from_random(u128::MAX)))
         }
     }
 }
@@ -232,6 +218,222 @@ pub fn place_before(place: &str) -> Option<String> {
 pub fn parse_place(place: &str) -> Option<(Timestamp, PaymentId)> {
     let (approved_at, id) = place.split_once('#')?;
     Some((approved_at.parse().ok()?, id.parse().ok()?))
+}
+
+/// A cancellation whose money is back, as settlement takes it: an item of its own, put once and never changed, so
+/// that it has a place in the day on which it happened. It is put before the payment's item says that it is back.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Canceled {
+    /// Its id.
+    pub cancellation_id: CancellationId,
+    /// Of which payment.
+    pub payment_id: PaymentId,
+    /// Who was paid.
+    pub franchise_id: FranchiseId,
+    /// The merchant's name for the order.
+    pub order_id: OrderId,
+    /// How much came back.
+    #[serde(with = "kernel::money::won")]
+    pub amount: Money,
+    /// The payment's fee.
+    pub fee_bps: BasisPoints,
+    /// When the money came back: the entry's time.
+    pub refunded_at: Timestamp,
+}
+
+impl Record for Canceled {
+    const KIND: &'static str = "cancellation";
+
+    fn key(&self) -> Key {
+        Canceled::key_of(self.payment_id, self.cancellation_id)
+    }
+
+    fn index_keys(&self) -> Vec<(&'static str, String)> {
+        let position = Position::of_cancellation(self.refunded_at, self.cancellation_id);
+        vec![
+            (FRANCHISES_NEWEST_FIRST.partition, position.partition(self.franchise_id)),
+            (FRANCHISES_NEWEST_FIRST.sort, place(self.refunded_at, self.cancellation_id)),
+        ]
+    }
+}
+
+impl Canceled {
+    /// Where the record of this cancellation is.
+    pub fn key_of(payment: PaymentId, id: CancellationId) -> Key {
+        Key::new(payment.to_string(), format!("cancellation#{id}"))
+    }
+
+    /// A part of a payment, back since this moment.
+    pub fn of(payment: &Payment, part: &Cancellation, refunded_at: Timestamp) -> Canceled {
+        Canceled {
+            cancellation_id: part.cancellation_id,
+            payment_id: payment.payment_id,
+            franchise_id: payment.franchise_id,
+            order_id: payment.order_id.clone(),
+            amount: part.amount,
+            fee_bps: payment.fee_bps,
+            refunded_at,
+        }
+    }
+}
+
+/// A page of a manifest: what was collected between two positions. It is put once and never changed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CollectedPage {
+    /// Whose manifest.
+    pub franchise_id: FranchiseId,
+    /// For which settlement of the franchise's chain.
+    pub sequence: u64,
+    /// The last business day in it.
+    pub through: SeoulDay,
+    /// The first business day in it.
+    pub from: SeoulDay,
+    /// The manifests of earlier settlements whose content is left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub settled: Vec<ManifestName>,
+    /// Where the page begins.
+    pub begins: Position,
+    /// Where the next page begins; none if this is the last, and the manifest complete.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends: Option<Position>,
+    /// The ids of the payments in it, 16 bytes each.
+    #[serde(default, skip_serializing_if = "is_empty")]
+    pub payments: ByteBuf,
+    /// The ids of the cancellations in it, each behind its payment's: 32 bytes together.
+    #[serde(default, skip_serializing_if = "is_empty")]
+    pub cancellations: ByteBuf,
+    /// What the manifest comes to up to the end of this page, by fee; the lowest fee first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub totals: Vec<FeeTotals>,
+}
+
+fn is_empty(bytes: &ByteBuf) -> bool {
+    bytes.is_empty()
+}
+
+/// How many bytes an id is.
+const ID_BYTES: usize = 16;
+
+impl Record for CollectedPage {
+    const KIND: &'static str = "manifestPage";
+
+    fn key(&self) -> Key {
+        let partition = CollectedPage::partition(self.franchise_id, &self.name());
+        Key::new(partition, self.begins.to_string())
+    }
+}
+
+impl CollectedPage {
+    /// Where the pages of a manifest are.
+    pub fn partition(franchise: FranchiseId, name: &ManifestName) -> String {
+        format!("manifest#{franchise}#{}#{}", name.sequence, name.through)
+    }
+
+    /// The name of its manifest.
+    pub fn name(&self) -> ManifestName {
+        ManifestName { sequence: self.sequence, through: self.through.clone() }
+    }
+
+    /// Whether it is the last page.
+    pub const fn is_last(&self) -> bool {
+        self.ends.is_none()
+    }
+
+    /// Whether what stands at this position would be in this page.
+    pub fn covers(&self, position: &Position) -> bool {
+        self.begins <= *position && self.ends.as_ref().is_none_or(|ends| position < ends)
+    }
+
+    /// Adds a payment, or a cancellation of it.
+    pub fn push(&mut self, payment: PaymentId, cancellation: Option<CancellationId>) {
+        match cancellation {
+            None => self.payments.extend(payment.bits().to_be_bytes()),
+            Some(id) => {
+                self.cancellations.extend(payment.bits().to_be_bytes());
+                self.cancellations.extend(id.bits().to_be_bytes());
+            }
+        }
+    }
+
+    /// How many bytes the ids in it are.
+    pub fn id_bytes(&self) -> usize {
+        self.payments.len().saturating_add(self.cancellations.len())
+    }
+
+    /// The ids in it: payments, then cancellations, each in the order in which they were collected.
+    pub fn ids(&self) -> impl Iterator<Item = (PaymentId, Option<CancellationId>)> {
+        let payments = self.payments.chunks_exact(ID_BYTES).map(|id| (Id::from_random(bits(id)), None));
+        let two = self.cancellations.chunks_exact(ID_BYTES.saturating_mul(2));
+        let cancellations = two.map(|two| {
+            let (payment, own) = two.split_at(ID_BYTES);
+            (Id::from_random(bits(payment)), Some(Id::from_random(bits(own))))
+        });
+        payments.chain(cancellations)
+    }
+
+    /// Whether this payment, or this cancellation of it, is in it.
+    pub fn has(&self, payment: PaymentId, cancellation: Option<CancellationId>) -> bool {
+        self.ids().any(|known| known == (payment, cancellation))
+    }
+}
+
+fn bits(bytes: &[u8]) -> u128 {
+    bytes.iter().fold(0, |bits, byte| bits.wrapping_shl(8) | u128::from(*byte))
+}
+
+/// Payments and cancellations that were settled together: all that a manifest lists. It is put once and never changed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SettledGroup {
+    /// Whose.
+    pub franchise_id: FranchiseId,
+    /// The last business day in it.
+    pub through: SeoulDay,
+    /// The settlement's place in the franchise's chain; with the last day it names the manifest.
+    pub sequence: u64,
+    /// The settlement.
+    pub settlement_id: SettlementId,
+    /// When that was recorded.
+    pub settled_at: Timestamp,
+    /// How many payments.
+    pub payments: u64,
+    /// Their sum.
+    #[serde(with = "kernel::money::won")]
+    pub paid: Money,
+    /// How many cancellations.
+    pub cancellations: u64,
+    /// Their sum.
+    #[serde(with = "kernel::money::won")]
+    pub canceled: Money,
+    /// The trace of the run.
+    pub traceparent: String,
+}
+
+impl Record for SettledGroup {
+    const KIND: &'static str = "settledGroup";
+
+    fn key(&self) -> Key {
+        Key::new(SettledGroup::partition(self.franchise_id), self.through.to_string())
+    }
+}
+
+impl SettledGroup {
+    /// Where the groups of a franchise are, by their last day.
+    pub fn partition(franchise: FranchiseId) -> String {
+        format!("settled#{franchise}")
+    }
+
+    /// Where the group of a franchise with this last day is.
+    pub fn key_of(franchise: FranchiseId, through: &SeoulDay) -> Key {
+        Key::new(SettledGroup::partition(franchise), through.to_string())
+    }
+
+    /// The name of its manifest.
+    pub fn name(&self) -> ManifestName {
+        ManifestName { sequence: self.sequence, through: self.through.clone() }
+    }
 }
 
 /// A franchise as payment keeps it.

@@ -1,18 +1,25 @@
 //! Payment: members pay franchises, and both can take it back.
 //!
 //! A payment is a saga over the payer's wallet (payments.rs); its cancellations live in its own item (refunds.rs).
-//! What payment knows of franchises is a copy that facts feed (replica.rs). Everything else reads (lists.rs).
+//! What payment knows of franchises is a copy that facts feed (replica.rs). Settlement collects payments into manifests
+//! (walk.rs, manifests.rs) and changes none of them: what is settled is derived (settled.rs). Everything else reads
+//! (lists.rs).
 
 mod answers;
 mod audit_payment;
 mod cancel_payment;
+mod collect_manifest;
 pub mod domain;
 mod find_payment;
 mod find_payment_history;
 mod finish_payment;
+mod finish_payments;
 mod get_normal_status_payments;
+mod inspection;
 pub mod items;
+mod list_manifest;
 mod lists;
+mod manifests;
 mod on_franchise_closed;
 mod on_franchise_modified;
 mod on_franchise_registered;
@@ -25,7 +32,9 @@ mod replica;
 mod republish;
 mod request_payment;
 mod settings;
+mod settled;
 mod sweep_payments;
+mod walk;
 
 use contract::{Api, Service};
 
@@ -45,6 +54,9 @@ pub static SERVICE: Service = Service {
         get_normal_status_payments::OPERATION,
         cancel_payment::OPERATION,
         finish_payment::OPERATION,
+        collect_manifest::OPERATION,
+        finish_payments::OPERATION,
+        list_manifest::OPERATION,
         on_franchise_registered::OPERATION,
         on_franchise_modified::OPERATION,
         on_franchise_closed::OPERATION,

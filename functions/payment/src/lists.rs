@@ -6,15 +6,20 @@
 
 use crate::{
     KEY, answers,
-    items::{
-        self, FRANCHISES_NEWEST_FIRST, PAYERS_NEWEST_FIRST, Payment, PaymentState, SHARDS, parse_place,
-        place, place_before, place_of_first,
+    domain::{
+        Position,
+        position::{SHARDS, place},
     },
+    items::{
+        self, FRANCHISES_NEWEST_FIRST, PAYERS_NEWEST_FIRST, Payment, parse_place, place_before,
+        place_of_first,
+    },
+    settled,
 };
 use contract::{Context, Listing, Problem, page};
 use kernel::{
-    Id, SeoulDay, Timestamp,
-    id::{FranchiseId, MembershipId},
+    SeoulDay, Timestamp,
+    id::{FranchiseId, MembershipId, PaymentId},
 };
 use store::{AttributeValue, Item, Query, Sort};
 
@@ -68,7 +73,7 @@ impl Window {
     /// The last place in it.
     fn last(&self) -> String {
         let last = if self.to == Timestamp::END { None } else { place_before(&place_of_first(self.to)) };
-        last.unwrap_or_else(|| place(self.to, Id::from_random(u128::MAX)))
+        last.unwrap_or_else(|| place(self.to, PaymentId::from_random(u128::MAX)))
     }
 }
 
@@ -99,14 +104,28 @@ pub async fn of_payer(
     };
     let found = context.table.query(&query).await?;
     let next_cursor = found.next.map(|next| page::cursor(&key, asked.query, &next)).transpose()?;
-    Ok(Listing { items: shown(&read(found.items)?), next_cursor })
+    let items = settled::show_all(context, &read(found.items)?).await?;
+    Ok(Listing { items, next_cursor })
 }
 
-/// A page of what a franchise was paid, in these states.
+/// Which of a franchise's payments a list shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// All that were approved.
+    Approved,
+    /// Those that are not settled yet.
+    NotSettled,
+}
+
+/// How many payments a page looks at that leaves settled ones out: it may show fewer than asked for, and still not be
+/// the last.
+const MOST_LOOKED_AT: usize = 100;
+
+/// A page of what a franchise was paid.
 pub async fn of_franchise(
     context: &Context,
     franchise: FranchiseId,
-    states: &[PaymentState],
+    which: Shown,
     window: Window,
     asked: &Asked<'_>,
 ) -> Result<Listing<answers::Payment>, Problem> {
@@ -121,21 +140,30 @@ pub async fn of_franchise(
         }
     };
     let limit = usize::try_from(asked.limit).unwrap_or(usize::MAX);
+    let most = if which == Shown::Approved { limit } else { limit.max(MOST_LOOKED_AT) };
     // One more tells whether there is a next page.
     let mut found = match last.filter(|last| *last >= first) {
-        Some(last) => newest(context, franchise, states, (&first, &last), limit.saturating_add(1)).await?,
+        Some(last) => newest(context, franchise, (&first, &last), most.saturating_add(1)).await?,
         None => Vec::new(),
     };
-    let more = found.len() > limit;
-    found.truncate(limit);
-    let next = found.last().filter(|_| more).and_then(|last| Some((last.approved_at?, last.payment_id)));
-    let next_cursor = next.map(|(at, id)| {
+    let more = found.len() > most;
+    found.truncate(most);
+    let mut shown = settled::show_all(context, &found).await?;
+    shown.retain(|payment| which == Shown::Approved || !payment.is_settled());
+    // The next page goes on behind the last one shown, or, if all that were looked at are, behind those.
+    let end = if shown.len() > limit {
+        shown.truncate(limit);
+        shown.last().and_then(|last| Some((last.approved_at?, last.payment_id)))
+    } else {
+        found.last().filter(|_| more).and_then(|last| Some((last.approved_at?, last.payment_id)))
+    };
+    let next_cursor = end.map(|(at, id)| {
         let mut position = Item::default();
         position.insert(FIRST.to_owned(), AttributeValue::S(first.clone()));
         position.insert(AFTER.to_owned(), AttributeValue::S(place(at, id)));
         page::cursor(&key, asked.query, &position)
     });
-    Ok(Listing { items: shown(&found), next_cursor: next_cursor.transpose()? })
+    Ok(Listing { items: shown, next_cursor: next_cursor.transpose()? })
 }
 
 /// A merged list's position: where its window begins, and the place of the last payment shown.
@@ -153,7 +181,6 @@ fn text<'a>(position: &'a Item, name: &str) -> Result<&'a str, Problem> {
 async fn newest(
     context: &Context,
     franchise: FranchiseId,
-    states: &[PaymentState],
     (first, last): (&str, &str),
     most: usize,
 ) -> Result<Vec<Payment>, Problem> {
@@ -163,7 +190,7 @@ async fn newest(
     let mut found: Vec<Payment> = Vec::new();
     loop {
         let left = most.saturating_sub(found.len());
-        found.extend(newest_of_day(context, franchise, &day, states, (first, last), left).await?);
+        found.extend(newest_of_day(context, franchise, &day, (first, last), left).await?);
         if found.len() >= most || day <= oldest {
             return Ok(found);
         }
@@ -175,24 +202,20 @@ async fn newest_of_day(
     context: &Context,
     franchise: FranchiseId,
     day: &SeoulDay,
-    states: &[PaymentState],
     (first, last): (&str, &str),
     most: usize,
 ) -> Result<Vec<Payment>, Problem> {
     let mut found: Vec<Payment> = Vec::new();
-    // Normal ones are asked for first: one that is settled meanwhile is then found twice, and never not at all.
-    for state in states {
-        for shard in 0..SHARDS {
-            let query = Query {
-                sort: Sort::Between(first.to_owned(), last.to_owned()),
-                limit: Some(u32::try_from(most).unwrap_or(u32::MAX)),
-                ..Query::index(&FRANCHISES_NEWEST_FIRST, items::paid_to(franchise, day, *state, shard))
-            };
-            found.extend(read(context.table.query(&query).await?.items)?);
-        }
+    for shard in 0..SHARDS {
+        let paid_to = Position::first(day.clone()).in_shard(shard).partition(franchise);
+        let query = Query {
+            sort: Sort::Between(first.to_owned(), last.to_owned()),
+            limit: Some(u32::try_from(most).unwrap_or(u32::MAX)),
+            ..Query::index(&FRANCHISES_NEWEST_FIRST, paid_to)
+        };
+        found.extend(read(context.table.query(&query).await?.items)?);
     }
     found.sort_by_key(|payment| std::cmp::Reverse((payment.approved_at, payment.payment_id)));
-    found.dedup_by_key(|payment| payment.payment_id);
     found.truncate(most);
     Ok(found)
 }
@@ -200,8 +223,4 @@ async fn newest_of_day(
 fn read(items: Vec<Item>) -> Result<Vec<Payment>, Problem> {
     let payments: Result<Vec<Payment>, _> = items.into_iter().map(store::read).collect();
     Ok(payments?)
-}
-
-fn shown(payments: &[Payment]) -> Vec<answers::Payment> {
-    payments.iter().map(answers::Payment::from).collect()
 }

@@ -1,7 +1,7 @@
 //! Which facts payment's items state, and which payments are not at rest.
 
 use crate::{
-    items::{Cancellation, Payment},
+    items::{Cancellation, Payment, SettledGroup},
     sweep_payments,
 };
 use contract::outbox::{Later, Outbox};
@@ -20,13 +20,15 @@ const FIRST_DELAY_SECONDS: u32 = 25;
 const MOST_DELAY_SECONDS: u32 = 900;
 
 fn facts(item: &Item) -> Result<Vec<Envelope>, Unreadable> {
-    if kind_of(item) != Payment::KIND {
-        return Ok(Vec::new());
+    match kind_of(item) {
+        Payment::KIND => {
+            let payment: Payment = read(item.clone())?;
+            let canceled = payment.cancellations.iter().filter_map(|part| canceled(&payment, part));
+            Ok(approved(&payment).into_iter().chain(canceled).collect())
+        }
+        SettledGroup::KIND => Ok(vec![finished(&read(item.clone())?)]),
+        _ => Ok(Vec::new()),
     }
-    let payment: Payment = read(item.clone())?;
-    let approved = approved(&payment).into_iter();
-    let canceled = payment.cancellations.iter().filter_map(|part| canceled(&payment, part));
-    Ok(approved.chain(canceled).chain(finished(&payment)).collect())
 }
 
 fn approved(payment: &Payment) -> Option<Envelope> {
@@ -60,16 +62,18 @@ fn canceled(payment: &Payment, part: &Cancellation) -> Option<Envelope> {
     Some(Envelope::of(&fact, &part.cancellation_id.to_string(), refunded_at, &part.traceparent))
 }
 
-fn finished(payment: &Payment) -> Option<Envelope> {
-    let settled_at = payment.settled_at?;
+fn finished(group: &SettledGroup) -> Envelope {
     let fact = PaymentFinished {
-        payment_id: payment.payment_id,
-        franchise_id: payment.franchise_id,
-        amount: payment.amount,
-        fee_bps: payment.fee_bps,
-        settled_at,
+        franchise_id: group.franchise_id,
+        settlement_id: group.settlement_id,
+        through: group.through.clone(),
+        payments: group.payments,
+        paid: group.paid,
+        cancellations: group.cancellations,
+        canceled: group.canceled,
+        settled_at: group.settled_at,
     };
-    Some(Envelope::of(&fact, "", settled_at, &payment.traceparent))
+    Envelope::of(&fact, "", group.settled_at, &group.traceparent)
 }
 
 fn unfinished(item: &Item) -> Result<Option<Later>, Unreadable> {

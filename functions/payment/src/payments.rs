@@ -43,7 +43,7 @@ pub const fn advances(operation: Operation) -> Operation {
 }
 
 /// How often a change is decided again because somebody else was first. Each time somebody has got on with the
-/// payment, and there are not so many things to do with one: it is approved, cancelled in parts, and settled.
+/// payment, and there are not so many things to do with one: it is approved, and cancelled in parts.
 const TRIES: u32 = 64;
 
 /// The payment with this id, as of now.
@@ -212,10 +212,9 @@ async fn put(context: &Context, changed: Payment) -> Result<Put, Problem> {
 }
 
 /// The answer to the one who asked: paid, refused, or to be continued.
-pub fn reply(payment: &Payment) -> Result<Reply<answers::Payment>, Problem> {
-    let shown = answers::Payment::from(payment);
+pub fn reply(payment: &Payment, shown: answers::Payment) -> Result<Reply<answers::Payment>, Problem> {
     match payment.state {
-        PaymentState::Normal | PaymentState::Settled => Ok(Reply::created(payment.location(), shown)),
+        PaymentState::Normal => Ok(Reply::created(payment.location(), shown)),
         PaymentState::Requested => Ok(Reply::accepted(payment.location(), shown)),
         PaymentState::Failed => {
             let reason = payment.failure_reason.as_deref().unwrap_or_default();

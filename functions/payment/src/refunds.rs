@@ -1,10 +1,12 @@
 //! The second half of a cancellation: the money goes back, and the payment's item says so.
 //!
 //! A cancellation that stands in the item will be paid back, whatever happens: its step is never refused, and is
-//! idempotent under a reference of its own. So anybody may go on with it at any time.
+//! idempotent under a reference of its own. So anybody may go on with it at any time. When the money has moved, the
+//! cancellation gets a record of its own for settlement, and then the payment's item says so: whoever dies between is
+//! followed by one who puts the same record again.
 
 use crate::{
-    items::{Cancellation, Payment},
+    items::{Canceled, Cancellation, Payment},
     payments,
 };
 use contract::{
@@ -12,6 +14,10 @@ use contract::{
     peers::{TRANSFER_MONEY, TransferOrder, TransferParty},
 };
 use kernel::{Timestamp, id::CancellationId};
+use store::{CommitError, Condition, Write};
+
+/// How often the record is put again because somebody else is just putting it.
+const TRIES: u32 = 4;
 
 /// Pays back every part of a payment that is not back yet, as far as money answers.
 pub async fn advance<I>(context: &Context, call: &Call<I>, payment: Payment) -> Result<Payment, Problem> {
@@ -35,6 +41,7 @@ pub async fn advance_one<I>(
     let Some(part) = part.filter(|part| part.refunded_at.is_none()) else { return Ok(payment) };
     match refund(context, call, &payment, part).await {
         Some(refunded_at) => {
+            record(context, &Canceled::of(&payment, part, refunded_at)).await?;
             payments::change(context, payment, |payment| Ok(refunded(payment, id, refunded_at))).await
         }
         None => Ok(payment),
@@ -62,6 +69,20 @@ async fn refund<I>(
             None
         }
     }
+}
+
+/// Puts the record by which settlement takes the cancellation. Everybody would put the same one: its time is that of
+/// the ledger's entry.
+async fn record(context: &Context, canceled: &Canceled) -> Result<(), Problem> {
+    let put = [Write::put(canceled, Condition::Absent)?];
+    for _ in 0..TRIES {
+        match context.table.commit(&put).await {
+            Ok(()) | Err(CommitError::Refused(_)) => return Ok(()),
+            Err(CommitError::Contended) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(Problem::unavailable("a contended put"))
 }
 
 /// The payment with this part back; none if it says so already.

@@ -23,6 +23,24 @@ pub static TOO_MANY_CANCELLATIONS: Code = code(
     "too_many_cancellations",
     "The payment was cancelled in so many parts that the next one must be all that is left.",
 );
+/// Not in a settlement.
+pub static PAYMENT_NOT_SETTLED: Code =
+    code(409, "payment_not_settled", "The payment is not settled yet: only a settlement makes it so.");
+/// Another content under the same name.
+pub static OTHER_MANIFEST: Code = code(
+    409,
+    "other_manifest",
+    "The manifest of this name was begun over other days, or beside other settlements.",
+);
+/// Not to its end.
+pub static MANIFEST_INCOMPLETE: Code =
+    code(409, "manifest_incomplete", "The manifest is not collected to its end.");
+/// In another settlement.
+pub static SETTLED_OTHERWISE: Code = code(
+    409,
+    "settled_otherwise",
+    "The franchise's business days through this one are settled in another settlement.",
+);
 
 /// The codes that a payment is refused or may end with.
 pub static REQUEST_CODES: &[&Code] = &[
@@ -49,6 +67,10 @@ impl From<Refusal> for Problem {
             Refusal::NothingLeft => (&NOTHING_LEFT_TO_CANCEL).into(),
             Refusal::MoreThanIsLeft => (&CANCELLATION_EXCEEDS_PAYMENT).into(),
             Refusal::TooManyParts => (&TOO_MANY_CANCELLATIONS).into(),
+            Refusal::NotSettled => (&PAYMENT_NOT_SETTLED).into(),
+            Refusal::OtherManifest => (&OTHER_MANIFEST).into(),
+            Refusal::ManifestIncomplete => (&MANIFEST_INCOMPLETE).into(),
+            Refusal::SettledOtherwise => (&SETTLED_OTHERWISE).into(),
         }
     }
 }

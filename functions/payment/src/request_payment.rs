@@ -9,6 +9,7 @@ use crate::{
     items::{FranchiseCopy, Payment, PaymentState},
     payments, refusals, replica,
     settings::Settings,
+    settled,
 };
 use contract::{
     Access, Call, Context, Method, Operation, Problem, Reply, Scope, Trigger,
@@ -86,7 +87,11 @@ async fn request_payment(
     };
     let payment = new_payment(context, &call, payment_id, &franchise)?;
     match context.table.commit(&[Write::put(&payment, Condition::Absent)?]).await {
-        Ok(()) => payments::reply(&payments::advance(context, &call, payment).await?),
+        Ok(()) => {
+            let payment = payments::advance(context, &call, payment).await?;
+            // What is paid now is in no settlement yet.
+            payments::reply(&payment, answers::Payment::from(&payment))
+        }
         Err(error) if error.is_collision() => {
             let known = match error.found(0) {
                 Some(found) => Some(store::read(found.clone())?),
@@ -132,7 +137,6 @@ fn new_payment(
         top_up: None,
         failure_reason: None,
         approved_at: None,
-        settled_at: None,
         cancellations: Vec::new(),
         version: 1,
         attempts: 0,
@@ -151,7 +155,8 @@ async fn repeat(
         return Err(Refusal::KeyReused.into());
     }
     let payment = take_over(context, known, call.now).await?;
-    let outcome = payments::reply(&payments::advance(context, call, payment).await?);
+    let payment = payments::advance(context, call, payment).await?;
+    let outcome = payments::reply(&payment, settled::show(context, &payment).await?);
     outcome.map(Reply::replayed).map_err(|problem| Problem { replayed: true, ..problem })
 }
 

@@ -4,7 +4,7 @@
 //! The relay sends the message whenever it sees a payment that is not at rest, so no index is needed on the hot path.
 //! The schedule's scan is for what even that has lost; it goes on by a message to this operation's own queue.
 
-use crate::{answers, items::Payment, payments, refunds};
+use crate::{answers, items::Payment, payments, refunds, settled};
 use contract::{
     Call, Context, Grant, Operation, Problem, Reply, Trigger, handled_by,
     outbox::{KeyName, Scan},
@@ -81,5 +81,5 @@ async fn go_on(context: &Context, call: &Call<Sweep>, payment: Payment) -> Resul
     } else {
         payment
     };
-    Ok(answers::Payment::from(&payment))
+    settled::show(context, &payment).await
 }

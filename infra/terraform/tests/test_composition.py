@@ -172,6 +172,9 @@ ENDED_BY_REFERENCE = {
     ("remittance.onFirmbankingFailed", "banking.requestFirmbanking"),
     ("remittance.onFirmbankingSucceeded", "money.increaseMoneyRequest"),
     ("remittance.onFirmbankingFailed", "money.increaseMoneyRequest"),
+    # And settlement: the sweeper alone makes another attempt, and only for a person's request.
+    ("settlement.onFirmbankingSucceeded", "banking.requestFirmbanking"),
+    ("settlement.onFirmbankingFailed", "banking.requestFirmbanking"),
 }
 
 

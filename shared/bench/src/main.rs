@@ -1,8 +1,9 @@
-//! What operations cost, in figures that a noisy machine does not change: `make bench-units` and `make bench-start`.
+//! What operations cost, in figures that a noisy machine does not change: `make bench-units`, `make bench-start` and
+//! `make bench-settlement`.
 //!
 //! The first counts DynamoDB units, AWS calls and dollars of every operation; the second counts a release binary's
-//! instructions, memory and zip size. Both print their tables and write them into docs/benchmarks.md. Neither is part
-//! of what is deployed.
+//! instructions, memory and zip size; the third settles a day of many payments. All print their tables and write them
+//! into docs/benchmarks.md. None is part of what is deployed.
 
 #![allow(
     clippy::float_arithmetic,
@@ -19,6 +20,7 @@ mod rules;
 mod runner;
 mod runtime_api;
 mod scenarios;
+mod settlement;
 mod size;
 mod start;
 mod tally;
@@ -45,6 +47,10 @@ fn run() -> Result<()> {
     match std::env::args().nth(1).as_deref() {
         Some("units") => runtime.block_on(units::run(root)),
         Some("start") => runtime.block_on(start::run(root)),
-        _ => anyhow::bail!("usage: bench units | bench start"),
+        Some("settlement") => {
+            let arguments: Vec<String> = std::env::args().skip(2).collect();
+            runtime.block_on(settlement::run(root, &arguments))
+        }
+        _ => anyhow::bail!("usage: bench units | bench start | bench settlement [payments franchises]"),
     }
 }

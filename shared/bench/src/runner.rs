@@ -114,9 +114,21 @@ impl Runner {
         reference: Option<&Reference>,
         body: Value,
     ) -> Result<Value> {
+        self.step_of("bench.bench", operation, case, reference, body).await
+    }
+
+    /// The same for a step that only the sagas of one service may ask for.
+    pub async fn step_of(
+        &mut self,
+        caller: &str,
+        operation: &str,
+        case: &str,
+        reference: Option<&Reference>,
+        body: Value,
+    ) -> Result<Value> {
         let event = json!({
             "operation": operation,
-            "caller": "bench.bench",
+            "caller": caller,
             "traceparent": self.world.trace().traceparent(),
             "reference": reference,
             "body": body,

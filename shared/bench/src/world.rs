@@ -41,6 +41,7 @@ pub static SERVICES: &[&Service] = &[
     &franchise::SERVICE,
     &remittance::SERVICE,
     &payment::SERVICE,
+    &settlement::SERVICE,
 ];
 static BANK: &Service = &bank_simulator::SERVICE;
 
@@ -103,6 +104,7 @@ impl World {
                 secret("remittance-key", "remittance's secret of 256 bits and more, only here"),
                 secret("franchise-key", "franchise's secret of 256 bits and more, only here"),
                 secret("payment-key", "payment's secret of 256 bits and more, only here"),
+                secret("settlement-key", "settlement's secret of 256 bits and more, only here"),
                 secret("bank", BANK_SECRET),
             ])),
         });

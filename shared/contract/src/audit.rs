@@ -8,7 +8,7 @@ use crate::{
     outbox::{KeyName, Scan},
     peers::Peer,
 };
-use kernel::{Money, OutOfRange, Timestamp};
+use kernel::{Money, OutOfRange, Timestamp, id::FranchiseId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -131,6 +131,49 @@ fn signed(amount: Money) -> Result<i64, OutOfRange> {
     i64::try_from(amount.amount()).map_err(|_| OutOfRange)
 }
 
+/// What Pay owes franchises is compared in so many buckets: few enough to be carried along, and enough that what is
+/// one franchise's is hardly ever taken for another's without a difference.
+const PAYABLE_BUCKETS: u128 = 64;
+
+/// The names of all buckets.
+pub fn payable_buckets() -> impl Iterator<Item = String> {
+    (0..PAYABLE_BUCKETS).map(|bucket| format!("{bucket:02}"))
+}
+
+/// The name of the bucket that a franchise falls into: two digits.
+pub fn payable_bucket(franchise: FranchiseId) -> String {
+    // An id is a hash, so any part of it spreads.
+    format!("{:02}", franchise.bits() % PAYABLE_BUCKETS)
+}
+
+/// The first part of [`payable_booked`].
+pub const PAYABLE_BOOKED: &str = "payable.booked";
+/// The first part of [`payable_recorded`].
+pub const PAYABLE_RECORDED: &str = "payable.recorded";
+/// The first part of [`payable_open`].
+pub const PAYABLE_OPEN: &str = "payable.open";
+
+/// A bucket's sum.
+pub fn payable(what: &str, bucket: &str) -> String {
+    format!("{what}.{bucket}")
+}
+
+/// The sum of what the ledger owes the franchises of this one's bucket: booked by wallets' entries and by journals'.
+pub fn payable_booked(franchise: FranchiseId) -> String {
+    payable(PAYABLE_BOOKED, &payable_bucket(franchise))
+}
+
+/// The sum of what records say is owed them: payments add what was paid and take off what is back; settlements take
+/// off fee, VAT and what was paid out, and add what was given back of the first two.
+pub fn payable_recorded(franchise: FranchiseId) -> String {
+    payable(PAYABLE_RECORDED, &payable_bucket(franchise))
+}
+
+/// By how much the two may differ, because a record is written after its entry: amounts, never below zero.
+pub fn payable_open(franchise: FranchiseId) -> String {
+    payable(PAYABLE_OPEN, &payable_bucket(franchise))
+}
+
 /// A service's audit.
 pub type Auditor = Peer<AuditPage, Audited>;
 
@@ -163,6 +206,13 @@ impl Inspection {
         Inspection { scan: Scan::after(page.after.as_ref()).consistent(), audited: Audited::default() }
     }
 
+    /// Begins where the page before ended, and reads so many items at a time, so many times: for an audit that looks
+    /// something up for each.
+    pub fn in_pages_of(page: &AuditPage, items: u32, pages: u32) -> Inspection {
+        let scan = Scan::after(page.after.as_ref()).consistent().in_pages_of(items, pages);
+        Inspection { scan, audited: Audited::default() }
+    }
+
     /// The next items; none when the table or the page is at its end.
     pub async fn items(&mut self, context: &Context) -> Result<Option<Vec<Item>>, Problem> {
         let items = self.scan.page(context).await?;
@@ -184,5 +234,22 @@ impl Inspection {
     /// What the page has shown.
     pub fn end(self) -> Audited {
         Audited { after: self.scan.rest(), ..self.audited }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_franchise_falls_into_one_of_64_buckets() {
+        let names: Vec<String> = payable_buckets().collect();
+        assert_eq!((names.len(), names[0].as_str(), names[63].as_str()), (64, "00", "63"));
+        for bits in (0..200).chain([u128::MAX]) {
+            let franchise = FranchiseId::from_random(bits);
+            let bucket = payable_bucket(franchise);
+            assert!(names.contains(&bucket));
+            assert_eq!(payable_recorded(franchise), payable(PAYABLE_RECORDED, &bucket));
+        }
     }
 }

@@ -299,6 +299,8 @@ pub struct Reply<T> {
     pub status: u16,
     /// The Location header: where the thing made is to be found.
     pub location: Option<String>,
+    /// Where an answer that is no list goes on: the Link header with `rel="next"` (RFC 8288).
+    pub next: Option<String>,
     /// The ETag header, without quotes: the version of the thing answered.
     pub etag: Option<String>,
     /// Whether this is the first result again: the Idempotent-Replayed header.
@@ -310,7 +312,7 @@ pub struct Reply<T> {
 impl<T> Reply<T> {
     /// 200.
     pub fn ok(body: T) -> Reply<T> {
-        Reply { status: 200, location: None, etag: None, replayed: false, body }
+        Reply { status: 200, location: None, next: None, etag: None, replayed: false, body }
     }
 
     /// 201 with the place of what was made.
@@ -326,6 +328,11 @@ impl<T> Reply<T> {
     /// The same reply, marked as a repetition of the first one.
     pub fn replayed(self) -> Reply<T> {
         Reply { replayed: true, ..self }
+    }
+
+    /// The same reply, going on there if there is more.
+    pub fn going_on(self, next: Option<String>) -> Reply<T> {
+        Reply { next, ..self }
     }
 
     /// The same reply with the version of what it shows.

@@ -5,6 +5,7 @@
 
 use crate::{
     Access, Call, Caller, Context, IdempotencyKey, Method, Operation, Problem, Reply, Scope, Service, Trace,
+    operation::JSON,
     ports::{SecretText, Stage},
     problem,
 };
@@ -84,7 +85,7 @@ pub async fn answer(service: &Service, name: Option<&str>, context: &Context, re
     let millis = context.clock.now().millis_since(began);
     log(service.name, name, &outcome, &trace, millis);
     match outcome {
-        Ok(reply) => success(reply, &trace),
+        Ok(reply) => success(found.map_or(JSON, |operation| operation.produces), reply, &trace),
         Err(problem) => refusal(&problem, &trace),
     }
 }
@@ -274,12 +275,17 @@ fn matches<'a>(template: &'a str, path: &str) -> Option<Vec<(&'a str, String)>> 
     segments.next().is_none().then_some(parameters)
 }
 
-fn success(reply: Reply<Value>, trace: &Trace) -> Response {
-    let mut headers = common_headers("application/json", trace);
+fn success(media: &str, reply: Reply<Value>, trace: &Trace) -> Response {
+    let mut headers = common_headers(media, trace);
     headers.extend(reply.location.map(|location| ("location", location)));
+    headers.extend(reply.next.map(|next| ("link", format!("<{next}>; rel=\"next\""))));
     headers.extend(reply.etag.map(|etag| ("etag", format!("\"{etag}\""))));
     headers.extend(reply.replayed.then(|| ("idempotent-replayed", "true".to_owned())));
-    let body = if reply.status == 204 { String::new() } else { reply.body.to_string() };
+    let body = match reply.body {
+        _ if reply.status == 204 => String::new(),
+        Value::String(text) if media != JSON => text,
+        body => body.to_string(),
+    };
     Response { status: reply.status, headers, body }
 }
 

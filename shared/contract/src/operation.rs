@@ -124,6 +124,9 @@ pub struct Operation {
     pub calls: &'static [&'static str],
     /// The types of the facts that its commits make true; the relay publishes them.
     pub emits: &'static [&'static str],
+    /// The media type of what it answers with when it succeeds. Anything but JSON is a text, which the answer's body
+    /// holds as one JSON string.
+    pub produces: &'static str,
     /// The statuses that it answers with when it succeeds, the usual one first.
     pub answers: &'static [u16],
     /// The codes that it refuses with, beside those that every operation of its kind may answer with.
@@ -156,6 +159,7 @@ impl Operation {
             grants: &[],
             calls: &[],
             emits: &[],
+            produces: JSON,
             answers: &[200],
             refuses: &[],
             idempotent: false,
@@ -192,14 +196,17 @@ macro_rules! handled_by {
     }};
 }
 
+/// What operations answer with, but for few.
+pub const JSON: &str = "application/json";
+
 /// The JSON that goes in and out of every handler.
 pub type Json = Value;
 
 /// A reply with its body in JSON.
 pub fn in_json<T: Serialize>(reply: Reply<T>) -> Result<Reply<Value>, Problem> {
-    let Reply { status, location, etag, replayed, body } = reply;
+    let Reply { status, location, next, etag, replayed, body } = reply;
     let body = serde_json::to_value(body).map_err(Problem::internal)?;
-    Ok(Reply { status, location, etag, replayed, body })
+    Ok(Reply { status, location, next, etag, replayed, body })
 }
 
 /// The schemas of an operation, kept only where documentation is made: a function does not carry them.

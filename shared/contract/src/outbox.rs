@@ -225,9 +225,9 @@ impl Scan {
         self
     }
 
-    /// The same run with one page of so many items.
-    fn of_items(self, limit: u32) -> Scan {
-        Scan { query: Query { limit: Some(limit), ..self.query }, pages_left: 1 }
+    /// The same run with so many pages of so many items.
+    pub fn in_pages_of(self, items: u32, pages: u32) -> Scan {
+        Scan { query: Query { limit: Some(items), ..self.query }, pages_left: pages }
     }
 
     /// The next page; none when the table or the run is at its end.
@@ -327,7 +327,7 @@ pub async fn read_facts(
     call: Call<ReadFacts>,
     outbox: &Outbox,
 ) -> Result<Reply<FactsRead>, Problem> {
-    let mut scan = Scan::after(call.body.after.as_ref()).of_items(ITEMS_READ);
+    let mut scan = Scan::after(call.body.after.as_ref()).in_pages_of(ITEMS_READ, 1);
     let mut facts = Vec::new();
     while let Some(items) = scan.page(context).await? {
         for item in &items {

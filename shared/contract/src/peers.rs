@@ -90,9 +90,9 @@ pub const OPEN_MEMBER_MONEY: Peer<WalletOwner, MemberMoney> = Peer::new("money.o
 /// once under a reference is refused for ever under it.
 pub const CLOSE_MEMBER_MONEY: Peer<WalletOwner, MoneyClosing> = Peer::new("money.closeMemberMoney", 10_000);
 
-/// Asks whether a member still owns an open franchise. It changes nothing, so it needs no reference.
+/// Asks whether a member still owns an open franchise, or one that is still to be paid out. It changes nothing, so it needs no reference.
 pub const VERIFY_FRANCHISES_CLOSED: Peer<FranchiseOwner, FranchisesClosed> =
-    Peer::new("franchise.verifyFranchisesClosed", 5_000);
+    Peer::new("franchise.verifyFranchisesClosed", 8_000);
 
 /// Collects what a franchise was paid in some business days and no earlier settlement has, into a manifest that never
 /// changes. One call does a part of a large one; asking again goes on, and a finished one only says its totals. The
@@ -774,6 +774,8 @@ pub struct FranchiseOwner {
 pub struct FranchisesClosed {
     /// Whether none of their franchises is open, as far as its lists know yet.
     pub all_closed: bool,
+    /// Whether, besides, all that they were owed is paid out.
+    pub all_settled: bool,
 }
 
 #[cfg(test)]

@@ -125,7 +125,9 @@ impl Bench {
     pub async fn send(&self, request: Request) -> Answer {
         let operation = http::find(self.service, &request.0);
         let response = http::answer(self.service, None, &self.context, request.0).await;
-        let body: Value = serde_json::from_str(&response.body).unwrap_or(Value::Null);
+        let text =
+            || if response.body.is_empty() { Value::Null } else { Value::String(response.body.clone()) };
+        let body: Value = serde_json::from_str(&response.body).unwrap_or_else(|_| text());
         if let (true, Some(operation)) = (response.status >= 400, operation) {
             let code = body.get("code").and_then(Value::as_str).unwrap_or_default();
             let listed = operation.refuses.iter().chain(ANYWHERE.iter()).any(|known| known.code == code);
@@ -407,7 +409,7 @@ pub struct Answer {
     pub status: u16,
     /// The headers.
     pub headers: Vec<(&'static str, String)>,
-    /// The body in JSON, or null.
+    /// The body in JSON, as a text if it is none, or null if there is none.
     pub body: Value,
 }
 

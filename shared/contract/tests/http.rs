@@ -48,6 +48,10 @@ async fn greet(_: &Context, _: Call<Nothing>) -> Result<Reply<()>, Problem> {
     Ok(Reply::done())
 }
 
+async fn export(_: &Context, _: Call<Nothing>) -> Result<Reply<String>, Problem> {
+    Ok(Reply::ok("a,b\r\n".to_owned()).going_on(Some("/v1/export?cursor=2".to_owned())))
+}
+
 static SERVICE: Service = Service {
     name: "example",
     summary: "An example",
@@ -66,6 +70,13 @@ static SERVICE: Service = Service {
             triggers: &[Trigger::Route(Method::Get, "/v1/greeting")],
             access: Access::Public,
             ..handled_by!(greet)
+        },
+        Operation {
+            name: "export",
+            triggers: &[Trigger::Route(Method::Get, "/v1/export")],
+            access: Access::Public,
+            produces: "text/csv; charset=utf-8",
+            ..handled_by!(export)
         },
     ],
 };
@@ -210,4 +221,18 @@ impl Without for contract::http::Request {
         self.headers.retain(|(known, _)| known != name);
         Request(self)
     }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_no_json_is_sent_as_it_is_and_says_where_it_goes_on() {
+    let bench = Bench::new(&SERVICE);
+    let answer = bench.send(Request::new("GET", "/v1/export")).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.header("content-type"), Some("text/csv; charset=utf-8"));
+    assert_eq!(answer.header("link"), Some("</v1/export?cursor=2>; rel=\"next\""));
+    assert_eq!(answer.body, json!("a,b\r\n"));
+
+    let refused = bench.send(Request::new("GET", "/v1/export?unknown=1")).await;
+    assert_eq!(refused.header("content-type"), Some("application/problem+json"));
+    assert_eq!(refused.body["errors"][0]["pointer"], "/unknown");
 }

@@ -10,6 +10,7 @@ pub mod membership;
 pub mod money;
 pub mod payment;
 pub mod remittance;
+pub mod settlement;
 
 use kernel::Timestamp;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -121,6 +122,10 @@ pub const ALL: &[FactType] = &[
     FactType::of::<payment::PaymentApproved>(),
     FactType::of::<payment::PaymentCanceled>(),
     FactType::of::<payment::PaymentFinished>(),
+    FactType::of::<settlement::SettlementStarted>(),
+    FactType::of::<settlement::SettlementPaidOut>(),
+    FactType::of::<settlement::SettlementFailed>(),
+    FactType::of::<settlement::SettlementFinished>(),
 ];
 
 /// The trace context in examples: the one of the W3C recommendation.

@@ -6,7 +6,7 @@
 use crate::Fact;
 use kernel::{
     BasisPoints, Id, Money, SeoulDay, Timestamp,
-    id::{CancellationId, FranchiseId, MembershipId, PaymentId},
+    id::{CancellationId, FranchiseId, MembershipId, PaymentId, SettlementId},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -104,19 +104,26 @@ impl Fact for PaymentCanceled {
     }
 }
 
-/// A payment was settled: what the franchise was owed for it is accounted for.
+/// A franchise's payments were settled together, and its cancellations with them: what it was owed for them is
+/// accounted for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PaymentFinished {
-    /// The payment.
-    pub payment_id: PaymentId,
     /// Who was paid.
     pub franchise_id: FranchiseId,
-    /// How much was paid, whatever of it came back.
-    pub amount: Money,
-    /// What Pay keeps of it.
-    pub fee_bps: BasisPoints,
-    /// When it was settled.
+    /// In which settlement.
+    pub settlement_id: SettlementId,
+    /// The last business day in it.
+    pub through: SeoulDay,
+    /// How many payments.
+    pub payments: u64,
+    /// Their sum, whatever of it came back.
+    pub paid: Money,
+    /// How many cancellations: of these payments, or of ones that were settled before.
+    pub cancellations: u64,
+    /// Their sum.
+    pub canceled: Money,
+    /// When the settlement was recorded.
     pub settled_at: Timestamp,
 }
 
@@ -124,15 +131,18 @@ impl Fact for PaymentFinished {
     const TYPE: &'static str = "payment.finished.v1";
 
     fn subject(&self) -> String {
-        self.payment_id.to_string()
+        self.settlement_id.to_string()
     }
 
     fn example() -> Self {
         PaymentFinished {
-            payment_id: Id::derive(&["example"]),
             franchise_id: Id::derive(&["example"]),
-            amount: Money::won(15_000),
-            fee_bps: example_fee(),
+            settlement_id: Id::derive(&["example"]),
+            through: crate::example_time().business_day(),
+            payments: 3,
+            paid: Money::won(45_000),
+            cancellations: 1,
+            canceled: Money::won(5_000),
             settled_at: crate::example_time(),
         }
     }

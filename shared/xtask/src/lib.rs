@@ -18,6 +18,7 @@ pub static SERVICES: &[&Service] = &[
     &franchise::SERVICE,
     &remittance::SERVICE,
     &payment::SERVICE,
+    &settlement::SERVICE,
     &bank_simulator::SERVICE,
 ];
 

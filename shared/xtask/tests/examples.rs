@@ -40,8 +40,12 @@ fn request(event: &Value) -> Request {
     })
 }
 
-/// The operation's input in any other event: a direct call, a message, a fact from the bus, or the input itself.
+/// The operation's input in any other event: a direct call, a step, a message, a fact from the bus, or the input
+/// itself.
 fn input(event: Value) -> Value {
+    if event.get("step").is_some() {
+        return event["input"].clone();
+    }
     if event.get("caller").is_some() {
         return event["body"].clone();
     }

@@ -18,6 +18,7 @@ const SECRETS: &[&str] = &[
     "franchise-key",
     "remittance-key",
     "payment-key",
+    "settlement-key",
     "signing-keys",
     "bank",
 ];

@@ -6,11 +6,13 @@ use crate::{
 };
 use contract::{
     Caller,
+    ports::{DirectAnswer, Unanswered},
     testing::{Bench, Request},
 };
 use events::{Envelope, membership::MembershipClosed};
 use kernel::id::FranchiseId;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
 fn close(path: &str) -> Request {
     Request::new("DELETE", path)
@@ -106,27 +108,98 @@ async fn tell(bench: &Bench, event: &Value) {
     bench.call("onMembershipClosed", Caller::Platform, event.clone()).await.unwrap();
 }
 
-async fn all_closed(bench: &Bench) -> Value {
+/// Settlement says this of every closed franchise that it is asked about.
+fn settlement_says(bench: &Bench, settled: bool) {
+    bench.world.answer_calls(move |call| {
+        assert_eq!(call.operation, "settlement.verifyFranchiseSettled");
+        Ok(DirectAnswer::Done(json!({ "settled": settled })))
+    });
+}
+
+async fn verified(bench: &Bench) -> (bool, bool) {
     let body = json!({ "membershipId": hana() });
-    bench.call("verifyFranchisesClosed", Caller::Platform, body).await.unwrap().body["allClosed"].clone()
+    let answer = bench.call("verifyFranchisesClosed", Caller::Platform, body).await.unwrap().body;
+    (answer["allClosed"].as_bool().unwrap(), answer["allSettled"].as_bool().unwrap())
+}
+
+async fn all_closed(bench: &Bench) -> bool {
+    settlement_says(bench, true);
+    let (closed, settled) = verified(bench).await;
+    assert_eq!(closed, settled);
+    crate::banking_answers(bench);
+    closed
+}
+
+#[tokio::test]
+async fn a_closed_franchise_that_is_still_to_be_paid_out_is_named_so() {
+    let bench = bench();
+    let path = registered(&bench).await;
+    assert_eq!(verified(&bench).await, (false, false), "settlement is not asked about an open one");
+    assert_eq!(bench.send(by_operator(close(&path))).await.status, 200);
+    settlement_says(&bench, false);
+    assert_eq!(verified(&bench).await, (true, false));
+    settlement_says(&bench, true);
+    assert_eq!(verified(&bench).await, (true, true));
+    bench.world.answer_calls(|_| Err(Unanswered("settlement is down".to_owned())));
+    let body = json!({ "membershipId": hana() });
+    let problem = bench.call("verifyFranchisesClosed", Caller::Platform, body).await.unwrap_err();
+    assert_eq!(problem.status, 503);
+}
+
+#[tokio::test]
+async fn the_terms_of_all_franchises_come_page_by_page_each_once() {
+    let bench = bench();
+    let mut expected = BTreeSet::new();
+    for number in 0..130 {
+        let request = crate::register(&crate::shop()).key(&format!("franchise-{number}"));
+        let answer = bench.send(by_merchant(request, hana())).await;
+        expected.insert(answer.header("location").unwrap().rsplit('/').next().unwrap().to_owned());
+        if number % 3 == 0 {
+            bench.send(by_operator(close(answer.header("location").unwrap()))).await;
+        }
+        bench.world.pass_seconds(number % 2);
+    }
+    let (mut listed, mut after, mut pages) = (Vec::new(), Value::Null, 0);
+    loop {
+        let body = if after.is_null() { json!({}) } else { json!({ "after": after }) };
+        let page = bench.call("listFranchiseTerms", Caller::Platform, body).await.unwrap().body;
+        let franchises = page["franchises"].as_array().unwrap();
+        assert!(franchises.len() <= 25);
+        for known in franchises {
+            assert!(known["registeredAt"].is_string());
+            listed.push(known["franchise"]["franchiseId"].as_str().unwrap().to_owned());
+        }
+        pages += 1;
+        after = page["after"].clone();
+        if after.is_null() {
+            break;
+        }
+    }
+    assert!(pages > 4, "{pages} pages");
+    assert_eq!(listed.len(), expected.len(), "each once");
+    assert_eq!(listed.into_iter().collect::<BTreeSet<_>>(), expected);
+    for odd in ["", "4#", "0", "x#", "0#nonsense"] {
+        let asked = bench.call("listFranchiseTerms", Caller::Platform, json!({ "after": odd })).await;
+        assert_eq!(asked.unwrap_err().status, 400, "{odd}");
+    }
 }
 
 #[tokio::test]
 async fn an_owner_who_leaves_is_forgotten_and_their_franchises_are_closed() {
     let bench = bench();
-    assert_eq!(all_closed(&bench).await, true, "nobody owns anything");
+    assert!(all_closed(&bench).await, "nobody owns anything");
     let open = registered(&bench).await;
     let other = crate::register(&crate::shop()).key("other");
     let closed = bench.send(by_merchant(other, hana())).await.header("location").unwrap().to_owned();
     assert_eq!(bench.send(by_operator(close(&closed))).await.status, 200);
     let third = crate::with(crate::shop(), "bankAccountId", json!(crate::account("dul")));
     let duls = bench.send(by_merchant(crate::register(&third).key("k"), dul())).await;
-    assert_eq!(all_closed(&bench).await, false);
+    assert!(!all_closed(&bench).await);
     bench.relay().await.unwrap();
 
     let event = hana_left(&bench);
     tell(&bench, &event).await;
-    assert_eq!(all_closed(&bench).await, true);
+    assert!(all_closed(&bench).await);
     let told = bench.relay().await.unwrap();
     let kinds: Vec<&str> = told.iter().map(|event| event.kind.as_str()).collect();
     assert_eq!(kinds, ["franchise.closed.v1"], "the other one was closed before");

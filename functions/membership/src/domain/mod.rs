@@ -50,6 +50,8 @@ pub enum Refusal {
     TokenReused,
     /// The member owns a franchise that is open.
     FranchiseOpen,
+    /// A closed franchise of the member is still to be paid out.
+    FranchiseUnsettled,
     /// The member's wallet cannot be closed.
     MoneyLeft(WhatIsLeft),
 }

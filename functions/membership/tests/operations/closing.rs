@@ -27,6 +27,7 @@ struct Others {
     /// What is left in the wallet now.
     left: Mutex<Option<&'static str>>,
     is_open: Mutex<bool>,
+    is_unsettled: Mutex<bool>,
     is_silent: Mutex<bool>,
     /// What each reference was answered.
     answers: Mutex<BTreeMap<String, Value>>,
@@ -70,7 +71,11 @@ impl Calls for Others {
         assert_eq!(call.body["membershipId"], json!(call.on_behalf_of));
         let answer = match call.operation.as_str() {
             "money.closeMemberMoney" => self.close(call),
-            "franchise.verifyFranchisesClosed" => json!({ "allClosed": !*self.is_open.lock().unwrap() }),
+            "franchise.verifyFranchisesClosed" => {
+                let is_open = *self.is_open.lock().unwrap();
+                let is_settled = !*self.is_unsettled.lock().unwrap();
+                json!({ "allClosed": !is_open, "allSettled": !is_open && is_settled })
+            }
             other => panic!("{other} was asked"),
         };
         if fault == Some(Fault::AnswerLost) {
@@ -192,7 +197,7 @@ async fn what_is_left_keeps_a_member_and_nothing_of_them_is_lost() {
 }
 
 #[tokio::test]
-async fn an_open_franchise_keeps_a_member_and_changes_nothing() {
+async fn an_open_or_unsettled_franchise_keeps_a_member_and_changes_nothing() {
     let mut bench = bench();
     let others = Others::at(&mut bench);
     let id = registered(&bench, &hana()).await;
@@ -200,6 +205,10 @@ async fn an_open_franchise_keeps_a_member_and_changes_nothing() {
     *others.is_open.lock().unwrap() = true;
     let refused = bench.send(close(id)).await;
     assert_eq!((refused.status, refused.code()), (409, "franchise_open"));
+    *others.is_open.lock().unwrap() = false;
+    *others.is_unsettled.lock().unwrap() = true;
+    let refused = bench.send(close(id)).await;
+    assert_eq!((refused.status, refused.code()), (409, "franchise_unsettled"));
     *others.is_silent.lock().unwrap() = true;
     assert_eq!(bench.send(close(id)).await.code(), "temporarily_unavailable");
     assert_eq!(bench.twin.items(), before);

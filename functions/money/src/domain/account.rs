@@ -3,7 +3,7 @@
 //! A wallet is a chain of entries. The others are implicit: an entry names them, and their balances are projections
 //! of the entries, so that no hot item stands on any path.
 
-use contract::peers::ImplicitAccount;
+use contract::peers::{ImplicitAccount, TransferParty};
 use kernel::id::{FranchiseId, WalletId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
@@ -38,6 +38,18 @@ impl From<ImplicitAccount> for Account {
             ImplicitAccount::Franchise { franchise_id } => Account::Franchise(franchise_id),
             ImplicitAccount::FeeRevenue {} => Account::FeeRevenue,
             ImplicitAccount::VatPayable {} => Account::VatPayable,
+        }
+    }
+}
+
+impl From<TransferParty> for Account {
+    fn from(party: TransferParty) -> Account {
+        match party {
+            TransferParty::Member { membership_id } => Account::Wallet(WalletId::of(membership_id)),
+            TransferParty::BankCorporate {} => Account::BankCorporate,
+            TransferParty::Franchise { franchise_id } => Account::Franchise(franchise_id),
+            TransferParty::FeeRevenue {} => Account::FeeRevenue,
+            TransferParty::VatPayable {} => Account::VatPayable,
         }
     }
 }

@@ -1,39 +1,88 @@
 //! A walk along a wallet's chain, oldest entry first: it tells again what every entry says, and trusts none of them.
+//! What holds in every chain, and what accounts are summed up, is a journal's walk's too.
 
-use crate::domain::{Account, Entry, Kind};
-use contract::audit::{Finding, Sums};
+use crate::domain::{Account, Entry, Kind, Link};
+use contract::audit::{Finding, Sums, payable_booked};
 use kernel::{
     IdKind, Money, OutOfRange, Timestamp,
     id::{WalletId, kinds},
 };
 use std::collections::{BTreeMap, BTreeSet};
 
+/// How far a walk along any chain is.
+pub struct Trail<L> {
+    name: String,
+    last: Option<L>,
+    references: BTreeSet<String>,
+    findings: Vec<Finding>,
+}
+
+impl<L: Link> Trail<L> {
+    /// Before the first entry of the chain of this name.
+    pub fn of(name: impl Into<String>) -> Trail<L> {
+        Trail { name: name.into(), last: None, references: BTreeSet::new(), findings: Vec::new() }
+    }
+
+    /// Notes that an entry breaks a rule, if it does.
+    pub fn hold(&mut self, entry: &L, holds: bool, rule: &str, detail: &str) {
+        if !holds {
+            let subject = format!("{}/{}", self.name, entry.place().sequence);
+            self.findings.push(Finding::new(rule, subject, detail));
+        }
+    }
+
+    /// Holds an entry to its place: after the entry before it, in number, time and hash.
+    pub fn follow(&mut self, entry: &L) {
+        let (place, last) = (entry.place(), self.last.take());
+        let before = last.as_ref().map(L::place);
+        let expected = before.map_or(1, |before| before.sequence.saturating_add(1));
+        self.hold(entry, place.sequence == expected, "sequence_gap", "an entry before it is missing");
+        let hash = last.as_ref().map(L::hash).unwrap_or_default();
+        self.hold(entry, place.previous == hash, "broken_hash", "the entry before it was changed");
+        let is_later = before.is_none_or(|before| before.time <= place.time);
+        let detail = "it is too old for its place";
+        self.hold(entry, is_later && place.birth <= place.time, "time_reversed", detail);
+        let is_new = self.references.insert(place.reference.to_owned());
+        self.hold(entry, is_new, "reference_twice", "its reference has had its effect before");
+        self.last = last;
+    }
+
+    /// The entry before the one that is looked at.
+    pub fn last(&self) -> Option<&L> {
+        self.last.as_ref()
+    }
+
+    /// Goes on to the next entry.
+    pub fn pass(&mut self, entry: L) {
+        self.last = Some(entry);
+    }
+
+    /// What is not as it must be.
+    pub fn end(self) -> Vec<Finding> {
+        self.findings
+    }
+}
+
 /// What a wallet is told to have, entry by entry.
 pub struct Walk {
-    wallet_id: WalletId,
-    last: Option<Entry>,
+    trail: Trail<Entry>,
     balance: i64,
     recharged: i64,
-    references: BTreeSet<String>,
     expected: BTreeMap<String, Money>,
     held: BTreeMap<String, Money>,
     is_closed: bool,
-    findings: Vec<Finding>,
 }
 
 impl Walk {
     /// Before the first entry.
     pub fn of(wallet_id: WalletId) -> Walk {
         Walk {
-            wallet_id,
-            last: None,
+            trail: Trail::of(wallet_id.to_string()),
             balance: 0,
             recharged: 0,
-            references: BTreeSet::new(),
             expected: BTreeMap::new(),
             held: BTreeMap::new(),
             is_closed: false,
-            findings: Vec::new(),
         }
     }
 
@@ -43,47 +92,30 @@ impl Walk {
         self.count(&entry)?;
         self.hold_to_standing(&entry)?;
         if entry.time < cut {
-            add_others(&entry, sums)?;
+            add_legs([entry.debit, entry.credit], entry.amount, sums)?;
             add_booked(&entry, sums)?;
-            add_standing(&entry, self.last.as_ref(), sums)?;
+            add_standing(&entry, self.trail.last(), sums)?;
         }
-        self.last = Some(entry);
+        self.trail.pass(entry);
         Ok(())
     }
 
     /// What is not as it must be.
     pub fn end(self) -> Vec<Finding> {
-        self.findings
+        self.trail.end()
     }
 
     fn hold(&mut self, entry: &Entry, holds: bool, rule: &str, detail: &str) {
-        if !holds {
-            let subject = format!("{}/{}", self.wallet_id, entry.sequence);
-            self.findings.push(Finding::new(rule, subject, detail));
-        }
+        self.trail.hold(entry, holds, rule, detail);
     }
 
-    /// Its place: after the entry before it, in number, time and hash.
+    /// Its place, and that it says what it must.
     fn follow(&mut self, entry: &Entry) {
-        let last = self.last.take();
-        let expected = last.as_ref().map_or(1, |last| last.sequence.saturating_add(1));
-        self.hold(entry, entry.sequence == expected, "sequence_gap", "an entry before it is missing");
-        let hash = last.as_ref().map(Entry::hash).unwrap_or_default();
-        self.hold(entry, entry.previous == hash, "broken_hash", "the entry before it was changed");
-        let is_later = last.as_ref().is_none_or(|last| last.time <= entry.time);
-        self.hold(
-            entry,
-            is_later && entry.birth <= entry.time,
-            "time_reversed",
-            "it is too old for its place",
-        );
-        let is_new = self.references.insert(entry.reference.clone());
-        self.hold(entry, is_new, "reference_twice", "its reference has had its effect before");
+        self.trail.follow(entry);
         let legs = entry.debit.is_some() == entry.credit.is_some();
         self.hold(entry, legs, "one_leg", "it has a debit or a credit account only");
         let reasoned = (entry.purpose == Kind::Refused) == entry.refusal.is_some();
         self.hold(entry, reasoned, "refusal_without_reason", "refused and its reason go together");
-        self.last = last;
     }
 
     /// Its effect on what the wallet has, expects and holds.
@@ -164,20 +196,17 @@ impl Walk {
     }
 }
 
-/// Accounts without a chain of their own: each entry's other leg.
-fn add_others(entry: &Entry, sums: &mut Sums) -> Result<(), OutOfRange> {
-    let name = |account: Option<Account>| match account {
-        None | Some(Account::Wallet(_)) => None,
-        Some(Account::Franchise(_)) => Some("ledger.franchises".to_owned()),
-        Some(other) => Some(format!("ledger.{other}")),
+/// Accounts without a balance of their own: each leg that is no wallet. What is owed to franchises is also summed up by
+/// their buckets, so that what is one's is not taken for another's.
+pub fn add_legs(legs: [Option<Account>; 2], amount: Money, sums: &mut Sums) -> Result<(), OutOfRange> {
+    let names = |account: Option<Account>| match account {
+        None | Some(Account::Wallet(_)) => Vec::new(),
+        Some(Account::Franchise(id)) => vec!["ledger.franchises".to_owned(), payable_booked(id)],
+        Some(other) => vec![format!("ledger.{other}")],
     };
-    if let Some(debit) = name(entry.debit) {
-        sums.minus(&debit, entry.amount)?;
-    }
-    if let Some(credit) = name(entry.credit) {
-        sums.plus(&credit, entry.amount)?;
-    }
-    Ok(())
+    let [debit, credit] = legs.map(names);
+    debit.iter().try_for_each(|name| sums.minus(name, amount))?;
+    credit.iter().try_for_each(|name| sums.plus(name, amount))
 }
 
 /// What other services' sagas have moved: each says so in a record of its own.

@@ -3,7 +3,10 @@
 //! Entries are never changed. Each carries the wallet's standing after it and the hash of the entry before it, so
 //! that the newest entry is the balance and the chain shows tampering.
 
-use crate::domain::Account;
+use crate::domain::{
+    Account,
+    link::{Link, Place},
+};
 use crate::refusals::Refusal;
 use kernel::{
     Money, OutOfRange, SeoulDay, Timestamp,
@@ -11,7 +14,6 @@ use kernel::{
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use store::seal;
 
 /// What an entry is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -161,22 +163,23 @@ pub struct Entry {
     pub traceparent: String,
 }
 
+impl Link for Entry {
+    fn place(&self) -> Place<'_> {
+        Place {
+            sequence: self.sequence,
+            time: self.time,
+            birth: self.birth,
+            reference: &self.reference,
+            previous: &self.previous,
+        }
+    }
+
+    fn is_beside(&self, other: &Entry) -> bool {
+        self.wallet_id == other.wallet_id
+    }
+}
+
 impl Entry {
-    /// The hash that the next entry carries. Optional fields are left out while they are unset, so that a later
-    /// version of this type gives old entries the same hash.
-    pub fn hash(&self) -> String {
-        let text = serde_json::to_string(self).unwrap_or_default();
-        seal::digest(&["entry", &text])
-    }
-
-    /// Whether `next` follows directly on this entry.
-    pub fn is_followed_by(&self, next: &Entry) -> bool {
-        self.sequence.checked_add(1) == Some(next.sequence)
-            && self.wallet_id == next.wallet_id
-            && self.time <= next.time
-            && next.previous == self.hash()
-    }
-
     /// The account of the chain that it stands in.
     pub fn own_account(&self) -> Account {
         Account::Wallet(self.wallet_id)

@@ -4,7 +4,7 @@
 //! invariants of the ledger hold after it, or the decision fails: both legs or none; balance less held never below
 //! zero; time never goes back; a reference has at most one effect.
 
-use crate::domain::{Account, Entry, Kind, Limits, Standing};
+use crate::domain::{Account, Entry, Kind, Limits, Standing, link};
 use crate::refusals::Refusal;
 use contract::{Reference, peers::ImplicitAccount};
 use kernel::{
@@ -135,7 +135,7 @@ impl Chain {
 
     /// The effect of a reference, if it has one.
     pub fn find(&self, reference: &str) -> Option<&Entry> {
-        self.entries.iter().find(|entry| entry.reference == reference)
+        link::find(&self.entries, reference)
     }
 
     /// Takes a new newest entry.
@@ -145,10 +145,7 @@ impl Chain {
 
     /// Whether the entries follow on each other.
     pub fn is_contiguous(&self) -> bool {
-        self.entries.windows(2).all(|pair| match pair {
-            [newer, older] => older.is_followed_by(newer),
-            _ => true,
-        })
+        link::is_contiguous(&self.entries)
     }
 }
 
@@ -211,10 +208,8 @@ pub fn refuse(chain: &Chain, order: &Order, refusal: Refusal, now: Timestamp) ->
     Ok(Entry { refusal: Some(refusal), ..entry })
 }
 
-/// Clocks decide nothing: time never goes back in a chain, nor before the birth of what asked.
 fn entry_time(chain: &Chain, order: &Order, now: Timestamp) -> Timestamp {
-    let floor = chain.tip().map_or(order.reference.birth, |tip| tip.time.max(order.reference.birth));
-    now.max(floor)
+    link::time_after(chain.tip(), order.reference.birth, now)
 }
 
 fn standing_at(chain: &Chain, time: Timestamp) -> Standing {
@@ -226,11 +221,11 @@ fn standing_at(chain: &Chain, time: Timestamp) -> Standing {
 }
 
 fn new_entry(chain: &Chain, order: &Order, time: Timestamp, standing: Standing) -> Result<Entry, OutOfRange> {
-    let last = chain.tip().map_or(0, |tip| tip.sequence);
+    let (sequence, previous) = link::after(chain.tip())?;
     Ok(Entry {
         wallet_id: chain.wallet_id,
         owner: chain.owner,
-        sequence: last.checked_add(1).ok_or(OutOfRange)?,
+        sequence,
         purpose: Kind::Refused,
         amount: Money::ZERO,
         debit: None,
@@ -242,7 +237,7 @@ fn new_entry(chain: &Chain, order: &Order, time: Timestamp, standing: Standing) 
         refusal: None,
         time,
         standing,
-        previous: chain.tip().map(Entry::hash).unwrap_or_default(),
+        previous,
         traceparent: order.traceparent.clone(),
     })
 }

@@ -3,8 +3,11 @@
 pub mod cancellations;
 pub mod lifecycle;
 pub mod order_id;
+pub mod position;
+pub mod totals;
 
 pub use order_id::OrderId;
+pub use position::Position;
 
 /// Why an operation says no, in the order in which the rules are asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,4 +26,12 @@ pub enum Refusal {
     MoreThanIsLeft,
     /// It has been cancelled in so many parts that the next must be all that is left.
     TooManyParts,
+    /// The payment is in no settlement that is recorded.
+    NotSettled,
+    /// The manifest was begun over other days, or beside other settlements.
+    OtherManifest,
+    /// The manifest is not collected to its end.
+    ManifestIncomplete,
+    /// The franchise's days through this one are settled in another settlement.
+    SettledOtherwise,
 }

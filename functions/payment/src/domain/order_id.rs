@@ -2,7 +2,7 @@
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
 /// How long an order's id may be.
 const MOST: usize = 64;
@@ -17,6 +17,12 @@ impl OrderId {
     pub fn parse(text: &str) -> Option<OrderId> {
         let known = (1..=MOST).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
         known.then(|| OrderId(text.to_owned()))
+    }
+}
+
+impl fmt::Display for OrderId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
     }
 }
 

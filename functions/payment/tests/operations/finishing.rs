@@ -1,49 +1,86 @@
-//! Settling a payment: from normal only, and once.
+//! Settling: by group, through a manifest, and never by touching a payment.
 
 use crate::{
-    Pay, id_of, operator, payer, pointers,
+    Pay, id_of, merchant, operator, payer, pointers,
     services::{Fault, Plan, Trying},
+    settling::{Chain, Line, collect, collect_once, finish, group, rows, settle_today, settlement},
+    shop, won,
 };
-use contract::{Caller, testing::Request};
-use kernel::id::PaymentId;
-use serde_json::json;
+use contract::testing::Request;
+use kernel::{Id, id::PaymentId};
+use serde_json::{Value, json};
 use std::sync::Arc;
+use store::kind_of;
+
+fn code(outcome: Result<impl std::fmt::Debug, contract::Problem>) -> String {
+    outcome.unwrap_err().code.into_owned()
+}
 
 #[tokio::test]
-async fn a_payment_is_settled_once_and_answers_the_same_again() {
+async fn a_payment_is_finished_when_a_settlement_has_it_and_not_before() {
     let pay = Pay::new().await;
     pay.recharge(payer(), 50_000).await;
     let path = pay.paid(1_000, "k").await;
+    let early = pay.finish(&path).await;
+    assert_eq!((early.status, early.code()), (409, "payment_not_settled"));
     pay.bench.world.pass_seconds(60);
+    let line = settle_today(&pay).await;
+    let before = pay.bench.twin.items();
     let first = pay.finish(&path).await;
     assert_eq!((first.status, &first.body["state"]), (200, &json!("settled")));
-    assert_eq!(first.body["settledAt"], json!(pay.now()));
+    assert_eq!(first.body["settledAt"], json!(line.recorded_at));
+    assert_eq!(first.body["settlementId"], json!(line.settlement_id));
     pay.bench.world.pass_seconds(60);
     assert_eq!(pay.finish(&path).await.body, first.body);
-    // Settlement calls it directly.
-    let caller = Caller::Service("settlement.finishSettlement".to_owned());
     let body = json!({ "paymentId": id_of(&path) });
-    assert_eq!(pay.bench.call("finishPayment", caller, body).await.unwrap().body, first.body);
-    assert_eq!(pay.balance(payer()).await, 49_000);
+    assert_eq!(pay.bench.call("finishPayment", settlement(), body).await.unwrap().body, first.body);
+    assert_eq!(pay.bench.twin.items(), before, "asking writes nothing");
+    assert_eq!(pay.seen(&path).await, first.body);
+    let later = pay.paid(1_000, "later").await;
+    assert_eq!(pay.finish(&later).await.code(), "payment_not_settled");
+    // A repetition of the request shows it as it is now.
+    let again = pay.pay(1_000, "k").await;
+    assert_eq!((again.status, &again.body["state"]), (201, &json!("settled")));
 }
 
 #[tokio::test]
-async fn a_payment_that_was_taken_back_is_settled_with_nothing_in_it() {
+async fn a_payment_that_was_taken_back_is_settled_and_so_is_what_came_back() {
     let pay = Pay::new().await;
     pay.recharge(payer(), 50_000).await;
     let path = pay.paid(1_000, "k").await;
-    assert_eq!(pay.cancel(&path, "c", json!({})).await.status, 201);
-    let settled = pay.finish(&path).await;
-    assert_eq!((settled.status, &settled.body["canceledAmount"]), (200, &crate::won(1_000)));
+    assert_eq!(pay.cancel(&path, "c", json!({ "amount": won(400) })).await.status, 201);
+    let mut chain = Chain::default();
+    let today = pay.now().business_day();
+    let line = chain.settle(&pay, today.clone()).await;
+    let totals = json!([
+        { "feeBps": 250, "payments": 1, "paid": 1_000, "cancellations": 1, "canceled": 400 }
+    ]);
+    assert_eq!(json!(line.manifest.totals), totals);
+    // What comes back later is settled later: in the settlement of its own day.
+    assert_eq!(pay.cancel(&path, "rest", json!({})).await.body["state"], "settled");
+    let seen = pay.seen(&path).await;
+    assert_eq!(seen["cancellations"][0]["settlementId"], json!(line.settlement_id));
+    assert_eq!(seen["cancellations"][1]["settlementId"], Value::Null);
+    let next = chain.settle(&pay, today.plus_days(1)).await;
+    let totals = json!([{ "feeBps": 250, "payments": 0, "paid": 0, "cancellations": 1, "canceled": 600 }]);
+    assert_eq!(json!(next.manifest.totals), totals);
+    let seen = pay.seen(&path).await;
+    assert_eq!(seen["settlementId"], json!(line.settlement_id));
+    assert_eq!(seen["cancellations"][1]["settlementId"], json!(next.settlement_id));
+    let statement = rows(&pay, &next.order.name).await;
+    assert_eq!((statement.len(), statement[0].payment_id), (1, id_of(&path)));
+    assert_eq!((statement[0].amount.amount(), statement[0].order_id.as_str()), (600, "order-1"));
+    assert_eq!(json!(statement[0].cancellation_id), seen["cancellations"][1]["cancellationId"]);
 }
 
 #[tokio::test]
-async fn what_was_not_paid_is_not_settled() {
+async fn what_was_not_paid_is_not_finished() {
     let pay = Pay::new().await;
     *pay.services.is_linked.lock().unwrap() = false;
     let failed = pay.pay(1_000, "failed").await.header("location").unwrap().to_owned();
     pay.services.fail_as(vec![Fault::Before]);
     let waiting = pay.pay(1_000, "waiting").await.header("location").unwrap().to_owned();
+    assert_eq!(settle_today(&pay).await.manifest.totals, []);
     for path in [failed, waiting] {
         let answer = pay.finish(&path).await;
         assert_eq!((answer.status, answer.code()), (409, "payment_not_approved"));
@@ -58,16 +95,127 @@ async fn what_was_not_paid_is_not_settled() {
 }
 
 #[tokio::test]
+async fn a_group_is_finished_once_and_only_when_its_manifest_is_complete() {
+    let mut pay = Pay::new().await;
+    pay.recharge(payer(), 50_000).await;
+    for place in 0..7 {
+        pay.paid(1_000 + place, &place.to_string()).await;
+    }
+    let (today, chain) = (pay.now().business_day(), Chain::default());
+    let order = chain.order(&today, &today);
+    pay.bench.context.settings.config = json!({ "manifestPageBytes": 32, "manifestCallItems": 3 });
+    let manifest = collect_once(&pay, &order).await.unwrap();
+    assert!(!manifest.complete);
+    let line = Chain::line(order.clone(), manifest, pay.now());
+    assert_eq!(code(finish(&pay, &line).await), "manifest_incomplete");
+    let none = Chain::line(chain.order(&today, &today.plus_days(1)), line.manifest.clone(), pay.now());
+    assert_eq!(code(finish(&pay, &none).await), "manifest_incomplete");
+    let manifest = collect(&pay, &order).await;
+    assert_eq!((manifest.totals[0].payments, manifest.totals[0].paid.amount()), (7, 7_021));
+    assert_eq!(collect(&pay, &order).await, manifest, "a finished one only says its totals");
+    pay.bench.context.table = Arc::new(Trying { inner: pay.bench.twin.clone(), plan: Plan::of(Vec::new()) });
+    let (one, other) = tokio::join!(finish(&pay, &line), finish(&pay, &line));
+    assert_eq!((one.unwrap(), other.unwrap()), (json!({ "payments": 7 }), json!({ "payments": 7 })));
+    let stolen = Line { settlement_id: Id::derive(&["other"]), ..line.clone() };
+    assert_eq!(code(finish(&pay, &stolen).await), "settled_otherwise");
+    let later = Line { recorded_at: line.recorded_at.plus_seconds(1), ..line.clone() };
+    assert_eq!(code(finish(&pay, &later).await), "settled_otherwise");
+    assert_eq!(group(&line).name, order.name);
+}
+
+#[tokio::test]
+async fn an_order_that_cannot_be_is_refused() {
+    let pay = Pay::new().await;
+    let mut chain = Chain::default();
+    let today = pay.now().business_day();
+    chain.settle(&pay, today.clone()).await;
+    let good = chain.order(&today, &today.plus_days(1));
+    let refused = async |change: &dyn Fn(&mut Value)| {
+        let mut order = json!(good);
+        change(&mut order);
+        pay.bench.call("collectManifest", settlement(), order).await.unwrap_err()
+    };
+    type Change = fn(&mut Value);
+    let bad: [(Change, &str); 7] = [
+        (|order| order["name"]["sequence"] = json!(0), "/name/sequence"),
+        (|order| order["from"] = json!("2026-11-25"), "/from"),
+        (|order| order["from"] = json!("2025-10-01"), "/from"),
+        (|order| order["settled"][0]["sequence"] = json!(2), "/settled"),
+        (|order| order["settled"][0]["through"] = json!("2027-01-01"), "/settled"),
+        (|order| order["name"]["through"] = json!("tomorrow"), "/name/through"),
+        (|order| order["more"] = json!(1), "/more"),
+    ];
+    for (change, pointer) in bad {
+        let problem = refused(&change).await;
+        assert_eq!(problem.errors[0].pointer, pointer, "{problem}");
+    }
+    let unknown = refused(&|order| order["settled"][0]["through"] = json!("2026-11-01")).await;
+    assert_eq!(unknown.code, "manifest_incomplete", "an earlier settlement has a complete manifest");
+    collect(&pay, &good).await;
+    for change in [(|order| order["settled"] = json!([])) as Change, |order| {
+        order["from"] = order["name"]["through"].clone()
+    }] {
+        assert_eq!(refused(&change).await.code, "other_manifest", "one name is one manifest");
+    }
+    let odd = json!({ "franchiseId": shop(), "name": good.name, "after": "x" });
+    let problem = pay.bench.call("listManifest", settlement(), odd).await.unwrap_err();
+    assert_eq!(problem.errors[0].pointer, "/after");
+    let none = json!({ "franchiseId": shop(), "name": { "sequence": 9, "through": "2026-12-24" } });
+    let none = pay.bench.call("listManifest", settlement(), none).await.unwrap().body;
+    assert_eq!(none, json!({ "rows": [] }));
+}
+
+/// Writes grow with pages of manifests and with franchises, not with payments.
+#[tokio::test]
+async fn a_thousand_payments_are_settled_by_a_few_writes_and_none_is_touched() {
+    let pay = Pay::new().await;
+    pay.recharge(payer(), 10_000_000).await;
+    let mut paths = Vec::new();
+    for place in 0..1_000 {
+        paths.push(pay.paid(100 + place, &place.to_string()).await);
+        pay.bench.world.pass_seconds(60);
+    }
+    pay.bench.twin.take_changes();
+    let mut chain = Chain::default();
+    let line = chain.settle(&pay, pay.now().business_day()).await;
+    let written: Vec<String> = pay
+        .bench
+        .twin
+        .take_changes()
+        .iter()
+        .map(|change| kind_of(change.new.as_ref().unwrap()).to_owned())
+        .collect();
+    let pages = written.iter().filter(|kind| *kind == "manifestPage").count();
+    assert!(pages <= 4, "{written:?}");
+    assert_eq!(written.len(), pages + 1, "and the group");
+    assert_eq!(line.manifest.totals[0].paid.amount(), (100..1_100).sum::<u64>());
+    assert_eq!(rows(&pay, &line.order.name).await.len(), 1_000);
+    let list = format!("/v1/payments?franchiseId={}&limit=100", shop());
+    let seen = pay.get(&list, merchant(), "member merchant").await;
+    assert!(seen.body["items"].as_array().unwrap().iter().all(|one| one["state"] == "settled"));
+    // A day with one payment is one small page.
+    pay.bench.world.pass_seconds(86_400);
+    pay.paid(100, "one").await;
+    pay.bench.twin.take_changes();
+    let line = chain.settle(&pay, pay.now().business_day()).await;
+    assert_eq!(line.manifest.totals[0].payments, 1);
+    let written = pay.bench.twin.take_changes();
+    assert_eq!(written.len(), 2);
+    for change in written {
+        assert!(crate::hot_items::bytes_of(&change.new.unwrap()) <= 1_024);
+    }
+}
+
+#[tokio::test]
 async fn settling_and_taking_back_at_once_are_both_done() {
     let mut pay = Pay::new().await;
     pay.recharge(payer(), 50_000).await;
     let path = pay.paid(1_000, "k").await;
     pay.bench.context.table = Arc::new(Trying { inner: pay.bench.twin.clone(), plan: Plan::of(Vec::new()) });
-    let (settled, again, canceled) =
-        tokio::join!(pay.finish(&path), pay.finish(&path), pay.cancel(&path, "c", json!({})));
-    assert_eq!((settled.status, again.status, canceled.status), (200, 200, 201));
-    assert_eq!(settled.body["settledAt"], again.body["settledAt"]);
+    let (line, canceled) = tokio::join!(settle_today(&pay), pay.cancel(&path, "c", json!({})));
+    assert_eq!((line.manifest.totals[0].payments, canceled.status), (1, 201));
     let payment = &pay.payments()[0];
-    assert!(payment.settled_at.is_some() && payment.is_at_rest());
+    assert!(payment.is_at_rest());
+    assert_eq!(pay.finish(&path).await.status, 200);
     assert_eq!(pay.balance(payer()).await, 50_000);
 }

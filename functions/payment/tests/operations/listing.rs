@@ -1,6 +1,6 @@
 //! Lists: a payer's and a franchise's, newest first, page by page, while others write.
 
-use crate::{Pay, merchant, operator, order, payer, pointers, shop, stranger, won};
+use crate::{Pay, merchant, operator, order, payer, pointers, settling::Chain, shop, stranger, won};
 use contract::testing::{Answer, Request};
 use kernel::id::FranchiseId;
 use serde_json::{Value, json};
@@ -82,9 +82,12 @@ async fn payer_merchant_and_operator_see_what_was_paid_newest_first() {
     // What failed is in no list; what is settled leaves the normal ones.
     *pay.services.is_linked.lock().unwrap() = false;
     assert_eq!(pay.pay(1_999_999, "poor").await.status, 422);
-    let path = format!("/v1/payments/{}", ids(&own)[4]);
-    pay.finish(&path).await;
-    let left: Vec<String> = ids(&own).into_iter().filter(|id| !path.ends_with(id)).collect();
+    let day = own[4]["businessDay"].as_str().unwrap();
+    Chain::default().settle(&pay, day.parse().unwrap()).await;
+    let left: Vec<Value> =
+        own.iter().filter(|one| one["businessDay"].as_str() > Some(day)).cloned().collect();
+    let left = ids(&left);
+    assert!(!left.is_empty() && left.len() < 9);
     assert_eq!(ids(&pages(&pay, &normal(FROM, TO, 3), by_operator, quietly).await), left);
     let lists: [(String, Asks); 2] = [
         ("/v1/payments?limit=3".to_owned(), by_payer),
@@ -92,7 +95,11 @@ async fn payer_merchant_and_operator_see_what_was_paid_newest_first() {
     ];
     for (list, ask) in lists {
         let seen = pages(&pay, &list, ask, quietly).await;
-        assert_eq!((ids(&seen), &seen[4]["state"]), (ids(&own), &json!("settled")));
+        assert_eq!(ids(&seen), ids(&own));
+        for (place, one) in seen.iter().enumerate() {
+            let state = if place < left.len() { "normal" } else { "settled" };
+            assert_eq!((&one["state"], one["settledAt"].is_string()), (&json!(state), state == "settled"));
+        }
     }
 }
 
@@ -176,10 +183,11 @@ async fn paging_neither_skips_nor_repeats_while_others_write() {
         (format!("/v1/payments?franchiseId={}&from={FROM}&to={TO}&limit=4", shop()), by_merchant),
         (normal(FROM, TO, 4), by_operator),
     ];
+    let chain = std::cell::RefCell::new(Chain::default());
     for (turn, (list, ask)) in lists.iter().enumerate() {
         let began = pages(&pay, list, *ask, quietly).await;
-        // Before each page somebody pays, one of the old ones is taken back in part, and one is settled.
-        let settled = std::cell::RefCell::new(Vec::new());
+        // Before each page somebody pays, one of the old ones is taken back in part, and now and then a day is settled.
+        let settled = std::cell::RefCell::new(String::new());
         let busy = async |page: usize| {
             pay.bench.world.pass_seconds(1);
             let mut body = order(1);
@@ -189,16 +197,18 @@ async fn paging_neither_skips_nor_repeats_while_others_write() {
             let path = &paths[(page * 7 + turn) % paths.len()];
             let back = pay.cancel(path, &format!("{turn}-{page}"), json!({ "amount": won(1) })).await;
             assert_eq!(back.status, 201);
-            let path = &paths[(page * 11 + turn * 5) % paths.len()];
-            pay.finish(path).await;
-            settled.borrow_mut().push(path.rsplit('/').next().unwrap().to_owned());
+            let through = began[began.len() - 1 - page]["businessDay"].as_str().unwrap();
+            if page % 2 == 1 && chain.borrow().is_after(through) {
+                chain.borrow_mut().settle(&pay, through.parse().unwrap()).await;
+                *settled.borrow_mut() = through.to_owned();
+            }
         };
         let seen = ids(&pages(&pay, list, *ask, busy).await);
         let distinct: std::collections::BTreeSet<_> = seen.iter().collect();
         assert_eq!(distinct.len(), seen.len(), "{list} repeats");
         let leaves = list.contains("/normal");
-        for id in ids(&began) {
-            let may_be_gone = leaves && settled.borrow().contains(&id);
+        for (id, one) in ids(&began).into_iter().zip(&began) {
+            let may_be_gone = leaves && one["businessDay"].as_str().unwrap() <= settled.borrow().as_str();
             assert!(seen.contains(&id) || may_be_gone, "{list} skips {id}");
         }
         // And the order holds.

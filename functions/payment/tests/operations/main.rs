@@ -10,6 +10,7 @@
 
 mod auditing;
 mod cancelling;
+mod collecting;
 mod copies;
 mod faults;
 mod finishing;
@@ -18,6 +19,7 @@ mod listing;
 mod publishing;
 mod requesting;
 mod services;
+mod settling;
 mod topping_up;
 
 use contract::{

@@ -22,9 +22,14 @@ async fn payments_cancellations_and_settlements_are_told_once_each() {
     );
     assert!(told.iter().all(|event| event.kind == "payment.canceled.v1"));
     assert_ne!(told[0].id, told[1].id);
-    pay.finish(&path).await;
+    let line = crate::settling::settle_today(&pay).await;
     let told = pay.bench.relay().await.unwrap();
     assert_eq!(told.iter().map(|event| event.kind.as_str()).collect::<Vec<_>>(), ["payment.finished.v1"]);
+    let fact = json!({
+        "franchiseId": crate::shop(), "settlementId": line.settlement_id, "through": line.order.name.through,
+        "payments": 1, "paid": won(15_000), "cancellations": 2, "canceled": won(9_000), "settledAt": pay.now(),
+    });
+    assert_eq!(told[0].data, fact);
 
     let mut known: Vec<_> = pay.bench.world.published().into_iter().map(|event| event.id).collect();
     let again = pay.bench.call("republish", Caller::Platform, json!({})).await.unwrap();

@@ -23,6 +23,7 @@ pub async fn run(runner: &mut Runner, cast: &Cast) -> Result<()> {
         "franchise.auditFranchise",
         "remittance.auditRemittance",
         "payment.auditPayment",
+        "settlement.auditSettlement",
     ] {
         runner.direct(audit, "all of this", "", page.clone()).await?;
     }

@@ -29,6 +29,7 @@ pub async fn run(runner: &mut Runner, cast: &Cast, operator: &Caller) -> Result<
     runner.route("franchise.closeFranchise", "usual", ask("DELETE", &path, &Value::Null), 200).await?;
     let terms = json!({ "franchiseId": text(&opened, "franchiseId")? });
     runner.direct("franchise.findFranchiseTerms", "usual", "", terms).await?;
+    runner.direct("franchise.listFranchiseTerms", "a page", "", json!({})).await?;
     let partition = format!("franchise#{}", text(&opened, "franchiseId")?);
     let body = json!({ "keys": [{ "partition": partition, "sort": "head" }] });
     runner.direct("franchise.republish", "one item", "", body).await?;

@@ -8,6 +8,7 @@ pub mod money;
 pub mod money_query;
 pub mod payment;
 pub mod remittance;
+pub mod settlement;
 
 use crate::runner::{Caller, Runner};
 use anyhow::{Context as _, Result};
@@ -41,6 +42,7 @@ pub async fn all(runner: &mut Runner) -> Result<Cast> {
     membership::leave(runner).await?;
     remittance::run(runner, &cast).await?;
     payment::run(runner, &cast, &operator).await?;
+    settlement::run(runner, &cast, &operator).await?;
     audit::run(runner, &cast).await?;
     Ok(cast)
 }

@@ -3,6 +3,7 @@
 use super::{Cast, NUMBER, text, won};
 use crate::runner::{Runner, request};
 use anyhow::Result;
+use kernel::id::FranchiseId;
 use serde_json::{Value, json};
 
 /// The recharge's operation.
@@ -38,6 +39,7 @@ pub async fn run(runner: &mut Runner, cast: &Cast) -> Result<()> {
     });
     runner.direct("money.transferMoney", "usual", "bench/transfer/1", transfer.clone()).await?;
     runner.direct("money.transferMoney", "usual, chains of many", "bench/transfer/2", transfer).await?;
+    fee(runner).await?;
     withdrawals(runner, cast).await?;
     holds(runner, cast).await?;
     runner.plain("money.sweepMoneyRequests", "scan, nothing forgotten", json!({})).await?;
@@ -103,6 +105,22 @@ async fn withdrawals(runner: &mut Runner, cast: &Cast) -> Result<()> {
     let order = order("/v1/money/decreases/by-event", "withdrawal-3");
     runner.route("money.decreaseMoneyRequestByEvent", "usual", order, 202).await?;
     runner.fact("money.onMoneyDecreaseRequested", "usual", "money.decreaseRequested.v1").await
+}
+
+/// Settlement keeps a fee of what a franchise is owed.
+async fn fee(runner: &mut Runner) -> Result<()> {
+    let franchise = FranchiseId::derive(&["bench"]);
+    let order = json!({
+        "debit": { "kind": "franchise", "franchiseId": franchise },
+        "credit": { "kind": "feeRevenue" },
+        "amount": won(300),
+    });
+    let birth = contract::ports::Clock::now(&*runner.world);
+    let reference = contract::Reference { id: "bench/fee/1".to_owned(), birth };
+    let caller = "settlement.payOutSettlement";
+    let transfer = "money.transferMoney";
+    runner.step_of(caller, transfer, "a settlement's fee", Some(&reference), order).await?;
+    Ok(())
 }
 
 /// A hold that is posted in part, and one that is given up.

@@ -1,7 +1,7 @@
 //! The ledger's invariants, over the entries as they are stored.
 
 use super::Evidence;
-use money::domain::{Account, Entry, Kind};
+use money::domain::{Account, Entry, JournalEntry, JournalKind, Kind, Link};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub fn judge(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
@@ -14,6 +14,14 @@ pub fn judge(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
             if entry.purpose == Kind::Remittance {
                 transfers.entry(&entry.reference).or_default().push(entry);
             }
+        }
+    }
+    for (franchise, journal) in &evidence.journals {
+        judge_journal(franchise, journal, findings);
+        for entry in journal {
+            let amount = i128::from(entry.amount.amount());
+            *sums.entry(entry.debit.to_string()).or_default() -= amount;
+            *sums.entry(entry.credit.to_string()).or_default() += amount;
         }
     }
     let total: i128 = sums.values().sum();
@@ -58,11 +66,47 @@ fn judge_chain(wallet: &str, chain: &[Entry], findings: &mut Vec<String>) {
         balance += own_effect(entry);
         hold(balance == i128::from(entry.standing.balance.amount()), "its balance is not the sum");
     }
+    follow(wallet, chain, findings);
+}
+
+fn follow<L: Link>(name: &str, chain: &[L], findings: &mut Vec<String>) {
     for pair in chain.windows(2) {
         if !pair[0].is_followed_by(&pair[1]) {
-            findings.push(format!("{wallet}: entry {} does not follow on the one before", pair[1].sequence));
+            let place = pair[1].place().sequence;
+            findings.push(format!("{name}: entry {place} does not follow on the one before"));
         }
     }
+}
+
+fn judge_journal(franchise: &str, journal: &[JournalEntry], findings: &mut Vec<String>) {
+    let mut references = BTreeSet::new();
+    let (mut paid_out, mut fee, mut vat) = (0_i128, 0_i128, 0_i128);
+    let own = format!("franchise:{franchise}");
+    for (place, entry) in (1_u64..).zip(journal) {
+        let mut hold = |holds: bool, what: &str| {
+            if !holds {
+                findings.push(format!("{franchise}'s journal, entry {}: {what}", entry.sequence));
+            }
+        };
+        hold(entry.sequence == place, "the sequence has a gap");
+        hold(references.insert(&entry.reference), "its reference has had its effect already");
+        hold(entry.time >= entry.birth, "it is older than its birth");
+        hold(!entry.amount.is_zero(), "it moves nothing");
+        let amount = i128::from(entry.amount.amount());
+        let (debit, credit) = (entry.debit.to_string(), entry.credit.to_string());
+        let (total, other) = match entry.purpose {
+            JournalKind::Settlement => (&mut paid_out, "bank:corporate"),
+            JournalKind::Fee => (&mut fee, "fee:revenue"),
+            JournalKind::Vat => (&mut vat, "vat:payable"),
+        };
+        let (is_taken, is_back) = ((&debit, &*credit) == (&own, other), (&*debit, &credit) == (other, &own));
+        hold(is_taken || (is_back && other != "bank:corporate"), "its accounts are not those of its kind");
+        *total += if is_taken { amount } else { -amount };
+        let told = &entry.totals;
+        let told = (i128::from(told.paid_out.amount()), told.fee.amount().into(), told.vat.amount().into());
+        hold(told == (paid_out, fee, vat), "its totals are not the sums");
+    }
+    follow(franchise, journal, findings);
 }
 
 fn own_effect(entry: &Entry) -> i128 {

@@ -13,7 +13,7 @@ mod regions;
 mod remittances;
 
 use crate::history::Ended;
-use money::domain::Entry;
+use money::domain::{Entry, JournalEntry};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use store::{Item, Record as _, kind_of};
@@ -55,6 +55,8 @@ pub struct Evidence<'a> {
     pub ended: &'a Ended,
     /// The ledger: each wallet's entries in order of sequence.
     pub chains: BTreeMap<String, Vec<Entry>>,
+    /// Each franchise's journal, likewise.
+    pub journals: BTreeMap<String, Vec<JournalEntry>>,
     /// Every other item.
     all: Items,
 }
@@ -63,6 +65,7 @@ pub struct Evidence<'a> {
 #[derive(Default)]
 pub struct Items {
     chains: BTreeMap<String, Vec<Entry>>,
+    journals: BTreeMap<String, Vec<JournalEntry>>,
     items: BTreeMap<(&'static str, String), Vec<Value>>,
 }
 
@@ -77,7 +80,11 @@ impl<'a> Evidence<'a> {
         for chain in chains.values_mut() {
             chain.sort_by_key(|entry| entry.sequence);
         }
-        Evidence { ended, chains, all }
+        let mut journals = std::mem::take(&mut all.journals);
+        for journal in journals.values_mut() {
+            journal.sort_by_key(|entry| entry.sequence);
+        }
+        Evidence { ended, chains, journals, all }
     }
 
     /// The items of a service that are of this kind.
@@ -92,6 +99,11 @@ impl Items {
         if service == "money" && kind == Entry::KIND {
             let entry: Entry = store::read(item.clone()).expect("an entry can be read");
             self.chains.entry(entry.wallet_id.to_string()).or_default().push(entry);
+            return;
+        }
+        if service == "money" && kind == JournalEntry::KIND {
+            let entry: JournalEntry = store::read(item.clone()).expect("a journal's entry can be read");
+            self.journals.entry(entry.franchise_id.to_string()).or_default().push(entry);
             return;
         }
         let json: Value = serde_dynamo::from_item(item.clone()).expect("an item has a JSON form");

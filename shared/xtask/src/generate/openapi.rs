@@ -206,12 +206,14 @@ impl Route<'_> {
                 ("trace-id", true),
                 ("Location", matches!(status, 201 | 202)),
                 ("ETag", versioned),
+                ("Link", self.operation.produces != contract::operation::JSON),
                 ("Idempotent-Replayed", self.operation.idempotent),
             ];
             let headers = problems::headers(named);
             let mut response = json!({ "description": meaning(*status), "headers": headers });
             if *status != 204 {
-                let content = json!({ "application/json": { "schema": answer } });
+                let media = self.operation.produces.split(';').next().unwrap_or_default();
+                let content = json!({ media: { "schema": answer } });
                 response.as_object_mut().context("response")?.insert("content".to_owned(), content);
             }
             responses.insert(status.to_string(), response);
@@ -245,6 +247,7 @@ fn headers() -> Value {
     json!({
         "trace-id": text("The request's trace: what to name when asking for help."),
         "Location": text("Where the thing is to be found."),
+        "Link": text("Where the answer goes on, as `<…>; rel=\"next\"`; not there at its end."),
         "ETag": text("The version of the thing, for If-Match."),
         "Idempotent-Replayed": text("`true` when this is the first result again."),
         "Retry-After": { "description": "When to ask again, in seconds.", "schema": { "type": "integer" } },

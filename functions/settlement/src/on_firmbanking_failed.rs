@@ -1,0 +1,24 @@
+//! On FirmbankingFailed: the bank did not move the money, so the settlement that asked for it goes on.
+//!
+//! The fact only says that it is worth asking: the saga reads the outcome from banking under its own reference, so
+//! that a repeated, late or reordered fact changes nothing.
+
+use crate::lines;
+use contract::{Call, Context, Operation, Problem, Reply, Trigger, handled_by};
+use events::{Envelope, Fact, banking::FirmbankingFailed};
+
+/// The declaration.
+pub const OPERATION: Operation = Operation {
+    name: "onFirmbankingFailed",
+    summary: "Goes on with the settlement whose firmbanking has failed",
+    triggers: &[Trigger::Fact(FirmbankingFailed::TYPE)],
+    ..lines::advances(handled_by!(on_firmbanking_failed))
+};
+
+async fn on_firmbanking_failed(
+    context: &Context,
+    call: Call<Envelope<FirmbankingFailed>>,
+) -> Result<Reply<()>, Problem> {
+    lines::advance_by_reference(context, &call, &call.body.data.reference).await?;
+    Ok(Reply::done())
+}

@@ -1,0 +1,265 @@
+//! Whole runs: what is settled, when, and with whom.
+
+use crate::support::{Mood, Town, account, day, yesterday};
+use contract::Caller;
+use events::franchise::{SettlementCycle, Weekday};
+use serde_json::json;
+
+#[tokio::test]
+async fn a_day_is_settled_and_paid_out() {
+    let town = Town::new();
+    let (bakery, cafe, idle) = (town.daily("bakery"), town.daily("cafe"), town.daily("idle"));
+    town.pay(bakery, &yesterday(), 10_000, false);
+    town.pay(bakery, &yesterday(), 1_039, false);
+    town.pay(cafe, &day("2026-11-20"), 5_000, false);
+    town.others().patience = 25;
+    town.run(&yesterday()).await.unwrap();
+
+    let line = town.line(bakery, 1).await;
+    // 2.5 % of 11 039 is 275.975; a tenth of 275 is 27.5.
+    assert_eq!(line["state"], "paid");
+    assert_eq!(line["totals"]["fee"]["amount"], 275);
+    assert_eq!(line["totals"]["vat"]["amount"], 27);
+    assert_eq!(line["totals"]["payout"]["amount"], 10_737);
+    assert_eq!(line["lines"][0]["payments"], 2);
+    assert_eq!(town.banked(account("bakery")), (10_737, 1));
+    assert_eq!(town.line(idle, 1).await["state"], "empty");
+    for franchise in [bakery, cafe] {
+        town.assert_settled(franchise, &[town.line(franchise, 1).await]);
+    }
+    let run = town.operate("GET", "/v1/settlements/2026-11-21", None, "").await.body;
+    assert_eq!((&run["kind"], &run["state"]), (&json!("run"), &json!("finished")));
+    assert_eq!(run["totals"]["done"], 3);
+    assert_eq!(run["totals"]["paidOut"]["amount"], 10_737 + 4_863);
+
+    let sums = town.audit().await;
+    assert_eq!(sums["recorded.paidOut"], 10_737 + 4_863);
+    assert_eq!(sums["recorded.feeTaken"], 275 + 125);
+    assert_eq!(sums["recorded.vatTaken"], 27 + 12);
+    assert_eq!(sums["manifest.paid"], -16_039);
+    let owed: i64 = sums
+        .as_object()
+        .unwrap()
+        .iter()
+        .filter(|(name, _)| name.starts_with("payable.recorded."))
+        .map(|(_, sum)| sum.as_i64().unwrap())
+        .sum();
+    assert_eq!(owed, -16_039);
+
+    let facts: Vec<String> = town.bench.relay().await.unwrap().into_iter().map(|fact| fact.kind).collect();
+    let count = |kind: &str| facts.iter().filter(|known| *known == kind).count();
+    assert_eq!(count("settlement.started.v1"), 1);
+    assert_eq!(count("settlement.paidOut.v1"), 2);
+    assert_eq!(count("settlement.finished.v1"), 1);
+    assert_eq!(facts.len(), 4);
+}
+
+#[tokio::test]
+async fn a_day_is_started_once_and_begun_again_only_if_it_broke_off() {
+    let town = Town::new();
+    town.daily("bakery");
+    let start = || town.operate("POST", "/v1/settlements", Some(json!({})), "");
+    let first = start().await;
+    assert_eq!((first.status, first.header("location")), (202, Some("/v1/settlements/2026-11-21")));
+    assert_eq!(start().await.body["attempt"], 1);
+    assert_eq!(town.bench.world.executions("settlement").len(), 1);
+
+    // The execution dies: the sweeper, by message or by its scan, begins the next one.
+    for (body, attempts) in [(json!({ "businessDay": yesterday() }), 2), (json!({}), 3)] {
+        town.bench.world.end_executions("settlement");
+        town.bench.call("sweepSettlements", Caller::Platform, body).await.unwrap();
+        let names: Vec<String> = town.bench.world.executions("settlement").into_keys().collect();
+        assert_eq!(names.len(), attempts);
+        assert_eq!(names.last().unwrap(), &format!("2026-11-21-{attempts}"));
+    }
+    town.execute(&yesterday()).await.unwrap();
+    town.bench.world.end_executions("settlement");
+    let last = start().await;
+    assert_eq!((last.status, &last.body["state"]), (200, &json!("finished")));
+    assert_eq!(town.bench.world.executions("settlement").len(), 3);
+    let input = town.bench.world.executions("settlement")["2026-11-21-3"].1.clone();
+    assert_eq!((&input["businessDay"], &input["attempt"]), (&json!("2026-11-21"), &json!(3)));
+}
+
+#[tokio::test]
+async fn a_day_that_is_not_over_and_bad_input_name_their_field() {
+    let town = Town::new();
+    for (body, pointer) in [
+        (json!({ "businessDay": "2026-11-22" }), "/businessDay"),
+        (json!({ "businessDay": "2026-11-31" }), "/businessDay"),
+        (json!({ "businessDay": null }), "/businessDay"),
+        (json!({ "day": "2026-11-21" }), "/day"),
+    ] {
+        let refused = town.operate("POST", "/v1/settlements", Some(body), "").await;
+        assert_eq!((refused.status, &refused.body["errors"][0]["pointer"]), (400, &json!(pointer)));
+    }
+    let mut town = Town::new();
+    town.bench.context.settings.config = json!({ "mostDaysAhead": 1 });
+    let taken =
+        town.operate("POST", "/v1/settlements", Some(json!({ "businessDay": "2026-11-22" })), "").await;
+    assert_eq!(taken.status, 202);
+    let refused =
+        town.operate("POST", "/v1/settlements", Some(json!({ "businessDay": "2026-11-23" })), "").await;
+    assert_eq!(refused.code(), "validation_failed");
+    let shard = town.step("listDueFranchises", json!({ "businessDay": "2026-11-22", "shard": 16 })).await;
+    assert_eq!(shard.unwrap_err().errors[0].pointer, "/shard");
+}
+
+#[tokio::test]
+async fn the_same_day_twice_pays_once_and_an_earlier_day_afterwards_pays_nothing() {
+    let town = Town::new();
+    let bakery = town.daily("bakery");
+    town.pay(bakery, &day("2026-11-20"), 10_000, false);
+    town.run(&yesterday()).await.unwrap();
+    town.run(&yesterday()).await.unwrap();
+    town.execute(&yesterday()).await.unwrap();
+    town.run(&day("2026-11-20")).await.unwrap();
+    assert_eq!(town.line(bakery, 2).await["code"], "not_found");
+    assert_eq!(town.banked(account("bakery")).1, 1);
+    town.assert_settled(bakery, &[town.line(bakery, 1).await]);
+    let earlier = town.operate("GET", "/v1/settlements/2026-11-20", None, "").await.body;
+    assert_eq!((&earlier["state"], &earlier["totals"]["done"]), (&json!("finished"), &json!(0)));
+    town.audit().await;
+}
+
+#[tokio::test]
+async fn an_entry_whose_days_another_run_has_taken_is_done() {
+    let town = Town::new();
+    let bakery = town.daily("bakery");
+    town.pay(bakery, &day("2026-11-20"), 10_000, false);
+    let earlier = day("2026-11-20");
+    town.bench.call("startSettlement", Caller::Platform, json!({ "businessDay": earlier })).await.unwrap();
+    town.step("enlistFranchises", json!({ "businessDay": earlier })).await.unwrap();
+    town.run(&yesterday()).await.unwrap();
+    town.execute(&earlier).await.unwrap();
+    let run = town.operate("GET", "/v1/settlements/2026-11-20", None, "").await.body;
+    assert_eq!((&run["state"], &run["totals"]["done"]), (&json!("finished"), &json!(1)));
+    let list = town.operate("GET", "/v1/settlements?from=2026-11-20&to=2026-11-20", None, "").await.body;
+    assert_eq!(list["items"][0]["state"], "covered");
+    assert_eq!(town.banked(account("bakery")).1, 1);
+    town.audit().await;
+}
+
+#[tokio::test]
+async fn late_records_are_settled_once_by_the_next_lines() {
+    let town = Town::new();
+    let bakery = town.daily("bakery");
+    let mut lines = Vec::new();
+    for (place, of) in ["2026-11-18", "2026-11-19", "2026-11-20", "2026-11-21"].into_iter().enumerate() {
+        town.pay(bakery, &day(of), 1_000, false);
+        if place > 0 {
+            // Two business days late.
+            town.pay(bakery, &day(of).plus_days(-2), 700, false);
+            town.pay(bakery, &day(of).plus_days(-1), 90, true);
+        }
+        town.run(&day(of)).await.unwrap();
+        lines.push(town.line(bakery, u64::try_from(place).unwrap() + 1).await);
+    }
+    town.assert_settled(bakery, &lines);
+    town.audit().await;
+}
+
+#[tokio::test]
+async fn a_negative_total_is_carried_and_recovered() {
+    let town = Town::new();
+    let bakery = town.daily("bakery");
+    let paid = |of: &str, amount, canceled| town.pay(bakery, &day(of), amount, canceled);
+    paid("2026-11-18", 10_000, false);
+    paid("2026-11-19", 10_000, true);
+    paid("2026-11-20", 4_000, false);
+    paid("2026-11-21", 9_000, false);
+    let mut lines = Vec::new();
+    for (of, sequence, state, out) in [
+        ("2026-11-18", 1, "paid", 0),
+        ("2026-11-19", 2, "carried", 9_725),
+        ("2026-11-20", 3, "carried", 5_835),
+        ("2026-11-21", 4, "paid", 0),
+    ] {
+        town.run(&day(of)).await.unwrap();
+        let line = town.line(bakery, sequence).await;
+        assert_eq!((&line["state"], &line["totals"]["carriedOut"]["amount"]), (&json!(state), &json!(out)));
+        lines.push(line);
+    }
+    // What was charged for the cancelled payment came back, and all four days add up.
+    assert_eq!(lines[1]["totals"]["fee"]["amount"], -250);
+    assert_eq!(lines[3]["totals"]["payout"]["amount"], 8_753 - 5_835);
+    assert_eq!(lines[3]["totals"]["carriedIn"]["amount"], 5_835);
+    town.assert_settled(bakery, &lines);
+    let sums = town.audit().await;
+    assert_eq!((&sums["recorded.feeReturned"], &sums["recorded.vatReturned"]), (&json!(250), &json!(25)));
+}
+
+#[tokio::test]
+async fn a_day_that_comes_to_nothing_exactly_is_settled() {
+    let town = Town::new();
+    let bakery = town.daily("bakery");
+    town.pay(bakery, &yesterday(), 800, false);
+    town.pay(bakery, &yesterday(), 800, true);
+    town.run(&yesterday()).await.unwrap();
+    assert_eq!(town.line(bakery, 1).await["state"], "settled");
+    assert_eq!(town.others().orders.len(), 0);
+    assert_eq!(town.others().ledger.len(), 0);
+    town.audit().await;
+}
+
+#[tokio::test]
+async fn weekly_franchises_and_new_ones_wait_for_their_day() {
+    let town = Town::new();
+    // 2026-11-21 is a Saturday.
+    let weekly = SettlementCycle::Weekly { weekday: Weekday::Friday };
+    let kiosk = town.open_shop("kiosk", weekly, "2026-11-10");
+    let young = town.open_shop("young", SettlementCycle::Daily {}, "2026-11-22");
+    town.pay(kiosk, &day("2026-11-19"), 1_000, false);
+    town.pay(kiosk, &day("2026-11-21"), 2_000, false);
+    town.run(&yesterday()).await.unwrap();
+    let line = town.line(kiosk, 1).await;
+    assert_eq!((&line["through"], &line["totals"]["paid"]["amount"]), (&json!("2026-11-20"), &json!(1_000)));
+    assert_eq!(town.line(young, 1).await["code"], "not_found");
+    town.bench.world.pass_seconds(86_400 * 6);
+    town.run(&day("2026-11-22")).await.unwrap();
+    assert_eq!(town.line(kiosk, 2).await["code"], "not_found");
+    town.run(&day("2026-11-27")).await.unwrap();
+    assert_eq!(town.line(kiosk, 2).await["totals"]["paid"]["amount"], 2_000);
+    town.audit().await;
+}
+
+#[tokio::test]
+async fn a_run_waits_for_the_bank_no_longer_than_its_deadline() {
+    let town = Town::new();
+    let bakery = town.daily("bakery");
+    town.pay(bakery, &yesterday(), 10_000, false);
+    town.mood(Mood::Silent);
+    town.run(&yesterday()).await.unwrap();
+    let run = town.operate("GET", "/v1/settlements/2026-11-21", None, "").await.body;
+    assert_eq!((&run["state"], &run["totals"]["open"]), (&json!("finished"), &json!(1)));
+    assert_eq!(run["pending"][0]["settlementId"], json!(town.id(bakery, 1)));
+    let sums = town.audit().await;
+    assert_eq!(sums["open.paidOut"], 9_725);
+    // The bank had moved it, or moves it now: once.
+    town.mood(Mood::Moves);
+    town.sweep().await;
+    assert_eq!(town.line(bakery, 1).await["state"], "paid");
+    assert_eq!(town.banked(account("bakery")), (9_725, 1));
+    town.audit().await;
+}
+
+#[tokio::test]
+async fn counting_says_how_long_to_wait_and_when_it_is_over() {
+    let town = Town::new();
+    let bakery = town.daily("bakery");
+    town.pay(bakery, &yesterday(), 10_000, false);
+    let count = || town.step("countOpenLines", json!({ "businessDay": yesterday() }));
+    let none = json!({ "due": 0, "open": 0, "failed": 0, "isOver": true, "waitSeconds": 1 });
+    assert_eq!(count().await.unwrap(), none);
+    town.bench.call("startSettlement", Caller::Platform, json!({})).await.unwrap();
+    town.step("enlistFranchises", json!({ "businessDay": yesterday() })).await.unwrap();
+    let due = json!({ "due": 1, "open": 0, "failed": 0, "isOver": false, "waitSeconds": 30 });
+    assert_eq!(count().await.unwrap(), due);
+    // An attempt that leaves something due does not close the run.
+    town.step("finishSettlement", json!({ "businessDay": yesterday() })).await.unwrap();
+    town.bench.world.pass_seconds(21_600);
+    let over = json!({ "due": 1, "open": 0, "failed": 0, "isOver": true, "waitSeconds": 300 });
+    assert_eq!(count().await.unwrap(), over);
+    town.execute(&yesterday()).await.unwrap();
+    assert_eq!(count().await.unwrap(), none);
+}
