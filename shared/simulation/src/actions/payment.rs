@@ -1,13 +1,9 @@
 //! What payers, merchants and operators do with payments.
 
-use super::{MERCHANT, amount, linked, open_a_franchise, persist, read_pages, won};
+use super::{MERCHANT, amount, linked, open_a_franchise, read_pages, won};
 use crate::people::{Ask, Player};
-use contract::{
-    peers::{COLLECT_MANIFEST, FINISH_PAYMENTS, LIST_MANIFEST},
-    ports::DirectCall,
-};
-use kernel::{Timestamp, id::SettlementId};
-use serde_json::{Value, json};
+use kernel::Timestamp;
+use serde_json::json;
 
 /// A place of this kind that somebody was told of.
 fn place(player: &Player, kind: &str) -> Option<String> {
@@ -19,18 +15,28 @@ fn place(player: &Player, kind: &str) -> Option<String> {
     player.dice().pick(&all).cloned()
 }
 
-fn franchise_id(player: &Player) -> Option<String> {
+pub fn franchise_id(player: &Player) -> Option<String> {
     place(player, "/v1/franchises/")?.rsplit('/').next().map(str::to_owned)
 }
 
 /// Pays any franchise there is, opened first if there is none, with an account of one's own for a shortfall or without; now and then twice at once
 /// under one key.
 pub async fn pay(player: Player) {
+    let amount = amount(&player);
+    pay_amount(player, amount).await;
+}
+
+/// The same of an amount that everybody can pay, and odd, so that its fee is not whole.
+pub async fn pay_a_little(player: Player) {
+    let amount = 1 + player.dice().below(40_000);
+    pay_amount(player, amount).await;
+}
+
+async fn pay_amount(player: Player, amount: u64) {
     if franchise_id(&player).is_none() {
         open_a_franchise(player.clone().as_person(MERCHANT)).await;
     }
     let Some(franchise) = franchise_id(&player) else { return };
-    let amount = amount(&player);
     let mut body = json!({
         "franchiseId": franchise, "amount": won(amount), "orderId": format!("order-{}", player.action),
     });
@@ -109,35 +115,18 @@ pub async fn ask_whether_it_is_finished(player: Player) {
     operator.ask(ask).await;
 }
 
-/// Settles a franchise's first days as settlement asks for it, by two executors at once.
-pub async fn settle_by_hand(player: Player) {
-    let Some(franchise) = franchise_id(&player) else { return };
-    let now = Timestamp::from_millis(player.world.agenda.now_ms());
-    let through = now.business_day();
-    let name = json!({ "sequence": 1, "through": through });
-    let call = |operation: &str, body: Value| DirectCall {
-        operation: operation.to_owned(),
-        caller: "settlement.collectPayments".to_owned(),
-        on_behalf_of: None,
-        reference: None,
-        traceparent: events::EXAMPLE_TRACEPARENT.to_owned(),
-        body,
+/// Everybody takes back all that they know of, in full: more than a day's sales may be.
+pub async fn take_everything_back(player: Player) {
+    let places: Vec<String> = {
+        let seen = player.crowd.seen();
+        let all = seen.people.iter().flat_map(|person| person.locations.clone());
+        all.filter(|location| location.starts_with("/v1/payments/")).collect()
     };
-    let from = through.plus_days(-1);
-    let order = json!({ "franchiseId": franchise, "name": name, "from": from, "settled": [] });
-    let collect = call(COLLECT_MANIFEST.operation, order);
-    let (other, again) = (player.clone(), collect.clone());
-    player.world.agenda.spawn(async move {
-        persist(&other, &again).await;
-    });
-    persist(&player, &collect).await;
-    let group = json!({
-        "franchiseId": franchise, "name": name, "settledAt": now,
-        "settlementId": SettlementId::derive(&["settlement", &franchise, "1"]),
-    });
-    persist(&player, &call(FINISH_PAYMENTS.operation, group)).await;
-    let page = json!({ "franchiseId": franchise, "name": name });
-    persist(&player, &call(LIST_MANIFEST.operation, page)).await;
+    for payment in places {
+        let owner = player.clone().as_person(owner_of(&player, &payment));
+        let key = owner.new_key();
+        owner.ask(Ask::new("POST", format!("{payment}/cancellations")).key(key).json(json!({}))).await;
+    }
 }
 
 /// One's own payments, a franchise's as its merchant, and what is not settled of it as the operator.

@@ -11,6 +11,7 @@ mod privacy;
 mod records;
 mod regions;
 mod remittances;
+mod settlement;
 
 use crate::history::Ended;
 use money::domain::{Entry, JournalEntry};
@@ -40,6 +41,7 @@ pub const JUDGES: &[Judge] = &[
     Judge { name: "model", look: model::judge },
     Judge { name: "records", look: records::judge },
     Judge { name: "payments", look: payments::judge },
+    Judge { name: "settlement", look: settlement::judge },
     Judge { name: "bank", look: bank::judge },
     Judge { name: "remittances", look: remittances::judge },
     Judge { name: "answers", look: answers::judge },

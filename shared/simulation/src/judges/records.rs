@@ -28,6 +28,9 @@ pub fn open(all: &Items) -> Vec<String> {
         ("remittance", "remittance", "remittanceId", &["completed", "failed"]),
         ("membership", "member", "membershipId", &["active", "closed"]),
         ("payment", "payment", "paymentId", &["normal", "failed"]),
+        ("settlement", "run", "businessDay", &["finished"]),
+        ("settlement", "line", "franchiseId", &["paid", "carried", "settled", "empty", "failed"]),
+        ("settlement", "entry", "franchiseId", &["done", "failed"]),
     ];
     for (service, kind, id, ends) in kinds {
         for record in all.of(service, kind) {
