@@ -160,6 +160,8 @@ impl Plot {
     }
 }
 
+/// The operation that settles a day.
+const START_SETTLEMENT: (&str, &str) = ("settlement", "startSettlement");
 /// From the beginning of histories to the end of their first business day.
 const UNTIL_THE_CUT_MS: i64 = 15_150_000;
 /// How many days before they end business days may be settled, where that is allowed: the day that runs and the next.
@@ -428,6 +430,8 @@ impl Theatre {
         let until_ms = self.world.agenda.now_ms() + length_ms + 60_000;
         self.pass_time(until_ms);
         self.rest();
+        // From here on, days are settled when the judges want it: what follows is no part of the history.
+        self.schedules.retain(|schedule| schedule.operation.1.name != START_SETTLEMENT.1);
         let shown = self.settle_everything();
         // The story ends here: what follows is the outbox's judge at work.
         let (story, before) = {
@@ -454,7 +458,8 @@ impl Theatre {
         let today = Timestamp::from_millis(self.world.agenda.now_ms()).business_day();
         self.world.tell(|| "— two later days are settled —".to_owned());
         for ahead in [8, 9] {
-            let start = find("settlement.startSettlement").expect("it is there");
+            let (service, name) = START_SETTLEMENT;
+            let start = find(&format!("{service}.{name}")).expect("it is there");
             let body = json!({ "businessDay": today.plus_days(ahead) });
             drop(platform::run(&self.world, start, Around::platform(events::EXAMPLE_TRACEPARENT), body));
             let last_ms = self.world.agenda.now_ms() + 12 * HOUR_MS;
