@@ -215,7 +215,7 @@ pub const SCRIPTS: &[Script] = &[
             ("pay_a_little", 9_000, 2),
             ("take_back", 4_000, 2),
             ("pay_a_little", 4_000, 2),
-            ("read_settlements", 1_200_000, 2),
+            ("read_settlements", 1_500_000, 2),
             ("read_payments", 5_000, 2),
         ],
     ),
