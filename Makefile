@@ -7,7 +7,7 @@ REGION ?= us-east-1
 NAME   ?= pay
 
 .DEFAULT_GOAL := help
-.PHONY: help prepare run demo status token bank operator redrive republish rebuild-read-model audit load \
+.PHONY: help prepare run demo status token bank operator redrive republish rebuild-read-model audit settle load \
         logs invoke watch stop reset \
         test test-rust test-infra test-e2e lint fmt generate build plan deploy dynoxide \
         simulate simulate-places simulate-bugs soak bench-units bench-settlement bench-start
@@ -46,6 +46,9 @@ republish: prepare ## publish facts again from stored items: SERVICE=money [FROM
 
 audit: prepare ## check every table's invariants, and the corporate account at the bank against the ledger
 	@$(PAY) audit
+
+settle: prepare ## settle a day with all franchises, and print the run's history: [DAY=2026-11-22]
+	@$(PAY) settle $(if $(DAY),--day "$(DAY)")
 
 load: prepare ## customers over the API of make run, with a bank in trouble; then their books, then audit: [MINUTES=10] [CLIENTS=8] [SEED=…]
 	@$(PYTHON) infra/local/prepare.py locust

@@ -230,6 +230,30 @@ def run_distributed_maps_by_jsonata():
     stepfunctions._run_sub_machine = run_states_of_child
 
 
+def keep_tracing_of_state_machines():
+    """ministack forgets whether a state machine is traced, and Terraform would set it again for ever."""
+    create, update = stepfunctions._create_state_machine, stepfunctions._update_state_machine
+
+    def keep(data):
+        for machine in stepfunctions._state_machines.values():
+            is_meant = machine["name"] == data.get("name") or machine["stateMachineArn"] == data.get("stateMachineArn")
+            if is_meant and "tracingConfiguration" in data:
+                machine["tracingConfiguration"] = data["tracingConfiguration"]
+
+    def create_and_keep(data):
+        answer = create(data)
+        keep(data)
+        return answer
+
+    def update_and_keep(data):
+        answer = update(data)
+        keep(data)
+        return answer
+
+    stepfunctions._create_state_machine = create_and_keep
+    stepfunctions._update_state_machine = update_and_keep
+
+
 async def main():
     config = Config()
     config.bind = [f"127.0.0.1:{PORT}"]
@@ -253,4 +277,5 @@ if __name__ == "__main__":
     rotate_secrets()
     read_streams_from_where_they_begin()
     run_distributed_maps_by_jsonata()
+    keep_tracing_of_state_machines()
     asyncio.run(main())

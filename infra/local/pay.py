@@ -12,7 +12,7 @@ import build
 import logs
 import stack
 import story
-from client import System
+from client import System, new_key
 from cloud import LOCAL, ROOT, Cloud, CloudError, free_port
 from rich.console import Console
 from rich.table import Table
@@ -117,12 +117,18 @@ def token(options):
     running = system(options)
     known = {person["email"]: person for person in people(running.cloud)}
     if options.who == "operator":
-        person = known.get("operator@example.com") or make_operator(running)
+        person = operator_here(running)
     elif options.who in known:
         person = known[options.who]
     else:
         raise CloudError("AS= is 'operator' or one of: " + ", ".join(known))
     print(story.log_in(running, person))
+
+
+def operator_here(running):
+    """The operator of this machine, who is made at first use."""
+    known = {person["email"]: person for person in people(running.cloud)}
+    return known.get("operator@example.com") or make_operator(running)
 
 
 def make_operator(running):
@@ -201,6 +207,72 @@ def audited(running):
     return answer["found"] == 0
 
 
+def settle(options):
+    """Settles a day as an operator does, prints the execution's history as it grows, and then the run."""
+    running = system(options)
+    token = story.log_in(running, operator_here(running))
+    asked = {"businessDay": options.day} if options.day else {}
+    run = story.succeed(running.api.post("/v1/settlements", asked, token=token, key=new_key()))
+    day = run["businessDay"]
+    execution = newest_execution(running, day)
+    console.print(f"[bold]▸ {execution.split(':')[-1]}[/bold]")
+    state = follow_execution(running, execution)
+    console.print(f"the execution has ended: {state}")
+    run = story.succeed(running.api.get(f"/v1/settlements/{day}", token=token))
+    print(json.dumps(run, ensure_ascii=False, indent=2))
+    if state != "SUCCEEDED":
+        sys.exit(1)
+
+
+def newest_execution(running, day):
+    """The day's execution of the highest attempt. It exists as soon as the run is started, or a moment later."""
+    machine = running.outputs["state_machines"]["settlement"]
+    flow = running.cloud.client("stepfunctions")
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        pages = flow.get_paginator("list_executions").paginate(stateMachineArn=machine)
+        found = [one for page in pages for one in page["executions"] if one["name"].startswith(f"{day}-")]
+        if found:
+            return max(found, key=lambda one: int(one["name"].rsplit("-", 1)[1]))["executionArn"]
+        time.sleep(0.5)
+    raise CloudError(f"no execution of {day} was started within a minute: make logs shows why")
+
+
+def follow_execution(running, execution):
+    """Prints what happens, a line a state: when, which state, and how it went. Returns how the execution ended."""
+    flow = running.cloud.client("stepfunctions")
+    seen, began, at = 0, None, ""
+    while True:
+        state = flow.describe_execution(executionArn=execution)["status"]
+        pages = flow.get_paginator("get_execution_history").paginate(executionArn=execution)
+        events = [event for page in pages for event in page["events"]]
+        for event in events[seen:]:
+            began = began or event["timestamp"]
+            at = event.get("stateEnteredEventDetails", {}).get("name", at)
+            if outcome := outcome_of(event):
+                console.print(f"{(event['timestamp'] - began).total_seconds():8.1f} s  {at:<20} {outcome}")
+        seen = len(events)
+        if state != "RUNNING":
+            for run in flow.list_map_runs(executionArn=execution)["mapRuns"]:
+                counts = flow.describe_map_run(mapRunArn=run["mapRunArn"])["itemCounts"]
+                console.print(f"            shards: {counts['succeeded']} of {counts['total']} succeeded", style="dim")
+            return state
+        time.sleep(1)
+
+
+def outcome_of(event):
+    """What an event says about its state, without inputs; nothing for those that only say that it begins."""
+    kind = event["type"]
+    if kind.endswith("StateEntered") and kind.startswith("Wait"):
+        return "waits"
+    if kind.endswith(("StateExited", "ExecutionSucceeded")):
+        return "done"
+    if kind.endswith(("Failed", "TimedOut", "Aborted")):
+        details = next((value for name, value in event.items() if name.endswith("EventDetails")), {})
+        return f"[red]{details.get('error', kind)}[/red]"
+    return None
+
+
 def load(options):
     """Moves customers over the API for some minutes, checks their books, and then audits everything."""
     running = system(options)
@@ -272,6 +344,7 @@ def watch(options):
         "PAY_PREFIX": outputs["name"],
         "PAY_BUS": outputs["bus"],
         "PAY_QUEUES": account,
+        "PAY_WORKFLOWS": outputs["workflows_base"],
         "PAY_ISSUER": outputs["api_url"],
         "PAY_BANK_ENDPOINT": outputs["bank_url"],
         "PAY_PUBLISHED": ",".join(published),
@@ -390,6 +463,7 @@ def commands():
     verb("operator", operator, ("email", {}))
     verb("bank", bank, ("account", {}), ("mode", {}))
     verb("audit", audit)
+    verb("settle", settle, ("--day", {}))
     verb("load", load, ("--minutes", {"type": float, "default": 10}), ("--clients", {"type": int, "default": 8}),
          ("--seed", {"type": int}))
     verb("republish", republish, ("service", {}), ("--since", {}))

@@ -69,7 +69,7 @@ module "function" {
       PAY_BUS       = aws_cloudwatch_event_bus.facts.name
       PAY_PREFIX    = var.name
       PAY_QUEUES    = local.queue_base
-      PAY_WORKFLOWS = "arn:aws:states:${local.place}:stateMachine:${var.name}-"
+      PAY_WORKFLOWS = local.workflows_base
       PAY_ISSUER    = module.pay_api.url
       PAY_AUDIENCE  = var.audience
       PAY_PUBLISHED = join(",", local.services[each.value.service].publishes)

@@ -62,3 +62,8 @@ output "state_machines" {
   description = "ARN by state machine."
   value       = { for machine in aws_sfn_state_machine.settlement : "settlement" => machine.arn }
 }
+
+output "workflows_base" {
+  description = "What every state machine's ARN begins with."
+  value       = local.workflows_base
+}

@@ -4,6 +4,7 @@
 locals {
   steps = { for name, operation in local.operations : operation.name => name if operation.step && operation.service == "settlement" }
 
+  workflows_base  = "arn:aws:states:${local.place}:stateMachine:${var.name}-"
   has_settlement  = contains(keys(local.services), "settlement")
   settlement      = "${var.name}-settlement"
   settlement_arn  = "arn:aws:states:${local.place}:stateMachine:${local.settlement}"

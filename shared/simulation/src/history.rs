@@ -551,14 +551,28 @@ fn schedules(now_ms: i64) -> Vec<Schedule> {
         for operation in service.operations {
             for trigger in operation.triggers {
                 if let Trigger::Schedule(rate) = trigger {
-                    let every_ms = interval_ms(rate);
+                    let (first_ms, every_ms) = times_of(rate, now_ms);
                     let operation = (*service, operation);
-                    schedules.push(Schedule { operation, every_ms, next_ms: now_ms + every_ms });
+                    schedules.push(Schedule { operation, every_ms, next_ms: first_ms });
                 }
             }
         }
     }
     schedules
+}
+
+/// When a schedule begins, and its interval. One by the clock is daily, such as `cron(40 23 * * ? *)`, by Seoul's.
+fn times_of(schedule: &str, now_ms: i64) -> (i64, i64) {
+    let Some(fields) = schedule.strip_prefix("cron(").and_then(|rest| rest.strip_suffix(" * * ? *)")) else {
+        let every_ms = interval_ms(schedule);
+        return (now_ms + every_ms, every_ms);
+    };
+    const SEOUL_MS: i64 = 9 * HOUR_MS;
+    let (minute, hour) = fields.split_once(' ').expect("a minute and an hour");
+    let number = |text: &str| text.parse::<i64>().expect("a whole number");
+    let at_ms = number(hour) * HOUR_MS + number(minute) * 60_000 - SEOUL_MS;
+    let wait_ms = (at_ms - now_ms).rem_euclid(24 * HOUR_MS);
+    (now_ms + wait_ms, 24 * HOUR_MS)
 }
 
 /// The interval of a schedule such as `rate(15 minutes)`.

@@ -185,6 +185,22 @@ fn every_target_of_a_call_or_message_takes_it() {
 }
 
 #[test]
+fn the_state_machine_names_every_step_and_every_step_is_in_it() {
+    let named = xtask::generate::machine::steps(&xtask::generate::machine::read(&root()).unwrap());
+    assert!(!named.is_empty(), "a machine without steps");
+    let steps: BTreeSet<_> = operations()
+        .filter(|(_, operation, _)| operation.triggers.contains(&Trigger::Step))
+        .map(|(_, _, name)| name)
+        .collect();
+    // The machine may be there before its service is, and never the other way round.
+    if SERVICES.iter().any(|service| service.name == "settlement") {
+        assert_eq!(steps, named);
+    } else {
+        assert!(steps.is_empty(), "{steps:?} belong to no machine");
+    }
+}
+
+#[test]
 fn every_fact_has_an_emitter_and_no_chain_of_facts_comes_back() {
     let known: BTreeSet<_> = events::ALL.iter().map(|fact| fact.name).collect();
     let emitted: BTreeSet<_> = operations().flat_map(|(_, operation, _)| operation.emits).copied().collect();

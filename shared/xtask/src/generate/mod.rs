@@ -3,6 +3,7 @@
 //! An output is a path and its whole text; writing and checking differ only in what is done with the difference.
 
 pub mod facts;
+pub mod machine;
 pub mod openapi;
 pub mod operations;
 pub mod readme;
@@ -30,6 +31,7 @@ pub fn outputs(root: &Path, services: &[&'static Service]) -> Result<Vec<Output>
         json("infra/terraform/bank-openapi.json", openapi(Api::Bank)?),
         part_of(root, "functions/bootstrap/Cargo.toml", "#", "", &router::table(services))?,
         part_of(root, "README.md", "<!--", " -->", &readme::tables(services))?,
+        part_of(root, "docs/settlement.md", "<!--", " -->", &machine::picture(&machine::read(root)?))?,
     ];
     outputs.extend(facts::files(root)?);
     Ok(outputs)
