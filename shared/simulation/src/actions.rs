@@ -18,7 +18,9 @@ use contract::{
 use kernel::{Money, Timestamp};
 use leaving::close_a_membership;
 use money_query::{ask_for_a_regions_sum, rebuild_the_read_model};
-use payment::{pay, read_payments, settle_a_payment, take_back, take_back_as_merchant};
+use payment::{
+    ask_whether_it_is_finished, pay, read_payments, settle_by_hand, take_back, take_back_as_merchant,
+};
 use remittance::{
     read_remittances, remit, remit_by_email, remit_more_than_there_is, remit_to_a_bank_account,
 };
@@ -89,8 +91,9 @@ pub const ACTIONS: &[Action] = &[
     action!(150, pay),
     action!(70, take_back),
     action!(25, take_back_as_merchant),
-    action!(25, settle_a_payment),
+    action!(10, ask_whether_it_is_finished),
     action!(15, read_payments),
+    action!(0, settle_by_hand),
     // The bank's own troubles.
     action!(140, trouble_at_the_bank),
     action!(30, no_more_trouble_at_the_bank),

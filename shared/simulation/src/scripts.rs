@@ -174,7 +174,7 @@ pub const SCRIPTS: &[Script] = &[
             ("pay", 10_000, 2),
             ("take_back", 5_000, 2),
             ("take_back_as_merchant", 3, 1),
-            ("settle_a_payment", 5_000, 2),
+            ("ask_whether_it_is_finished", 5_000, 2),
             ("take_back", 5_000, 2),
             ("read_payments", 5_000, 1),
             ("close_a_franchise", 5_000, 1),
@@ -193,6 +193,19 @@ pub const SCRIPTS: &[Script] = &[
     (
         "the bank loses a top-up",
         &[("open_a_franchise", 0, 1), ("the_bank_loses_it", 9_000, 2), ("pay", 900, 2)],
+    ),
+    (
+        "settle what was paid and what came back",
+        &[
+            ("open_a_franchise", 0, 1),
+            ("recharge", 500, 2),
+            ("pay", 10_000, 2),
+            ("take_back", 5_000, 2),
+            ("settle_by_hand", 5_000, 1),
+            ("ask_whether_it_is_finished", 5_000, 2),
+            ("take_back", 5_000, 2),
+            ("read_payments", 5_000, 1),
+        ],
     ),
     (
         "publish payments again",

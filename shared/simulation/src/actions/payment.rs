@@ -1,9 +1,13 @@
 //! What payers, merchants and operators do with payments.
 
-use super::{MERCHANT, amount, linked, open_a_franchise, read_pages, won};
+use super::{MERCHANT, amount, linked, open_a_franchise, persist, read_pages, won};
 use crate::people::{Ask, Player};
-use kernel::Timestamp;
-use serde_json::json;
+use contract::{
+    peers::{COLLECT_MANIFEST, FINISH_PAYMENTS, LIST_MANIFEST},
+    ports::DirectCall,
+};
+use kernel::{Timestamp, id::SettlementId};
+use serde_json::{Value, json};
 
 /// A place of this kind that somebody was told of.
 fn place(player: &Player, kind: &str) -> Option<String> {
@@ -91,8 +95,8 @@ async fn cancel(player: &Player, payment: &str) {
     player.ask(Ask::new("POST", path).key(key).json(body)).await;
 }
 
-/// The operator settles a payment; now and then twice at once.
-pub async fn settle_a_payment(player: Player) {
+/// The operator asks whether a payment is finished; now and then twice at once.
+pub async fn ask_whether_it_is_finished(player: Player) {
     let Some(payment) = place(&player, "/v1/payments/") else { return };
     let operator = player.as_person(0);
     let ask = Ask::new("POST", format!("{payment}/finish")).json(json!({}));
@@ -103,6 +107,37 @@ pub async fn settle_a_payment(player: Player) {
         });
     }
     operator.ask(ask).await;
+}
+
+/// Settles a franchise's first days as settlement asks for it, by two executors at once.
+pub async fn settle_by_hand(player: Player) {
+    let Some(franchise) = franchise_id(&player) else { return };
+    let now = Timestamp::from_millis(player.world.agenda.now_ms());
+    let through = now.business_day();
+    let name = json!({ "sequence": 1, "through": through });
+    let call = |operation: &str, body: Value| DirectCall {
+        operation: operation.to_owned(),
+        caller: "settlement.collectPayments".to_owned(),
+        on_behalf_of: None,
+        reference: None,
+        traceparent: events::EXAMPLE_TRACEPARENT.to_owned(),
+        body,
+    };
+    let from = through.plus_days(-1);
+    let order = json!({ "franchiseId": franchise, "name": name, "from": from, "settled": [] });
+    let collect = call(COLLECT_MANIFEST.operation, order);
+    let (other, again) = (player.clone(), collect.clone());
+    player.world.agenda.spawn(async move {
+        persist(&other, &again).await;
+    });
+    persist(&player, &collect).await;
+    let group = json!({
+        "franchiseId": franchise, "name": name, "settledAt": now,
+        "settlementId": SettlementId::derive(&["settlement", &franchise, "1"]),
+    });
+    persist(&player, &call(FINISH_PAYMENTS.operation, group)).await;
+    let page = json!({ "franchiseId": franchise, "name": name });
+    persist(&player, &call(LIST_MANIFEST.operation, page)).await;
 }
 
 /// One's own payments, a franchise's as its merchant, and what is not settled of it as the operator.
