@@ -152,9 +152,9 @@ async fn an_order_that_cannot_be_is_refused() {
     let unknown = refused(&|order| order["settled"][0]["through"] = json!("2026-11-01")).await;
     assert_eq!(unknown.code, "manifest_incomplete", "an earlier settlement has a complete manifest");
     collect(&pay, &good).await;
-    for change in [(|order| order["settled"] = json!([])) as Change, |order| {
-        order["from"] = order["name"]["through"].clone()
-    }] {
+    let others: [Change; 2] =
+        [|order| order["settled"] = json!([]), |order| order["from"] = order["name"]["through"].clone()];
+    for change in others {
         assert_eq!(refused(&change).await.code, "other_manifest", "one name is one manifest");
     }
     let odd = json!({ "franchiseId": shop(), "name": good.name, "after": "x" });
