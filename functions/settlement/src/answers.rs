@@ -3,7 +3,7 @@
 use crate::{
     domain::{Outcome, fee_of, outcome},
     entries::Tally,
-    items::{Amounts, Entry, EntryState, Line, LineState, RunState},
+    items::{Amounts, Entry, EntryState, Line, LineState, Run, RunState},
 };
 use contract::{Call, Problem, Scope, peers::FeeTotals, problem};
 use kernel::{
@@ -220,11 +220,11 @@ impl From<Tally> for RunTotals {
     }
 }
 
-/// The settlement of a business day.
+/// The settlement of a business day, without its franchises.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-#[schemars(rename = "SettlementRun")]
-pub struct RunView {
+#[schemars(rename = "StartedSettlementRun")]
+pub struct RunHead {
     /// The day.
     pub business_day: SeoulDay,
     /// How far it is.
@@ -236,6 +236,29 @@ pub struct RunView {
     /// When it was finished.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Timestamp>,
+}
+
+impl RunHead {
+    /// Shows a run.
+    pub fn of(run: &Run) -> RunHead {
+        RunHead {
+            business_day: run.business_day.clone(),
+            state: run.state,
+            attempt: run.attempt,
+            started_at: run.started_at,
+            finished_at: run.ended.map(|ended| ended.at),
+        }
+    }
+}
+
+/// The settlement of a business day.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(rename = "SettlementRun")]
+pub struct RunView {
+    /// The run.
+    #[serde(flatten)]
+    pub run: RunHead,
     /// How its franchises stand now.
     pub totals: RunTotals,
     /// Franchises that are not settled yet, at most 100.

@@ -5,7 +5,7 @@
 //! stand now.
 
 use crate::{
-    answers::{AnySettlement, LineView, Name, RunView, Summary, hold_to_operator, hold_to_owner},
+    answers::{AnySettlement, LineView, Name, RunHead, RunView, Summary, hold_to_operator, hold_to_owner},
     entries::{self, Lists, Tally},
     items::{Entry, Run},
     lines, runs,
@@ -24,7 +24,7 @@ pub const OPERATION: Operation = Operation {
     access: Access::Scopes(&[Scope::Operator, Scope::Merchant]),
     grants: &[Grant::ReadTable],
     refuses: &[&problem::NOT_FOUND],
-    timeout_seconds: 29,
+    timeout_seconds: 20,
     ..handled_by!(find_settlement)
 };
 
@@ -47,20 +47,16 @@ async fn find_settlement(context: &Context, call: Call<Question>) -> Result<Repl
             hold_to_operator(&call)?;
             let run = runs::find(context, day).await?.ok_or(&problem::NOT_FOUND)?;
             let (tally, lists) = entries::survey(context, day).await?;
-            Ok(Reply::ok(AnySettlement::Run(run_view(run, tally, lists))))
+            Ok(Reply::ok(AnySettlement::Run(run_view(&run, tally, lists))))
         }
     }
 }
 
 /// A run as it stands.
-pub fn run_view(run: Run, tally: Tally, lists: Lists) -> RunView {
+pub fn run_view(run: &Run, tally: Tally, lists: Lists) -> RunView {
     let shown = |entries: Vec<Entry>| entries.iter().map(Summary::from).collect();
     RunView {
-        business_day: run.business_day,
-        state: run.state,
-        attempt: run.attempt,
-        started_at: run.started_at,
-        finished_at: run.ended.map(|ended| ended.at),
+        run: RunHead::of(run),
         totals: tally.into(),
         pending: shown(lists.pending),
         failed: shown(lists.failed),

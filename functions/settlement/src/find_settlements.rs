@@ -32,7 +32,7 @@ pub const OPERATION: Operation = Operation {
     grants: &[Grant::ReadTable, Grant::ReadSecret(KEY)],
     calls: &[FIND_FRANCHISE_TERMS.operation],
     refuses: &[&problem::NOT_FOUND],
-    timeout_seconds: 29,
+    timeout_seconds: 20,
     ..handled_by!(find_settlements)
 };
 

@@ -31,13 +31,13 @@ pub const OPERATION: Operation = Operation {
     calls: &[LIST_MANIFEST.operation],
     produces: "text/csv; charset=utf-8",
     refuses: &[&problem::NOT_FOUND],
-    timeout_seconds: 29,
+    timeout_seconds: 20,
     ..handled_by!(get_settlement_statement)
 };
 
 /// An answer is full with so many rows, or when so much of its time is over.
 const ROWS: usize = 2_000;
-const MOST_MILLIS: i64 = 10_000;
+const MOST_MILLIS: i64 = 4_000;
 
 /// Which one, and which page.
 #[derive(Debug, Deserialize, JsonSchema)]

@@ -37,7 +37,7 @@ pub const OPERATION: Operation = Operation {
     answers: &[200, 202],
     refuses: &[&problem::NOT_FOUND],
     idempotent: true,
-    timeout_seconds: 29,
+    timeout_seconds: 20,
     ..lines::advances(handled_by!(retry_settlement))
 };
 
@@ -81,16 +81,16 @@ async fn retry_run(
     let run = runs::find(context, day).await?.ok_or(&problem::NOT_FOUND)?;
     let is_known = retries::request(context, call, retry_id).await?;
     let (tally, lists) = entries::survey(context, day).await?;
-    let view = |run| AnySettlement::Run(run_view(run, tally, lists));
+    let view = AnySettlement::Run(run_view(&run, tally, lists));
     let reply = if tally.failed == 0 {
-        Reply::ok(view(run))
+        Reply::ok(view)
     } else {
         for shard in 0..SHARDS {
             let body = json!({ "businessDay": day, "shard": shard, "retry": retry_id });
             let sent = context.queues.send(sweep_settlements::NAME, &body, 0, &call.trace).await;
             sent.map_err(Problem::unavailable)?;
         }
-        Reply::accepted(location(day), view(run))
+        Reply::accepted(location(day), view)
     };
     Ok(if is_known { reply.replayed() } else { reply })
 }

@@ -5,9 +5,7 @@
 //! interrupted is taken up again.
 
 use crate::{
-    answers::RunView,
-    entries,
-    find_settlement::run_view,
+    answers::RunHead,
     items::location,
     runs,
     settings::{Settings, last_closed},
@@ -33,7 +31,7 @@ pub const OPERATION: Operation = Operation {
     grants: &[Grant::ReadTable, Grant::WriteTable, Grant::StartWorkflow(runs::WORKFLOW)],
     emits: &[SettlementStarted::TYPE],
     answers: &[202, 200],
-    timeout_seconds: 30,
+    timeout_seconds: 20,
     ..handled_by!(start_settlement)
 };
 
@@ -46,7 +44,7 @@ pub struct Order {
     business_day: Option<SeoulDay>,
 }
 
-async fn start_settlement(context: &Context, call: Call<Order>) -> Result<Reply<RunView>, Problem> {
+async fn start_settlement(context: &Context, call: Call<Order>) -> Result<Reply<RunHead>, Problem> {
     let day = call.body.business_day.clone().unwrap_or_else(|| last_closed(call.now));
     let last = Settings::of(context)?.last_day(call.now);
     if day > last {
@@ -54,9 +52,6 @@ async fn start_settlement(context: &Context, call: Call<Order>) -> Result<Reply<
     }
     let run = runs::open(context, day, call.now, &call.trace).await?;
     let run = runs::start(context, run, call.now).await?;
-    let is_final = run.is_final();
-    let (tally, lists) = entries::survey(context, &run.business_day).await?;
-    let location = location(&run.business_day);
-    let reply = Reply::accepted(location, run_view(run, tally, lists));
-    Ok(if is_final { Reply { status: 200, ..reply } } else { reply })
+    let reply = Reply::accepted(location(&run.business_day), RunHead::of(&run));
+    Ok(if run.is_final() { Reply { status: 200, ..reply } } else { reply })
 }

@@ -11,6 +11,7 @@
     reason = "a test that fails should fail loudly"
 )]
 
+mod audit;
 mod faults;
 mod reading;
 mod retrying;
