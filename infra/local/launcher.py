@@ -230,6 +230,20 @@ def run_distributed_maps_by_jsonata():
     stepfunctions._run_sub_machine = run_states_of_child
 
 
+def stop_children_with_their_execution():
+    """On AWS a stopped execution's children stop too; ministack's go on to their end. Here they take no further step."""
+    execute = stepfunctions._execute_task
+
+    def execute_unless_stopped(state, given, execution, context):
+        if "mapRunArn" in execution:
+            parent = stepfunctions._map_runs[execution["mapRunArn"]]["executionArn"]
+            if stepfunctions._executions[parent]["status"] != "RUNNING":
+                raise stepfunctions._ExecutionError("States.TaskFailed", "the execution was stopped")
+        return execute(state, given, execution, context)
+
+    stepfunctions._execute_task = execute_unless_stopped
+
+
 def keep_tracing_of_state_machines():
     """ministack forgets whether a state machine is traced, and Terraform would set it again for ever."""
     create, update = stepfunctions._create_state_machine, stepfunctions._update_state_machine
@@ -277,5 +291,6 @@ if __name__ == "__main__":
     rotate_secrets()
     read_streams_from_where_they_begin()
     run_distributed_maps_by_jsonata()
+    stop_children_with_their_execution()
     keep_tracing_of_state_machines()
     asyncio.run(main())

@@ -19,9 +19,14 @@ from rich.table import Table
 
 console = Console(highlight=False)
 
-# A transfer that the bank never sees is voided after half a minute, not ten, and a rebuilt model waits twelve seconds,
-# not three minutes: the tests wait for it.
-TEST_SETTINGS = {**stack.SETTINGS, "banking": {"voidAfterSeconds": 30}, "money-query": {"settleSeconds": 12}}
+# A transfer that the bank never sees is voided after half a minute, not ten, a rebuilt model waits twelve seconds, not
+# three minutes, and a run waits twenty for the bank, not two minutes: the tests wait for it.
+TEST_SETTINGS = {
+    **stack.SETTINGS,
+    "banking": {"voidAfterSeconds": 30},
+    "money-query": {"settleSeconds": 12},
+    "settlement": {**stack.SETTINGS["settlement"], "pollSeconds": 1, "deadlineSeconds": 20},
+}
 
 
 def up(cloud, what=build.FUNCTIONS, **variables):

@@ -12,6 +12,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
 
 import httpx
 import jwt
@@ -19,10 +20,16 @@ from boto3.dynamodb.types import TypeDeserializer
 from client import Api, Bank, System, new_key, new_traceparent, won
 from cryptography.hazmat.primitives import serialization
 
-__all__ = ["World", "Member", "new_key", "new_traceparent", "won", "together", "wait_until", "assert_problem", "trace_id"]
+__all__ = [
+    "World", "Member", "new_key", "new_traceparent", "won", "together", "wait_until", "assert_problem", "trace_id",
+    "business_day", "age",
+]
 
 # Longer than any function, gateway or saga may take before its first answer.
 PATIENCE_SECONDS = 30
+# A run waits for the bank until its deadline, which may have passed before every franchise has had its turn.
+RUN_SECONDS = 120
+SEOUL = timezone(timedelta(hours=9))
 
 
 def wait_until(condition, seconds=PATIENCE_SECONDS, what=""):
@@ -67,6 +74,16 @@ def assert_problem(answer, status, code=None):
     if code is not None:
         assert problem["code"] == code, problem
     return problem
+
+
+def business_day(ahead=0):
+    """Business days of Seoul end half an hour before midnight."""
+    return (datetime.now(SEOUL) + timedelta(minutes=30, days=ahead)).date().isoformat()
+
+
+def age(moment):
+    """How many seconds ago a moment was."""
+    return (datetime.now(SEOUL) - datetime.fromisoformat(moment)).total_seconds()
 
 
 def trace_id(traceparent):
@@ -190,6 +207,8 @@ class World(System):
         self._bank = Bank(outputs["bank_url"], json.loads(secret))
         self.plant("bank's API key", json.loads(secret)["apiKey"])
         self.clients = {}
+        self.days_ahead = 0
+        self._operator = None
 
     @property
     def bank(self):
@@ -255,6 +274,44 @@ class World(System):
         self.call("membership.grantOperator", {"email": member.email})
         member.log_in()
         return member
+
+    # Settlements
+
+    def unsettled_day(self):
+        """The next business day that nobody has settled: today, tomorrow … A franchise's first run takes all of its
+        days; a later one looks two runs back, so what was paid today is in one of the next two at the latest."""
+        self._operator = self._operator or self.operator()
+        while True:
+            day = business_day(self.days_ahead)
+            self.days_ahead += 1
+            if self._operator.get(f"/v1/settlements/{day}").status_code == 404:
+                return day
+
+    def start_run(self, day):
+        answer = self._operator.post("/v1/settlements", {"businessDay": day})
+        assert answer.status_code in (200, 202), answer.text
+        assert answer.headers["location"] == f"/v1/settlements/{day}"
+        return answer.json()
+
+    def run(self, day):
+        answer = self._operator.get(f"/v1/settlements/{day}")
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def finished(self, day, seconds=RUN_SECONDS):
+        """The run once it is finished, which nobody helps it to become."""
+
+        def final():
+            run = self.run(day)
+            return run if run["state"] == "finished" else None
+
+        return wait_until(final, seconds, f"the run of {day} finished")
+
+    def settle(self):
+        """Settles the next business day with every franchise; gives the run."""
+        day = self.unsettled_day()
+        self.start_run(day)
+        return self.finished(day)
 
     # Tokens
 
