@@ -30,8 +30,8 @@ use serde_json::{Value, json};
 use settlement::{
     change_the_cycle, change_the_settlement_account, read_settlements, retry_a_settlement,
     retry_all_settlements, settle_a_day, settle_a_day_to_come, settle_some_days_at_once, settle_today,
-    settle_tomorrow_twice, stop_the_settlement, the_bank_closes_the_shops_accounts,
-    unlink_the_settlement_account,
+    settle_tomorrow_twice, settle_while_the_bank_is_in_trouble, stop_the_settlement,
+    the_bank_closes_the_shops_accounts, unlink_the_settlement_account,
 };
 use std::{future::Future, pin::Pin};
 
@@ -105,6 +105,8 @@ pub const ACTIONS: &[Action] = &[
     action!(12, take_everything_back),
     // Settlement.
     action!(60, settle_a_day),
+    action!(10, settle_some_days_at_once),
+    action!(14, settle_while_the_bank_is_in_trouble),
     action!(12, read_settlements),
     action!(20, retry_a_settlement),
     action!(10, change_the_settlement_account),
@@ -115,7 +117,6 @@ pub const ACTIONS: &[Action] = &[
     action!(0, retry_all_settlements),
     action!(0, settle_today),
     action!(0, settle_tomorrow_twice),
-    action!(0, settle_some_days_at_once),
     action!(0, settle_a_day_to_come),
     // The bank's own troubles.
     action!(140, trouble_at_the_bank),

@@ -155,7 +155,10 @@ impl Plot {
         };
         let steps = script.iter().enumerate().map(step).collect();
         let later_ms = script.first().map_or(0, |(_, after_ms, _)| *after_ms);
-        let config = BTreeMap::from([("settlement", json!({ "mostDaysAhead": DAYS_AHEAD }))]);
+        let config = BTreeMap::from([
+            ("settlement", json!({ "mostDaysAhead": DAYS_AHEAD })),
+            ("payment", small_pages()),
+        ]);
         Plot { seed: 1, steps, plan: Plan::Never, config, skewed: false, later_ms }
     }
 }
@@ -195,7 +198,15 @@ fn config(dice: &mut Dice) -> BTreeMap<&'static str, Value> {
     if dice.chance(6_000) {
         config.insert("settlement", json!({ "mostDaysAhead": DAYS_AHEAD }));
     }
+    if dice.chance(6_000) {
+        config.insert("payment", small_pages());
+    }
     config
+}
+
+/// Manifests of few payments a page and some pages a call, so that short histories have long ones.
+fn small_pages() -> Value {
+    json!({ "manifestPageBytes": 32, "manifestCallItems": 5, "manifestCallLists": 40 })
 }
 
 /// Collects the log of one history.

@@ -291,6 +291,7 @@ pub const SCRIPTS: &[Script] = &[
             ("pay_a_little", 9_000, 2),
             ("the_bank_is_down", 3_000, 1),
             ("settle_today", 500, 1),
+            ("settle_while_the_bank_is_in_trouble", 600_000, 2),
         ],
     ),
     (

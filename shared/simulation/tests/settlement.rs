@@ -10,7 +10,8 @@
 
 use settlement::items::{Line, LineState, Run};
 use simulation::{
-    history::{Ended, run_and_judge},
+    faults::{Fault, Plan, Port},
+    history::{Ended, Plot, run_and_judge},
     scripts::{self, SCRIPTS, Script},
     story,
 };
@@ -51,5 +52,37 @@ fn each_script_settles() {
     for (name, _) in SCRIPTS.iter().filter(|(name, _)| name.contains("settle") || name.contains("pay-out")) {
         let ended = play(name);
         assert!(!read::<Line>(&ended).is_empty(), "{name} settles nothing");
+    }
+}
+
+/// Every place of a script where this fault can strike, with the fault in it.
+fn strike_everywhere(name: &str, fault: Fault) {
+    let (_, places) = scripts::places(script(name));
+    let struck: Vec<_> = places.into_iter().filter(|(_, known)| *known == fault).collect();
+    assert!(struck.len() > 15, "{fault:?} strikes {} times", struck.len());
+    for (call, fault) in struck {
+        let plot = Plot { plan: Plan::Once { call, fault }, ..scripts::plot(script(name)) };
+        let (_, findings) = run_and_judge(&plot, false);
+        assert!(findings.is_empty(), "{name}: {fault:?} at call {call}: {findings:#?}");
+    }
+}
+
+/// Whoever stops an execution in the middle of a step stops nothing for good: the sweeper begins the next one.
+#[test]
+fn killed_in_any_step_a_run_is_taken_up_again() {
+    strike_everywhere("settle by the schedule", Fault::Stopped);
+}
+
+/// An Express child runs at least once: twice side by side is once.
+#[test]
+fn a_child_that_runs_twice_settles_once() {
+    let name = "settle twice at once, stopped and again";
+    let (ended, _) = scripts::places(script(name));
+    let children = ended.sites.iter().filter(|(_, site)| site.port == Port::Child);
+    // Each run has a child for each of sixteen shards; the franchise is in one of them.
+    for (call, _) in children.take(40) {
+        let plan = Plan::Once { call: *call, fault: Fault::ArrivesTwice };
+        let (_, findings) = run_and_judge(&Plot { plan, ..scripts::plot(script(name)) }, false);
+        assert!(findings.is_empty(), "{name}: twice at call {call}: {findings:#?}");
     }
 }

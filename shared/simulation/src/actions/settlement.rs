@@ -1,6 +1,6 @@
 //! What operators and merchants do with settlements.
 
-use super::{MERCHANT, linked, payment::franchise_id, read_pages};
+use super::{MERCHANT, end_troubles, linked, payment::franchise_id, read_pages};
 use crate::{
     people::{Ask, Player},
     workflows,
@@ -150,6 +150,25 @@ pub async fn retry_all_settlements(player: Player) {
     let day = today(&player);
     let path = format!("/v1/settlements/{day}/retry");
     operator.ask(Ask::new("POST", path).key(operator.new_key()).json(json!({}))).await;
+}
+
+/// A day is settled while the bank does with the merchant's accounts as it likes, and the operator has no patience.
+pub async fn settle_while_the_bank_is_in_trouble(player: Player) {
+    let merchant = player.clone().as_person(MERCHANT);
+    let mode =
+        *player.dice().pick(&["decline", "timeout", "lost", "answerTwice", "down"]).expect("there are some");
+    for account in merchant.person().accounts {
+        let path = format!("/v1/accounts/{}/mode", account.number);
+        merchant.ask_bank("PUT", &path, json!({ "mode": mode })).await;
+    }
+    let day = today(&player).plus_days(player.dice().between(-1, 1));
+    start(&player, json!({ "businessDay": day })).await;
+    player.wait(500, 20_000).await;
+    retry_all_settlements(player.clone()).await;
+    if player.dice().chance(5_000) {
+        end_troubles(&merchant).await;
+        retry_all_settlements(player).await;
+    }
 }
 
 /// The franchise is paid out to another account from now on.
