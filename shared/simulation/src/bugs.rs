@@ -116,7 +116,9 @@ fn hunt(copy: &Path) -> anyhow::Result<Value> {
 /// Copies the sources, touching only what differs, so that little is built again.
 fn copy_tree(root: &Path, copy: &Path) -> anyhow::Result<()> {
     let mut pairs: Vec<(PathBuf, PathBuf)> = Vec::new();
-    for name in ["Cargo.toml", "Cargo.lock", "functions", "shared", ".cargo", "docs/benchmarks.md"] {
+    for name in
+        ["Cargo.toml", "Cargo.lock", "functions", "shared", "infra/terraform", ".cargo", "docs/benchmarks.md"]
+    {
         pairs.push((root.join(name), copy.join(name)));
     }
     while let Some((from, to)) = pairs.pop() {
