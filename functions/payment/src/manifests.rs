@@ -144,9 +144,9 @@ impl Earlier {
 
 /// Up to so many ids are read one by one: the index would be asked for each shard of each day.
 const FEW: usize = 48;
-/// A page was collected within one call, so its part of the index is hardly larger than what one call looks at; what
-/// is not seen within this is read by its id.
-const REREAD: Budget = Budget { items: 8_000, lists: 256 };
+/// A page was collected within one call, so its part of the index is hardly larger than what one call looks at. What
+/// is not seen within this is read by its id: if a few payments are spread over many days, that is less.
+const REREAD: Budget = Budget { items: 8_000, lists: 16 };
 
 /// What a page lists, in the order of positions; and of what it lists, what is not stored.
 pub struct Content {

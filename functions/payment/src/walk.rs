@@ -155,7 +155,9 @@ async fn read(
     for item in page.items {
         items.extend(listed(from.list, item)?);
     }
-    Ok(Shard { items, more: page.next.is_some() })
+    // Behind an empty page nothing is looked for: a walk must come to its end.
+    let more = page.next.is_some() && !items.is_empty();
+    Ok(Shard { items, more })
 }
 
 fn listed(list: List, item: Item) -> Result<Option<Listed>, Problem> {

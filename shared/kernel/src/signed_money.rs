@@ -152,6 +152,7 @@ pub mod signed_won {
 }
 
 #[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, reason = "a panic fails the test")]
 mod tests {
     use super::*;
     use proptest::prelude::*;

@@ -4,6 +4,7 @@ mod leaving;
 mod money_query;
 mod payment;
 mod remittance;
+mod settlement;
 
 use crate::{
     people::{Account, Ask, Hold, Person, Player, Transfer},
@@ -18,11 +19,20 @@ use contract::{
 use kernel::{Money, Timestamp};
 use leaving::close_a_membership;
 use money_query::{ask_for_a_regions_sum, rebuild_the_read_model};
-use payment::{pay, read_payments, settle_a_payment, take_back, take_back_as_merchant};
+use payment::{
+    ask_whether_it_is_finished, pay, pay_a_little, read_payments, take_back, take_back_as_merchant,
+    take_everything_back,
+};
 use remittance::{
     read_remittances, remit, remit_by_email, remit_more_than_there_is, remit_to_a_bank_account,
 };
 use serde_json::{Value, json};
+use settlement::{
+    change_the_cycle, change_the_settlement_account, read_settlements, retry_a_settlement,
+    retry_all_settlements, settle_a_day, settle_a_day_to_come, settle_some_days_at_once, settle_today,
+    settle_tomorrow_twice, settle_while_the_bank_is_in_trouble, stop_the_settlement,
+    the_bank_closes_the_shops_accounts, unlink_the_settlement_account,
+};
 use std::{future::Future, pin::Pin};
 
 /// Something that people do.
@@ -86,11 +96,28 @@ pub const ACTIONS: &[Action] = &[
     action!(60, remit_more_than_there_is),
     action!(40, read_remittances),
     // Payment.
-    action!(150, pay),
+    action!(110, pay),
+    action!(80, pay_a_little),
     action!(70, take_back),
     action!(25, take_back_as_merchant),
-    action!(25, settle_a_payment),
+    action!(10, ask_whether_it_is_finished),
     action!(15, read_payments),
+    action!(12, take_everything_back),
+    // Settlement.
+    action!(60, settle_a_day),
+    action!(10, settle_some_days_at_once),
+    action!(14, settle_while_the_bank_is_in_trouble),
+    action!(12, read_settlements),
+    action!(20, retry_a_settlement),
+    action!(10, change_the_settlement_account),
+    action!(5, unlink_the_settlement_account),
+    action!(8, the_bank_closes_the_shops_accounts),
+    action!(8, change_the_cycle),
+    action!(8, stop_the_settlement),
+    action!(0, retry_all_settlements),
+    action!(0, settle_today),
+    action!(0, settle_tomorrow_twice),
+    action!(0, settle_a_day_to_come),
     // The bank's own troubles.
     action!(140, trouble_at_the_bank),
     action!(30, no_more_trouble_at_the_bank),
@@ -760,7 +787,8 @@ async fn ask_at_an_unknown_path(player: Player) {
 }
 
 /// Who publishes.
-const PUBLISHERS: &[&str] = &["membership", "banking", "money", "franchise", "remittance", "payment"];
+const PUBLISHERS: &[&str] =
+    &["membership", "banking", "money", "franchise", "remittance", "payment", "settlement"];
 
 /// Publishes everybody's facts again, for scripts.
 async fn publish_all_again(player: Player) {

@@ -11,18 +11,19 @@ use crate::{
     world::{DeadLetter, Line, SERVICES, World, find, lock},
 };
 use contract::{
-    Operation, Service, Trigger,
+    Caller, Operation, Scope, Service, Trigger,
     ports::{SecretText, Stage},
 };
 use events::Envelope;
-use kernel::Money;
+use kernel::{Money, Timestamp};
+use payment::items::Payment;
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
     io,
     sync::{Arc, Mutex, OnceLock},
 };
-use store::Item;
+use store::{Item, Record as _, kind_of};
 
 /// When histories begin: 2026-11-22T10:15:30Z, a Sunday evening in Seoul.
 fn beginning_ms() -> i64 {
@@ -59,6 +60,8 @@ pub struct Plot {
     pub config: BTreeMap<&'static str, Value>,
     /// Whether functions' clocks differ.
     pub skewed: bool,
+    /// How much later than others it begins, in milliseconds.
+    pub later_ms: i64,
 }
 
 /// How a history ended.
@@ -85,6 +88,8 @@ pub struct Ended {
     pub story: Vec<Line>,
     /// What Pay's own audit has found; none if it came to no end.
     pub audit: Option<Value>,
+    /// What each approved payment is shown as when all is settled.
+    pub shown: Vec<Value>,
     /// The limits that money went by.
     pub config: BTreeMap<&'static str, Value>,
 }
@@ -131,21 +136,39 @@ impl Plot {
         };
         let steps = (0..steps).map(step).collect();
         let plan = Plan::AtChance { in_ten_thousand, only: None };
-        Plot { seed, steps, plan, config, skewed: true }
+        // Some histories begin right before the business day ends, and some right before it is settled.
+        let later_ms = match dice.below(10) {
+            0..2 => dice.between(UNTIL_THE_CUT_MS - 600_000, UNTIL_THE_CUT_MS + 600_000),
+            _ => 0,
+        };
+        Plot { seed, steps, plan, config, skewed: true, later_ms }
     }
 
-    /// A short history that is always the same, for faults to be placed in it one by one.
+    /// A short history that is always the same, for faults to be placed in it one by one. What comes before its first
+    /// step is not played.
     pub fn of_script(script: &[(&'static str, i64, usize)]) -> Plot {
         let step = |(number, (action, after_ms, who)): (usize, &(&'static str, i64, usize))| Step {
             number: number.try_into().expect("short"),
-            after_ms: *after_ms,
+            after_ms: if number == 0 { 0 } else { *after_ms },
             action: named(action).name,
             who: *who,
         };
         let steps = script.iter().enumerate().map(step).collect();
-        Plot { seed: 1, steps, plan: Plan::Never, config: BTreeMap::new(), skewed: false }
+        let later_ms = script.first().map_or(0, |(_, after_ms, _)| *after_ms);
+        let config = BTreeMap::from([
+            ("settlement", json!({ "mostDaysAhead": DAYS_AHEAD })),
+            ("payment", small_pages()),
+        ]);
+        Plot { seed: 1, steps, plan: Plan::Never, config, skewed: false, later_ms }
     }
 }
+
+/// The operation that settles a day.
+const START_SETTLEMENT: (&str, &str) = ("settlement", "startSettlement");
+/// From the beginning of histories to the end of their first business day.
+const UNTIL_THE_CUT_MS: i64 = 15_150_000;
+/// How many days before they end business days may be settled, where that is allowed: the day that runs and the next.
+const DAYS_AHEAD: u32 = 2;
 
 /// Limits as usual, tight, or none at all; the bank's patience short or long.
 fn config(dice: &mut Dice) -> BTreeMap<&'static str, Value> {
@@ -172,7 +195,18 @@ fn config(dice: &mut Dice) -> BTreeMap<&'static str, Value> {
     if dice.chance(5_000) {
         config.insert("banking", json!({ "bankTimeoutMs": 2_000, "voidAfterSeconds": 30 }));
     }
+    if dice.chance(6_000) {
+        config.insert("settlement", json!({ "mostDaysAhead": DAYS_AHEAD }));
+    }
+    if dice.chance(6_000) {
+        config.insert("payment", small_pages());
+    }
     config
+}
+
+/// Manifests of few payments a page and some pages a call, so that short histories have long ones.
+fn small_pages() -> Value {
+    json!({ "manifestPageBytes": 32, "manifestCallItems": 5, "manifestCallLists": 40 })
 }
 
 /// Collects the log of one history.
@@ -370,7 +404,8 @@ struct Schedule {
 
 impl Theatre {
     fn new(beginning: &Beginning, plot: &Plot, telling: bool) -> Theatre {
-        let world = World::new(plot.seed, beginning.now_ms);
+        let now_ms = beginning.now_ms + plot.later_ms;
+        let world = World::new(plot.seed, now_ms);
         for (service, items) in &beginning.items {
             let table = world.table(service);
             let restored = async { table.restore(items).await };
@@ -389,7 +424,7 @@ impl Theatre {
         }
         let crowd = Arc::new(Crowd::new(beginning.seen.clone()));
         let executor = Executor::new(world.agenda.clone());
-        let schedules = schedules(beginning.now_ms);
+        let schedules = schedules(now_ms);
         Theatre { world, crowd, executor, schedules }
     }
 
@@ -406,6 +441,9 @@ impl Theatre {
         let until_ms = self.world.agenda.now_ms() + length_ms + 60_000;
         self.pass_time(until_ms);
         self.rest();
+        // From here on, days are settled when the judges want it: what follows is no part of the history.
+        self.schedules.retain(|schedule| schedule.operation.1.name != START_SETTLEMENT.1);
+        let shown = self.settle_everything();
         // The story ends here: what follows is the outbox's judge at work.
         let (story, before) = {
             let mut state = self.world.state();
@@ -413,7 +451,59 @@ impl Theatre {
         };
         self.publish_everything();
         let audit = self.audit();
-        self.end(story, before, audit)
+        Ended { shown, ..self.end(story, before, audit) }
+    }
+
+    /// Two later days are settled without faults, so that whatever was paid is settled; answers what payments are
+    /// shown as then. They are days enough ahead for weekly franchises.
+    fn settle_everything(&mut self) -> Vec<Value> {
+        let payments = approved(&self.items());
+        if payments.is_empty() {
+            return Vec::new();
+        }
+        {
+            let mut state = self.world.state();
+            state.plan = None;
+            state.config.entry("settlement").or_insert_with(|| json!({}))["mostDaysAhead"] = json!(400);
+        }
+        let today = Timestamp::from_millis(self.world.agenda.now_ms()).business_day();
+        self.world.tell(|| "— two later days are settled —".to_owned());
+        for ahead in [8, 9] {
+            let (service, name) = START_SETTLEMENT;
+            let start = find(&format!("{service}.{name}")).expect("it is there");
+            let body = json!({ "businessDay": today.plus_days(ahead) });
+            drop(platform::run(&self.world, start, Around::platform(events::EXAMPLE_TRACEPARENT), body));
+            let last_ms = self.world.agenda.now_ms() + 12 * HOUR_MS;
+            while self.world.agenda.now_ms() < last_ms {
+                let busy = self.pass_time(self.world.agenda.now_ms() + HOUR_MS / 6);
+                if !busy && judges::nothing_is_open(&self.items()) {
+                    break;
+                }
+            }
+        }
+        self.look_at(payments)
+    }
+
+    /// What their payers are shown of these payments.
+    fn look_at(&mut self, payments: Vec<Payment>) -> Vec<Value> {
+        let shown = Arc::new(Mutex::new(Vec::new()));
+        let (world, place) = (self.world.clone(), shown.clone());
+        self.world.agenda.spawn(async move {
+            for payment in payments {
+                let look = find("payment.findPayment").expect("it is there");
+                let caller = Caller::Member {
+                    membership_id: payment.membership_id,
+                    scopes: vec![Scope::Member],
+                    session: String::new(),
+                };
+                let around = Around { caller, ..Around::platform(events::EXAMPLE_TRACEPARENT) };
+                let found =
+                    platform::run(&world, look, around, json!({ "paymentId": payment.payment_id })).await;
+                lock(&place).extend(found.ok().and_then(Result::ok).map(|reply| reply.body));
+            }
+        });
+        self.pass_time(self.world.agenda.now_ms() + HOUR_MS / 6);
+        std::mem::take(&mut *lock(&shown))
     }
 
     /// Pay's own audit, as a person asks for it.
@@ -540,9 +630,17 @@ impl Theatre {
             sites: std::mem::take(&mut state.sites),
             story,
             audit,
+            shown: Vec::new(),
             config: state.config.clone(),
         }
     }
+}
+
+/// The payments that were made.
+fn approved(items: &BTreeMap<&'static str, Vec<Item>>) -> Vec<Payment> {
+    let payments = items["payment"].iter().filter(|item| kind_of(item) == Payment::KIND);
+    let read = payments.map(|item| store::read::<Payment>(item.clone()).expect("a payment can be read"));
+    read.filter(Payment::is_approved).collect()
 }
 
 fn schedules(now_ms: i64) -> Vec<Schedule> {

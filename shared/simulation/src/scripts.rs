@@ -11,6 +11,9 @@ use crate::{
 /// A script: its name, and what is done after how many milliseconds by whom.
 pub type Script = (&'static str, &'static [(&'static str, i64, usize)]);
 
+/// From the beginning of histories to a quarter of an hour before the business day ends, in milliseconds.
+const BEFORE_THE_CUT: i64 = 14_400_000;
+
 /// Every script. A new operation needs one in which it is run.
 pub const SCRIPTS: &[Script] = &[
     ("recharge", &[("recharge", 0, 1)]),
@@ -174,7 +177,7 @@ pub const SCRIPTS: &[Script] = &[
             ("pay", 10_000, 2),
             ("take_back", 5_000, 2),
             ("take_back_as_merchant", 3, 1),
-            ("settle_a_payment", 5_000, 2),
+            ("ask_whether_it_is_finished", 5_000, 2),
             ("take_back", 5_000, 2),
             ("read_payments", 5_000, 1),
             ("close_a_franchise", 5_000, 1),
@@ -201,6 +204,118 @@ pub const SCRIPTS: &[Script] = &[
             ("recharge", 10, 2),
             ("pay", 9_000, 2),
             ("publish_all_again", 9_000, 2),
+        ],
+    ),
+    // Settlement. A first wait is time before the history begins; settlement's setting allows days to come.
+    (
+        "settle by the schedule",
+        &[
+            ("open_a_franchise", BEFORE_THE_CUT, 1),
+            ("recharge", 500, 2),
+            ("pay_a_little", 9_000, 2),
+            ("take_back", 4_000, 2),
+            ("pay_a_little", 4_000, 2),
+            ("read_settlements", 1_500_000, 2),
+            ("read_payments", 5_000, 2),
+        ],
+    ),
+    (
+        "settle twice at once, stopped and again",
+        &[
+            ("open_a_franchise", 0, 1),
+            ("recharge", 500, 2),
+            ("pay_a_little", 9_000, 2),
+            ("settle_today", 5_000, 2),
+            ("stop_the_settlement", 700, 1),
+            ("settle_today", 500, 2),
+            ("settle_a_day_to_come", 40_000, 2),
+            ("pay_a_little", 20_000, 2),
+            ("settle_tomorrow_twice", 5_000, 1),
+            ("ask_whether_it_is_finished", 50_000, 2),
+            ("publish_all_again", 9_000, 2),
+        ],
+    ),
+    (
+        "settle some days at once",
+        &[
+            ("open_a_franchise", 0, 1),
+            ("recharge", 500, 2),
+            ("pay_a_little", 9_000, 2),
+            ("settle_some_days_at_once", 4_000, 1),
+        ],
+    ),
+    (
+        "take back after the settlement",
+        &[
+            ("open_a_franchise", 0, 1),
+            ("recharge", 500, 2),
+            ("pay_a_little", 9_000, 2),
+            ("settle_today", 5_000, 1),
+            ("take_everything_back", 60_000, 2),
+            ("settle_tomorrow_twice", 5_000, 1),
+            ("pay_a_little", 60_000, 2),
+            ("close_a_franchise", 5_000, 1),
+            ("close_a_membership", 5_000, 1),
+        ],
+    ),
+    (
+        "the bank declines a pay-out",
+        &[
+            ("open_a_franchise", 0, 1),
+            ("recharge", 500, 2),
+            ("pay_a_little", 9_000, 2),
+            ("the_bank_closes_the_shops_accounts", 3_000, 1),
+            ("settle_today", 500, 1),
+            ("no_more_trouble_at_the_bank", 40_000, 1),
+            ("change_the_settlement_account", 500, 1),
+            ("retry_all_settlements", 500, 1),
+            ("retry_a_settlement", 3, 1),
+        ],
+    ),
+    (
+        "the bank falls silent in a pay-out",
+        &[
+            ("open_a_franchise", 0, 1),
+            ("recharge", 500, 2),
+            ("pay_a_little", 9_000, 2),
+            ("the_bank_does_it_and_falls_silent", 3_000, 1),
+            ("settle_today", 500, 1),
+            ("retry_all_settlements", 9_000, 1),
+        ],
+    ),
+    (
+        "the bank is down for a pay-out",
+        &[
+            ("open_a_franchise", 0, 1),
+            ("recharge", 500, 2),
+            ("pay_a_little", 9_000, 2),
+            ("the_bank_is_down", 3_000, 1),
+            ("settle_today", 500, 1),
+            ("settle_while_the_bank_is_in_trouble", 600_000, 2),
+        ],
+    ),
+    (
+        "the settlement account is unlinked",
+        &[
+            ("open_a_franchise", 0, 1),
+            ("recharge", 500, 2),
+            ("pay_a_little", 9_000, 2),
+            ("unlink_the_settlement_account", 3_000, 1),
+            ("settle_today", 500, 1),
+            ("change_the_settlement_account", 20_000, 1),
+            ("retry_all_settlements", 500, 1),
+        ],
+    ),
+    (
+        "settle weekly",
+        &[
+            ("open_a_franchise", 0, 1),
+            ("change_the_cycle", 5_000, 1),
+            ("recharge", 500, 2),
+            ("pay_a_little", 9_000, 2),
+            ("settle_today", 5_000, 1),
+            ("change_the_cycle", 60_000, 1),
+            ("settle_tomorrow_twice", 5_000, 1),
         ],
     ),
 ];

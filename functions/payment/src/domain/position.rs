@@ -165,7 +165,8 @@ mod tests {
 
     fn positions() -> impl Strategy<Value = Position> {
         let moment = (0..20_i64)
-            .prop_map(|hours| Timestamp::from_millis(1_795_000_000_000).plus_seconds(hours * 7_000));
+            .prop_map(|turn| turn.saturating_mul(7_000))
+            .prop_map(|seconds| Timestamp::from_millis(1_795_000_000_000).plus_seconds(seconds));
         (any::<bool>(), moment, any::<u128>(), 0..3_u8).prop_map(|(paid, at, bits, form)| {
             let own = if paid {
                 Position::of_payment(at, Id::from_random(bits))

@@ -7,7 +7,10 @@ use contract::{
     audit::{payable_open, payable_recorded},
 };
 use kernel::{Id, Money, Timestamp, id::PaymentId};
-use payment::items::{Cancellation, Payment, PaymentState};
+use payment::{
+    domain::Position,
+    items::{Canceled, Cancellation, CollectedPage, Payment, PaymentState},
+};
 use serde_json::{Value, json};
 use store::{AttributeValue, Condition, Item, Read, Record, Write};
 
@@ -210,4 +213,122 @@ async fn what_cannot_be_read_is_named_and_hides_nothing_else() {
         "recorded.paid": OTHER, "open.paid": WAITING, (owed()): OTHER, (owed_openly()): WAITING,
     });
     assert_eq!(paid.sums(paid.pay.now()).await, sums);
+}
+
+/// What a settled shop's table has: two days with payments, one of them taken back in part, settled in two lines.
+async fn settled() -> (Paid, Vec<crate::settling::Line>) {
+    let paid = Paid::all().await;
+    let mut chain = crate::settling::Chain::default();
+    let today = paid.pay.now().business_day();
+    let first = chain.settle(&paid.pay, today.clone()).await;
+    let second = chain.settle(&paid.pay, today.plus_days(1)).await;
+    (paid, vec![first, second])
+}
+
+impl Paid {
+    /// Every item of a kind.
+    fn items(&self, kind: &str) -> Vec<Item> {
+        self.pay.bench.twin.items().into_iter().filter(|item| store::kind_of(item) == kind).collect()
+    }
+
+    /// Changes the first record of a kind where it lies.
+    async fn change_first<R: Record>(&self, change: impl FnOnce(&mut R)) {
+        let mut record: R = store::read(self.items(R::KIND)[0].clone()).unwrap();
+        change(&mut record);
+        self.put(record.to_item().unwrap()).await;
+    }
+
+    async fn remove(&self, item: &Item) {
+        let text = |name: &str| match item.get(name) {
+            Some(AttributeValue::S(text)) => text.clone(),
+            _ => String::new(),
+        };
+        let key = store::Key::new(text("pk"), text("sk"));
+        self.pay.bench.context.table.commit(&[Write::Delete(key, Condition::Present)]).await.unwrap();
+    }
+
+    async fn rules(&self) -> Vec<String> {
+        let mut rules: Vec<String> = self.found().await.into_iter().map(|(rule, _)| rule).collect();
+        rules.sort();
+        rules
+    }
+}
+
+#[tokio::test]
+async fn what_settlements_have_is_summed_up_and_held_against_the_payments() {
+    let (paid, lines) = settled().await;
+    assert_eq!(paid.found().await, []);
+    let sums = paid.sums(paid.pay.now().plus_seconds(1)).await;
+    assert_eq!((&sums["manifest.paid"], &sums["manifest.canceled"]), (&json!(PAID + OTHER), &json!(BACK)));
+    assert_eq!(paid.sums(paid.pay.now()).await["manifest.paid"], Value::Null, "not before it was recorded");
+    assert_eq!(lines[1].manifest.totals, []);
+}
+
+#[tokio::test]
+async fn every_broken_rule_of_settlement_is_named() {
+    let (paid, _) = settled().await;
+    paid.remove(&paid.items(Canceled::KIND)[0]).await;
+    assert_eq!(paid.rules().await, ["cancellation_unrecorded", "listed_missing", "manifest_totals"]);
+
+    let (paid, _) = settled().await;
+    paid.change_first(|canceled: &mut Canceled| canceled.amount = Money::won(1)).await;
+    assert_eq!(paid.rules().await, ["cancellation_unknown", "cancellation_unrecorded", "manifest_totals"]);
+
+    let (paid, _) = settled().await;
+    paid.change(paid.other, |payment| payment.amount = Money::won(1)).await;
+    assert_eq!(paid.rules().await, ["manifest_totals"]);
+
+    let (paid, _) = settled().await;
+    paid.change(paid.other, |payment| payment.franchise_id = Id::derive(&["another"])).await;
+    assert_eq!(paid.rules().await, ["listed_missing", "manifest_totals"]);
+
+    // A page that is torn, one that lists a thing twice, one that is not of its days.
+    type Change = fn(&mut CollectedPage, PaymentId);
+    let pages: [(Change, &[&str]); 4] = [
+        (|page, _| page.begins = Position::first(page.through.plus_days(-7)), &["manifest_torn"]),
+        (|page, id| page.push(id, None), &["listed_twice"]),
+        (|page, _| page.totals.clear(), &["group_totals", "manifest_totals"]),
+        (
+            |page, _| page.ends = Some(page.begins.clone()),
+            &["listed_elsewhere", "manifest_incomplete", "manifest_torn"],
+        ),
+    ];
+    for (change, rules) in pages {
+        let (paid, _) = settled().await;
+        let item = paid.items(CollectedPage::KIND)[0].clone();
+        let mut page: CollectedPage = store::read(item.clone()).unwrap();
+        change(&mut page, paid.other);
+        paid.remove(&item).await;
+        paid.put(page.to_item().unwrap()).await;
+        assert_eq!(paid.rules().await, rules);
+    }
+}
+
+#[tokio::test]
+async fn what_two_settlements_have_or_none_is_named() {
+    // Somebody forgets to leave out what the first line has.
+    let paid = Paid::all().await;
+    let mut chain = crate::settling::Chain::default();
+    let today = paid.pay.now().business_day();
+    chain.settle(&paid.pay, today.clone()).await;
+    let mut order = chain.order(&today, &today.plus_days(1));
+    order.settled.clear();
+    let manifest = crate::settling::collect(&paid.pay, &order).await;
+    let line = crate::settling::Chain::line(order, manifest, paid.pay.now());
+    crate::settling::finish(&paid.pay, &line).await.unwrap();
+    let twice = ["manifest_overlaps", "settled_twice", "settled_twice", "settled_twice"];
+    assert_eq!(paid.rules().await, twice, "two payments and a cancellation");
+
+    // A record that comes when all windows are over is in no settlement, and stays so.
+    let paid = Paid::all().await;
+    let mut chain = crate::settling::Chain::default();
+    let late = paid.item(paid.other).await;
+    paid.remove(&late).await;
+    for days in 0..3 {
+        chain.settle(&paid.pay, today.plus_days(days)).await;
+    }
+    paid.put(late).await;
+    assert_eq!(paid.rules().await, [""; 0], "the windows are not over");
+    chain.settle(&paid.pay, today.plus_days(3)).await;
+    assert_eq!(paid.found().await, [("left_behind".to_owned(), paid.other.to_string())]);
 }

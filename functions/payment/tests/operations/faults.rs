@@ -140,6 +140,10 @@ proptest! {
             prop_assert!(payment.top_up.is_some() || of(Kind::Refused).count() <= 1);
             spent += i64::try_from(paid.iter().sum::<u64>()).unwrap() - i64::try_from(back).unwrap();
         }
+        // Every part that is back has its record for settlement.
+        let page = json!({ "cut": kernel::Timestamp::END, "slackSeconds": 0 });
+        let audit = pay.bench.call("auditPayment", contract::Caller::Platform, page);
+        prop_assert_eq!(&runtime.block_on(audit).unwrap().body["findings"], &json!([]));
         let recharged: u64 = pay.money.items().into_iter()
             .filter(|item| store::kind_of(item) == "entry")
             .map(|item| store::read::<money::domain::Entry>(item).unwrap())

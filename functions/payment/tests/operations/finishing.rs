@@ -7,7 +7,7 @@ use crate::{
     shop, won,
 };
 use contract::testing::Request;
-use kernel::{Id, id::PaymentId};
+use kernel::{Id, Timestamp, id::PaymentId};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use store::kind_of;
@@ -152,9 +152,9 @@ async fn an_order_that_cannot_be_is_refused() {
     let unknown = refused(&|order| order["settled"][0]["through"] = json!("2026-11-01")).await;
     assert_eq!(unknown.code, "manifest_incomplete", "an earlier settlement has a complete manifest");
     collect(&pay, &good).await;
-    for change in [(|order| order["settled"] = json!([])) as Change, |order| {
-        order["from"] = order["name"]["through"].clone()
-    }] {
+    let others: [Change; 2] =
+        [|order| order["settled"] = json!([]), |order| order["from"] = order["name"]["through"].clone()];
+    for change in others {
         assert_eq!(refused(&change).await.code, "other_manifest", "one name is one manifest");
     }
     let odd = json!({ "franchiseId": shop(), "name": good.name, "after": "x" });
@@ -163,6 +163,11 @@ async fn an_order_that_cannot_be_is_refused() {
     let none = json!({ "franchiseId": shop(), "name": { "sequence": 9, "through": "2026-12-24" } });
     let none = pay.bench.call("listManifest", settlement(), none).await.unwrap().body;
     assert_eq!(none, json!({ "rows": [] }));
+}
+
+/// Long before what a page shows.
+fn paid_from(page: &Value) -> Timestamp {
+    page["items"][0]["approvedAt"].as_str().unwrap().parse::<Timestamp>().unwrap().plus_seconds(-10 * 86_400)
 }
 
 /// Writes grow with pages of manifests and with franchises, not with payments.
@@ -193,6 +198,17 @@ async fn a_thousand_payments_are_settled_by_a_few_writes_and_none_is_touched() {
     let list = format!("/v1/payments?franchiseId={}&limit=100", shop());
     let seen = pay.get(&list, merchant(), "member merchant").await;
     assert!(seen.body["items"].as_array().unwrap().iter().all(|one| one["state"] == "settled"));
+    // A page of what is not settled looks at a hundred payments at most: here it is empty, and not the last.
+    let (from, to) = (paid_from(&seen.body), pay.now().plus_seconds(3_600));
+    let normal = format!("/v1/payments/normal?franchiseId={}&from={from}&to={to}&limit=50", shop());
+    let (mut next, mut pages) = (Some(normal.clone()), 0);
+    while let Some(path) = next {
+        let page = pay.get(&path, merchant(), "member merchant").await.body;
+        assert_eq!(page["items"], json!([]));
+        next = page["nextCursor"].as_str().map(|cursor| format!("{normal}&cursor={cursor}"));
+        pages += 1;
+    }
+    assert_eq!(pages, 10);
     // A day with one payment is one small page.
     pay.bench.world.pass_seconds(86_400);
     pay.paid(100, "one").await;

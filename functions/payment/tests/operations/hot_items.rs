@@ -58,10 +58,19 @@ async fn a_payment_is_one_write_unit_at_each_step() {
     body["orderId"] = json!("x".repeat(64));
     body["bankAccountId"] = json!(crate::account());
     let request = Request::new("POST", "/v1/payments").json(&body).key("k").caller(crate::payer(), "member");
-    assert_eq!(pay.bench.send(request).await.status, 201);
-    for change in pay.bench.twin.take_changes() {
+    let paid = pay.bench.send(request).await;
+    assert_eq!(paid.status, 201);
+    let mut changes = pay.bench.twin.take_changes();
+    // And so is the record of a cancellation, by which settlement takes it.
+    assert_eq!(pay.cancel(paid.header("location").unwrap(), "c", json!({})).await.status, 201);
+    changes.extend(pay.bench.twin.take_changes().into_iter().filter(|change| change.old.is_none()));
+    assert_eq!(
+        changes.iter().filter(|change| kind_of(change.new.as_ref().unwrap()) == "cancellation").count(),
+        1
+    );
+    for change in changes {
         let item = change.new.unwrap();
-        if kind_of(&item) == "payment" {
+        if ["payment", "cancellation"].contains(&kind_of(&item)) {
             let size = bytes_of(&item);
             assert!(size <= 1_024, "{size} bytes");
         }

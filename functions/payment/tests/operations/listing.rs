@@ -199,7 +199,9 @@ async fn paging_neither_skips_nor_repeats_while_others_write() {
             assert_eq!(back.status, 201);
             let through = began[began.len() - 1 - page]["businessDay"].as_str().unwrap();
             if page % 2 == 1 && chain.borrow().is_after(through) {
-                chain.borrow_mut().settle(&pay, through.parse().unwrap()).await;
+                let mut grown = chain.borrow().clone();
+                grown.settle(&pay, through.parse().unwrap()).await;
+                chain.replace(grown);
                 *settled.borrow_mut() = through.to_owned();
             }
         };

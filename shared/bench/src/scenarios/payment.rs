@@ -36,11 +36,36 @@ pub async fn run(runner: &mut Runner, cast: &Cast, operator: &Caller) -> Result<
     let operation = "payment.cancelPayment";
     runner.route(operation, "a part", cancel("cancellation-1", &part), 201).await?;
     runner.route(operation, "the rest", cancel("cancellation-2", &json!({})), 201).await?;
-    let finish = request("POST", &format!("{path}/finish"), Some(operator), "", &json!({}));
-    runner.route("payment.finishPayment", "usual", finish, 200).await?;
+    settle(runner, operator, &franchise, &path, text(&paid, "businessDay")?).await?;
     runner.plain("payment.sweepPayments", "scan, nothing forgotten", json!({})).await?;
     let key = json!({ "partition": text(&paid, "paymentId")?, "sort": "payment" });
     runner.direct("payment.republish", "one item", "", json!({ "keys": [key] })).await?;
+    Ok(())
+}
+
+/// What settlement asks of payment for one franchise and day, and what is shown of it then.
+async fn settle(
+    runner: &mut Runner,
+    operator: &Caller,
+    franchise: &str,
+    path: &str,
+    day: String,
+) -> Result<()> {
+    let name = json!({ "sequence": 1, "through": day });
+    let order = json!({ "franchiseId": franchise, "name": name, "from": day, "settled": [] });
+    let collect = "payment.collectManifest";
+    runner.direct(collect, "a small day", "", order.clone()).await?;
+    runner.direct(collect, "again", "", order).await?;
+    let now = contract::ports::Clock::now(&*runner.world);
+    let group = json!({
+        "franchiseId": franchise, "name": name, "settledAt": now,
+        "settlementId": kernel::id::SettlementId::derive(&["bench", franchise]),
+    });
+    runner.direct("payment.finishPayments", "usual", "", group).await?;
+    let page = json!({ "franchiseId": franchise, "name": name });
+    runner.direct("payment.listManifest", "a small day", "", page).await?;
+    let finish = request("POST", &format!("{path}/finish"), Some(operator), "", &json!({}));
+    runner.route("payment.finishPayment", "usual", finish, 200).await?;
     Ok(())
 }
 

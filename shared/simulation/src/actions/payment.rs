@@ -15,18 +15,28 @@ fn place(player: &Player, kind: &str) -> Option<String> {
     player.dice().pick(&all).cloned()
 }
 
-fn franchise_id(player: &Player) -> Option<String> {
+pub fn franchise_id(player: &Player) -> Option<String> {
     place(player, "/v1/franchises/")?.rsplit('/').next().map(str::to_owned)
 }
 
 /// Pays any franchise there is, opened first if there is none, with an account of one's own for a shortfall or without; now and then twice at once
 /// under one key.
 pub async fn pay(player: Player) {
+    let amount = amount(&player);
+    pay_amount(player, amount).await;
+}
+
+/// The same of an amount that everybody can pay, and odd, so that its fee is not whole.
+pub async fn pay_a_little(player: Player) {
+    let amount = 1 + player.dice().below(40_000);
+    pay_amount(player, amount).await;
+}
+
+async fn pay_amount(player: Player, amount: u64) {
     if franchise_id(&player).is_none() {
         open_a_franchise(player.clone().as_person(MERCHANT)).await;
     }
     let Some(franchise) = franchise_id(&player) else { return };
-    let amount = amount(&player);
     let mut body = json!({
         "franchiseId": franchise, "amount": won(amount), "orderId": format!("order-{}", player.action),
     });
@@ -91,8 +101,8 @@ async fn cancel(player: &Player, payment: &str) {
     player.ask(Ask::new("POST", path).key(key).json(body)).await;
 }
 
-/// The operator settles a payment; now and then twice at once.
-pub async fn settle_a_payment(player: Player) {
+/// The operator asks whether a payment is finished; now and then twice at once.
+pub async fn ask_whether_it_is_finished(player: Player) {
     let Some(payment) = place(&player, "/v1/payments/") else { return };
     let operator = player.as_person(0);
     let ask = Ask::new("POST", format!("{payment}/finish")).json(json!({}));
@@ -103,6 +113,20 @@ pub async fn settle_a_payment(player: Player) {
         });
     }
     operator.ask(ask).await;
+}
+
+/// Everybody takes back all that they know of, in full: more than a day's sales may be.
+pub async fn take_everything_back(player: Player) {
+    let places: Vec<String> = {
+        let seen = player.crowd.seen();
+        let all = seen.people.iter().flat_map(|person| person.locations.clone());
+        all.filter(|location| location.starts_with("/v1/payments/")).collect()
+    };
+    for payment in places {
+        let owner = player.clone().as_person(owner_of(&player, &payment));
+        let key = owner.new_key();
+        owner.ask(Ask::new("POST", format!("{payment}/cancellations")).key(key).json(json!({}))).await;
+    }
 }
 
 /// One's own payments, a franchise's as its merchant, and what is not settled of it as the operator.

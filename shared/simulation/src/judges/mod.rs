@@ -11,12 +11,13 @@ mod privacy;
 mod records;
 mod regions;
 mod remittances;
+mod settlement;
 
 use crate::history::Ended;
 use money::domain::{Entry, JournalEntry};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use store::{Item, Record as _, kind_of};
+use store::{AttributeValue, Item, Record as _, kind_of};
 
 /// Something that is not as it must be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +41,7 @@ pub const JUDGES: &[Judge] = &[
     Judge { name: "model", look: model::judge },
     Judge { name: "records", look: records::judge },
     Judge { name: "payments", look: payments::judge },
+    Judge { name: "settlement", look: settlement::judge },
     Judge { name: "bank", look: bank::judge },
     Judge { name: "remittances", look: remittances::judge },
     Judge { name: "answers", look: answers::judge },
@@ -106,7 +108,7 @@ impl Items {
             self.journals.entry(entry.franchise_id.to_string()).or_default().push(entry);
             return;
         }
-        let json: Value = serde_dynamo::from_item(item.clone()).expect("an item has a JSON form");
+        let json = json_of(item);
         self.items.entry((service, kind)).or_default().push(json);
     }
 
@@ -135,6 +137,17 @@ pub fn judge(ended: &Ended) -> Vec<Finding> {
         findings.extend(texts.into_iter().map(|text| Finding { judge: judge.name, text }));
     }
     findings
+}
+
+/// An item as JSON. Bytes, which JSON has none of, are shown by how many they are.
+pub fn json_of(item: &Item) -> Value {
+    let mut written = item.clone();
+    for (name, value) in item.iter() {
+        if let AttributeValue::B(bytes) = value {
+            written.insert(name.clone(), AttributeValue::S(format!("{} bytes", bytes.len())));
+        }
+    }
+    serde_dynamo::from_item(written).expect("an item has a JSON form")
 }
 
 /// The field of an item as a text, or an empty one.

@@ -1,5 +1,6 @@
 //! Every payment has ended as the ledger says: paid once or not at all, taken back as its parts say and never beyond
 //! the amount; its fee is the franchise's of the moment in which it was asked for, and its lists have it in its place.
+//! What came back has a record for settlement, and what is settled is in the manifest of one finished settlement.
 
 use super::{Evidence, number, text};
 use crate::people::{Answer, Observation};
@@ -8,8 +9,10 @@ use kernel::{
     id::{CancellationId, MembershipId, MoneyRequestId, PaymentId, WalletId},
 };
 use money::domain::{Account, Entry, Kind};
+use payment::items::{CollectedPage, SettledGroup};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use store::{Record, kind_of};
 
 pub fn judge(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
     let mut effects: BTreeMap<&str, Vec<&Entry>> = BTreeMap::new();
@@ -18,6 +21,7 @@ pub fn judge(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
         effects.entry(entry.reference.split('/').next().unwrap_or_default()).or_default().push(entry);
     }
     let schedules = schedules(evidence);
+    let settled = settled(evidence, findings);
     let mut known = BTreeMap::new();
     for payment in evidence.items("payment", "payment") {
         let id = text(payment, "paymentId");
@@ -25,6 +29,7 @@ pub fn judge(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
         paid(payment, &entries, findings);
         tried_again(evidence, payment, &entries, findings);
         taken_back(payment, &entries, findings);
+        recorded(evidence, payment, findings);
         listed(payment, findings);
         fee(payment, &schedules, findings);
         known.insert(id, payment);
@@ -35,7 +40,7 @@ pub fn judge(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
     copies(evidence, findings);
     for seen in &evidence.ended.seen.observations {
         let Some(answer) = seen.answer.as_ref().filter(|answer| answer.is_certain()) else { continue };
-        told(&answer.body, &known, findings);
+        told(&answer.body, &known, &settled, findings);
         pages(seen, answer, findings);
         asked(evidence, seen, answer, &known, findings);
     }
@@ -43,6 +48,59 @@ pub fn judge(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
 
 fn is_approved(payment: &Value) -> bool {
     ["normal", "settled"].contains(&text(payment, "state"))
+}
+
+/// In which settlement each payment and each cancellation is, by its id: in one at most, whose manifest is whole.
+fn settled(evidence: &Evidence<'_>, findings: &mut Vec<String>) -> BTreeMap<String, String> {
+    let items = evidence.ended.items.get("payment").map_or(&[][..], Vec::as_slice);
+    let of_kind = |kind: &'static str| items.iter().filter(move |item| kind_of(item) == kind).cloned();
+    let mut manifests: BTreeMap<_, Vec<CollectedPage>> = BTreeMap::new();
+    for page in of_kind(CollectedPage::KIND) {
+        let page: CollectedPage = store::read(page).expect("a page can be read");
+        manifests.entry((page.franchise_id, page.name())).or_default().push(page);
+    }
+    let mut settled = BTreeMap::new();
+    for group in of_kind(SettledGroup::KIND) {
+        let group: SettledGroup = store::read(group).expect("a group can be read");
+        let settlement = group.settlement_id.to_string();
+        let mut pages = manifests.remove(&(group.franchise_id, group.name())).unwrap_or_default();
+        pages.sort_by(|one, other| one.begins.cmp(&other.begins));
+        let is_chain = pages.windows(2).all(|two| two[0].ends.as_ref() == Some(&two[1].begins));
+        if !is_chain || !pages.last().is_some_and(CollectedPage::is_last) {
+            findings
+                .push(format!("{settlement} is finished over {} pages that are no manifest", pages.len()));
+        }
+        for (payment, cancellation) in pages.iter().flat_map(CollectedPage::ids) {
+            let id = cancellation.map_or_else(|| payment.to_string(), |id| id.to_string());
+            if let Some(other) = settled.insert(id.clone(), settlement.clone()) {
+                findings.push(format!("{id} is settled in {other} and in {settlement}"));
+            }
+        }
+    }
+    settled
+}
+
+/// Each part that is back has a record that says the same, and nothing else has one.
+fn recorded(evidence: &Evidence<'_>, payment: &Value, findings: &mut Vec<String>) {
+    let id = text(payment, "paymentId");
+    let records = evidence.items("payment", "cancellation").iter();
+    let mut records: Vec<&Value> = records.filter(|record| text(record, "paymentId") == id).collect();
+    let parts = payment["cancellations"].as_array().into_iter().flatten();
+    for part in parts.filter(|part| part["refundedAt"].is_string()) {
+        let same = |record: &&Value| {
+            let of_part = ["cancellationId", "amount", "refundedAt"].iter();
+            let of_payment = ["franchiseId", "orderId", "feeBps"].iter();
+            of_part.clone().all(|field| record[*field] == part[*field])
+                && of_payment.clone().all(|field| record[*field] == payment[*field])
+        };
+        match records.iter().position(same) {
+            Some(place) => drop(records.remove(place)),
+            None => findings.push(format!("{id} has no record of {part}")),
+        }
+    }
+    if !records.is_empty() {
+        findings.push(format!("{id} has records of what never came back: {records:?}"));
+    }
 }
 
 /// Paid exactly once if it says so, and not at all if it does not.
@@ -109,18 +167,18 @@ fn taken_back(payment: &Value, entries: &[&Entry], findings: &mut Vec<String>) {
     }
 }
 
-/// It is in the lists exactly if it was paid, in one place, and settled ones apart.
+/// It is in the lists exactly if it was paid, in one place.
 fn listed(payment: &Value, findings: &mut Vec<String>) {
     let id = text(payment, "paymentId");
     let lists = ["paidBy", "paidTo", "approvedPlace"].map(|attribute| text(payment, attribute));
     let expected = if is_approved(payment) {
         let approved_at: Timestamp = text(payment, "approvedAt").parse().expect("a time");
         let number: PaymentId = id.parse().expect("an id");
-        let (franchise, state) = (text(payment, "franchiseId"), text(payment, "state"));
+        let franchise = text(payment, "franchiseId");
         let day = approved_at.business_day();
         [
             format!("payer#{}", text(payment, "membershipId")),
-            format!("{franchise}#{day}#{state}#{}", number.bits() % 8),
+            format!("{franchise}#{day}#paid#{}", number.bits() % 8),
             format!("{approved_at}#{id}"),
         ]
     } else {
@@ -168,7 +226,12 @@ fn copies(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
 }
 
 /// What was shown of a payment is what it is: its terms never change, and what ended stays so.
-fn told(body: &Value, known: &BTreeMap<&str, &Value>, findings: &mut Vec<String>) {
+fn told(
+    body: &Value,
+    known: &BTreeMap<&str, &Value>,
+    settled: &BTreeMap<String, String>,
+    findings: &mut Vec<String>,
+) {
     let listed = body["items"].as_array().into_iter().flatten();
     for shown in listed.chain([body]) {
         let Some(id) = shown["paymentId"].as_str() else { continue };
@@ -180,7 +243,12 @@ fn told(body: &Value, known: &BTreeMap<&str, &Value>, findings: &mut Vec<String>
         let same = fields.iter().all(|field| shown[*field] == payment[*field])
             && shown["amount"]["amount"] == payment["amount"];
         let (then, now) = (text(shown, "state"), text(payment, "state"));
-        let goes_on = then == now || then == "requested" || (then, now) == ("normal", "settled");
+        let goes_on = then == now || then == "requested" || (then, now) == ("settled", "normal");
+        let settlement = settled.get(id).map(String::as_str);
+        let is_settled = then == "settled" && settlement == shown["settlementId"].as_str();
+        if then == "settled" && !is_settled {
+            findings.push(format!("{id} was shown in {} and is in {settlement:?}", shown["settlementId"]));
+        }
         let back = number(&shown["canceledAmount"], "amount");
         let parts = payment["cancellations"].as_array().into_iter().flatten();
         let back_now: u64 = parts.map(|part| number(part, "amount")).sum();

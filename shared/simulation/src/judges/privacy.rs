@@ -1,7 +1,7 @@
 //! No personal data and no secret is in a log, an event or a message, nor in the clear in a table; what is sealed of
 //! somebody who has left, no key opens; and no operation failed for a fault of its own.
 
-use super::{Evidence, text};
+use super::{Evidence, json_of, text};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use store::seal::ServiceKey;
@@ -38,7 +38,7 @@ fn tables(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
     for (service, items) in evidence.ended.items.iter().filter(|(service, _)| **service != "bank-simulator") {
         let key = ServiceKey::from_secret(&format!("secret of {service}-key"));
         for item in items {
-            let json: Value = serde_dynamo::from_item(item.clone()).expect("an item has a JSON form");
+            let json = json_of(item);
             let written = json.to_string();
             for private in evidence.ended.seen.private.iter().filter(|private| written.contains(*private)) {
                 findings.push(format!("{service}'s table has {private:?}"));

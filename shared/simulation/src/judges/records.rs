@@ -27,7 +27,10 @@ pub fn open(all: &Items) -> Vec<String> {
         ("banking", "bankAccount", "bankAccountId", &["linked", "refused", "unlinked", "payee"]),
         ("remittance", "remittance", "remittanceId", &["completed", "failed"]),
         ("membership", "member", "membershipId", &["active", "closed"]),
-        ("payment", "payment", "paymentId", &["normal", "settled", "failed"]),
+        ("payment", "payment", "paymentId", &["normal", "failed"]),
+        ("settlement", "run", "businessDay", &["finished"]),
+        ("settlement", "line", "franchiseId", &["paid", "carried", "settled", "empty", "failed"]),
+        ("settlement", "entry", "franchiseId", &["done", "failed"]),
     ];
     for (service, kind, id, ends) in kinds {
         for record in all.of(service, kind) {
