@@ -480,7 +480,13 @@ class Bus:
         return wait_until(lambda: self.of(kind, **data), seconds, f"{kind} with {data}")[0]
 
 
-DESERIALIZER = TypeDeserializer()
+class Plainly(TypeDeserializer):
+    def _deserialize_b(self, value):
+        # As text, so that whoever looks through an item looks through its bytes too.
+        return value.decode("latin-1")
+
+
+DESERIALIZER = Plainly()
 
 
 def plain(item):
