@@ -103,6 +103,10 @@ GOOD = {
     "payment.finishPayment": lambda w: (
         w.operator_, "/v1/payments/pmt_01J00000000000000000000000/finish", {}
     ),
+    "settlement.startSettlement": lambda w: (w.operator_, "/v1/settlements", {"businessDay": "1999-01-01"}),
+    "settlement.retrySettlement": lambda w: (
+        w.operator_, "/v1/settlements/stl_01J00000000000000000000000/retry", {}
+    ),
 }
 # Operations that are only read: what is hostile there is in path and query.
 READ = {
@@ -112,6 +116,7 @@ READ = {
     "franchise.findFranchise", "franchise.findFranchises",
     "money-query.queryMoneySumByRegion",
     "remittance.findRemittance", "remittance.findRemittanceHistory",
+    "settlement.findSettlement", "settlement.findSettlements", "settlement.getSettlementStatement",
 }
 OTHERS = {
     "membership.answerUnknownPath", "membership.closeMembership", "banking.unlinkBankAccount", "franchise.closeFranchise",
@@ -388,14 +393,15 @@ def lists(w):
         "franchises": "/v1/franchises",
         "remittances": "/v1/remittances",
         "payments": "/v1/payments",
+        "settlements": "/v1/settlements",
     }
 
 
-@pytest.mark.parametrize("listed", ["transactions", "bank accounts", "firmbankings", "franchises", "remittances", "payments"])
+@pytest.mark.parametrize("listed", ["transactions", "bank accounts", "firmbankings", "franchises", "remittances", "payments", "settlements"])
 @pytest.mark.parametrize("query", QUERIES)
 def test_a_query_of_another_form_names_its_field(w, listed, query):
     path = lists(w)[listed]
-    caller = w.operator_ if listed == "franchises" else w.hana
+    caller = w.operator_ if listed in ("franchises", "settlements") else w.hana
     answer = caller.get(f"{path}{'&' if '?' in path else '?'}{query}")
     problem = assert_problem(answer, 400, "validation_failed")
     # A query that is given twice reaches a function joined by a comma, or twice: it is refused either way.

@@ -154,8 +154,9 @@ def test_each_function_has_a_role_of_its_own_without_wildcards(world, operation)
             if resource == "*":
                 assert set(actions) <= WITHOUT_RESOURCE, statement
             elif "*" in resource:
-                # A log group's streams, and a table's own indexes.
-                assert resource.endswith(":log-group:/aws/lambda/" + name + ":*") or resource.endswith("/index/*"), statement
+                # A log group's streams, a table's own indexes, and the executions of the machine that it starts.
+                logs, runs = f":log-group:/aws/lambda/{name}:*", f":execution:{world.outputs['name']}-settlement:*"
+                assert resource.endswith((logs, "/index/*", runs)), statement
 
 
 def test_only_lambda_may_assume_a_functions_role(world):
