@@ -66,8 +66,14 @@ pub async fn store(
         return Ok(repeated(known, fingerprint.as_deref())?);
     }
     let owner: Option<EmailOwner> = items::load(&*context.table, &EmailOwner::key_of(&email_index)).await?;
-    if owner.is_some() {
-        return Err(Refusal::EmailTaken.into());
+    if let Some(owner) = owner {
+        if owner.membership_id != id {
+            return Err(Refusal::EmailTaken.into());
+        }
+        // The same request at the same time has taken it, since the member was looked for.
+        let known = items::load(&*context.table, &items::member_key(&id.to_string())).await?;
+        let known = known.ok_or_else(|| Problem::unavailable("an email's owner is not there"))?;
+        return Ok(repeated(known, fingerprint.as_deref())?);
     }
     let traceparent = call.trace.traceparent().to_owned();
     let request = Member {
