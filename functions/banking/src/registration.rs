@@ -75,7 +75,9 @@ impl Registration {
     pub async fn hold_to_free(&self, context: &Context, number: &AccountNumber) -> Result<(), Problem> {
         let claim: Option<Claim> =
             items::load(context, &Claim::key_of(&vault::number_index(&self.key, number))).await?;
-        if claim.is_some() { Err((&refusals::ALREADY_LINKED).into()) } else { Ok(()) }
+        // The same request at the same time may have claimed it, since the account was looked for.
+        let is_taken = claim.is_some_and(|claim| claim.bank_account_id != self.id);
+        if is_taken { Err((&refusals::ALREADY_LINKED).into()) } else { Ok(()) }
     }
 
     /// The account as requested.

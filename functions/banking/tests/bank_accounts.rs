@@ -13,8 +13,9 @@ mod support;
 
 use contract::{Caller, testing::Request};
 use serde_json::{Value, json};
+use std::sync::Arc;
 use store::{AttributeValue, kind_of};
-use support::{DUL, HANA, Town, dul, hana, operator, recharge, registration};
+use support::{DUL, HANA, Town, Yielding, dul, hana, operator, recharge, registration};
 
 #[tokio::test]
 async fn an_account_is_linked_once_the_bank_has_confirmed_it() {
@@ -38,6 +39,26 @@ async fn an_account_is_linked_once_the_bank_has_confirmed_it() {
     assert_eq!(events.len(), 1);
     assert_eq!(events[0].kind, "banking.accountRegistered.v1");
     assert_eq!(events[0].data["bankAccountId"], answer.body["bankAccountId"]);
+}
+
+/// The second comes as much later as the first makes calls: so it meets it at every one of them.
+#[tokio::test]
+async fn the_same_request_twice_at_once_gets_one_answer() {
+    for later in 0..6 {
+        let mut town = Town::new().await;
+        town.banking.context.table = Arc::new(Yielding(town.banking.twin.clone()));
+        let second = async {
+            for _ in 0..later {
+                tokio::task::yield_now().await;
+            }
+            town.register(hana(), HANA, "김하나", "k1").await
+        };
+        let (one, two) = tokio::join!(town.register(hana(), HANA, "김하나", "k1"), second);
+        assert_eq!((one.status, two.status), (201, 201), "{later} calls later: {} {}", one.body, two.body);
+        assert_eq!(one.body, two.body);
+        let replayed = [&one, &two].map(|answer| answer.header("idempotent-replayed").is_some());
+        assert!(replayed[0] != replayed[1], "{later} calls later: {replayed:?}");
+    }
 }
 
 #[tokio::test]
