@@ -222,11 +222,12 @@ def test_the_run_sums_up_what_its_franchises_were_paid(world, story):
 
 def test_the_same_day_again_is_the_same_finished_run(world, operator, story):
     day = story.run["businessDay"]
-    before = world.snapshot("settlement")
+    mine = [shop.id for shop in story.shops.values()] + [f"run#{day}"]
+    before = world.snapshot("settlement", of=mine)
     again = operator.post("/v1/settlements", {"businessDay": day})
     assert (again.status_code, again.json()["state"], again.json()["attempt"]) == (200, "finished", 1), again.text
     assert executions(world, day) == [f"{day}-1"]
-    assert world.snapshot("settlement") == before
+    assert world.snapshot("settlement", of=mine) == before
 
 
 def test_what_the_bank_declined_is_paid_once_to_another_account(world, operator, story):
@@ -329,7 +330,8 @@ def test_owner_and_operator_read_settlements_and_nobody_else(world, operator, st
     assert {one.id for one in story.shops.values()} <= listed.keys()
     assert listed[story.shops["empty"].id]["state"] == "empty"
 
-    before = world.snapshot("settlement", "payment", "money")
+    mine = [one.id for one in story.shops.values()]
+    before = world.snapshot("settlement", "payment", "money", of=mine)
     for path in (path, f"{path}/statement", f"/v1/settlements/{day}", "/v1/settlements/stl_01J00000000000000000000000"):
         assert_problem(company.get(path), 404, "not_found")
     for franchise in (shop.id, "frc_01J00000000000000000000000"):
@@ -344,7 +346,7 @@ def test_owner_and_operator_read_settlements_and_nobody_else(world, operator, st
     for somebody in (payer, shop.owner):
         assert somebody.post("/v1/settlements", {"businessDay": day}).status_code == 403
         assert retry(somebody, ids[0]).status_code == 403
-    assert world.snapshot("settlement", "payment", "money") == before
+    assert world.snapshot("settlement", "payment", "money", of=mine) == before
 
 
 def test_a_statement_opens_in_a_spreadsheet_and_adds_up(story, operator):
@@ -520,8 +522,8 @@ def test_the_schedule_settles_the_last_day_that_is_over(world):
 def test_steps_do_only_what_the_state_machine_asks_of_them(world):
     steps = [name for name, operation in OPERATIONS.items() if operation.get("step")]
     assert len(steps) == 8
-    place = {"businessDay": "2026-11-22", "franchiseId": "frc_01J00000000000000000000000"}
-    before = world.snapshot("settlement", "payment", "money")
+    # A day and a franchise that nobody else has, for sweepers write elsewhere when they will.
+    place = {"businessDay": "1999-01-02", "franchiseId": "frc_01J00000000000000000000000"}
     for step, other in zip(steps, steps[1:] + steps[:1], strict=True):
         _, error = world.invoke(step, {"step": other, "traceparent": new_traceparent(), "input": place})
         assert error, f"{step} did {other}"
@@ -548,7 +550,8 @@ def test_steps_do_only_what_the_state_machine_asks_of_them(world):
     assert all(error is None for _, error in answers.values()), answers
     assert answers["collectPayments"][0] == {"next": "done"}
     assert answers["listDueFranchises"][0]["franchises"] == []
-    assert world.snapshot("settlement", "payment", "money") == before
+    written = world.snapshot("settlement", "payment", "money", of=("1999-01-0", place["franchiseId"]))
+    assert written == {}
 
 
 def test_the_state_machine_may_invoke_its_steps_and_nothing_else(world):
