@@ -4,7 +4,7 @@
 //! simulation adds staleness, conflicts and lost answers around it.
 
 use crate::table::{
-    CommitError, Condition, Key, Order, Page, Query, Refused, Scope, Sort, Table, Unavailable, Write,
+    CommitError, Condition, Index, Key, Order, Page, Query, Refused, Scope, Sort, Table, Unavailable, Write,
 };
 use async_trait::async_trait;
 use serde_dynamo::{AttributeValue, Item};
@@ -36,6 +36,7 @@ pub struct Change {
 /// A table in memory.
 #[derive(Default)]
 pub struct Twin {
+    indexes: Vec<&'static Index>,
     state: Mutex<State>,
 }
 
@@ -46,9 +47,14 @@ struct State {
 }
 
 impl Twin {
-    /// An empty table.
+    /// An empty table that takes a query of any index, and any item.
     pub fn new() -> Twin {
         Twin::default()
+    }
+
+    /// An empty table that has these indexes, and takes no item that does not fit them.
+    pub fn indexed(indexes: &[&'static Index]) -> Twin {
+        Twin { indexes: indexes.to_vec(), ..Twin::default() }
     }
 
     /// Takes the changes since the last time, oldest first: the table's stream.
@@ -59,6 +65,15 @@ impl Twin {
     /// Every item, by key.
     pub fn items(&self) -> Vec<Item> {
         self.state().items.values().cloned().collect()
+    }
+
+    /// DynamoDB refuses an item whose attributes an index could not have as its keys. Without them it is not in it.
+    fn fits(&self, write: &Write) -> bool {
+        let Write::Put(item, _) = write else { return true };
+        let names = self.indexes.iter().flat_map(|index| [index.partition, index.sort]);
+        names
+            .filter_map(|name| item.get(name))
+            .all(|value| matches!(value, AttributeValue::S(text) if !text.is_empty()))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -122,6 +137,9 @@ impl Table for Twin {
         }
         if !keys.iter().all(is_whole) {
             return Err(Unavailable("a key has no empty part".to_owned()).into());
+        }
+        if !writes.iter().all(|write| self.fits(write)) {
+            return Err(Unavailable("an index's key is a text, and not empty".to_owned()).into());
         }
         if writes.iter().any(is_too_large) {
             return Err(Unavailable("an item is larger than 400 KB".to_owned()).into());
