@@ -67,13 +67,16 @@ impl Twin {
         self.state().items.values().cloned().collect()
     }
 
-    /// DynamoDB refuses an item whose attributes an index could not have as its keys. Without them it is not in it.
-    fn fits(&self, write: &Write) -> bool {
-        let Write::Put(item, _) = write else { return true };
+    /// The values that indexes would have as their keys. Without them an item is not in an index.
+    fn index_keys<'a>(&self, write: &'a Write) -> Vec<&'a AttributeValue> {
+        let Write::Put(item, _) = write else { return Vec::new() };
         let names = self.indexes.iter().flat_map(|index| [index.partition, index.sort]);
-        names
-            .filter_map(|name| item.get(name))
-            .all(|value| matches!(value, AttributeValue::S(text) if !text.is_empty()))
+        names.filter_map(|name| item.get(name)).collect()
+    }
+
+    /// Whether an index could have the item, if it must.
+    fn fits(&self, write: &Write) -> bool {
+        self.index_keys(write).iter().all(|key| matches!(key, AttributeValue::S(_)))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -91,6 +94,9 @@ impl Table for Twin {
     }
 
     async fn query(&self, query: &Query) -> Result<Page, Unavailable> {
+        if is_void(query) {
+            return Ok(Page::default());
+        }
         if query.limit == Some(0) {
             return Err(Unavailable("a page has at least one item".to_owned()));
         }
@@ -105,7 +111,11 @@ impl Table for Twin {
         if query.order == Order::Descending {
             found.reverse();
         }
-        if let Some(after) = query.after.as_ref().and_then(|after| Position::of(after, &query.scope)) {
+        if let Some(after) = &query.after {
+            // A page that begins outside of what is asked for is a cursor of another question.
+            let after = Position::of(after, &query.scope);
+            let after = after.filter(|after| is_whole(&after.key) && after.is_in(query));
+            let after = after.ok_or_else(|| Unavailable("a page begins where it is asked for".to_owned()))?;
             found.retain(|(position, _)| match query.order {
                 Order::Ascending => *position > after,
                 Order::Descending => *position < after,
@@ -138,9 +148,6 @@ impl Table for Twin {
         if !keys.iter().all(is_whole) {
             return Err(Unavailable("a key has no empty part".to_owned()).into());
         }
-        if !writes.iter().all(|write| self.fits(write)) {
-            return Err(Unavailable("an index's key is a text, and not empty".to_owned()).into());
-        }
         if writes.iter().any(is_too_large) {
             return Err(Unavailable("an item is larger than 400 KB".to_owned()).into());
         }
@@ -148,10 +155,21 @@ impl Table for Twin {
         if bytes > MOST_TRANSACTION_BYTES {
             return Err(Unavailable("a transaction is larger than 4 MB".to_owned()).into());
         }
+        let empty = AttributeValue::S(String::new());
+        if writes.iter().any(|write| self.fits(write) && self.index_keys(write).contains(&&empty)) {
+            return Err(Unavailable("an index's key is not empty".to_owned()).into());
+        }
+        let fits = writes.iter().all(|write| self.fits(write));
+        let misfit = || Err(Unavailable("an index's key is a text".to_owned()).into());
+        if !fits && writes.len() == 1 {
+            return misfit();
+        }
         let mut state = self.state();
+        // A transaction tells of the conditions that did not hold, even if another of its writes does not fit.
         let refused: Vec<Refused> = writes
             .iter()
             .enumerate()
+            .filter(|(_, write)| self.fits(write))
             .filter_map(|(write, wanted)| {
                 let found = state.items.get(&key_of(wanted));
                 (!holds(condition_of(wanted), found)).then(|| Refused { write, found: found.cloned() })
@@ -159,6 +177,9 @@ impl Table for Twin {
             .collect();
         if !refused.is_empty() {
             return Err(CommitError::Refused(refused));
+        }
+        if !fits {
+            return misfit();
         }
         for write in writes {
             let key = key_of(write);
@@ -202,6 +223,15 @@ impl Position {
             Sort::StartsWith(start) => self.sort.starts_with(start),
         }
     }
+}
+
+/// Whether no key could fit. Such a question is not put to DynamoDB, which would refuse it.
+fn is_void(query: &Query) -> bool {
+    let is_nowhere = match &query.scope {
+        Scope::Everything => return false,
+        Scope::Partition(wanted) | Scope::Index(_, wanted) => wanted.is_empty(),
+    };
+    is_nowhere || matches!(&query.sort, Sort::Between(first, last) if first > last || last.is_empty())
 }
 
 fn key_attributes(item: &Item, scope: &Scope) -> Item {

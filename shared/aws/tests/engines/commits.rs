@@ -2,7 +2,7 @@
 //! faults, against the twin on the same items.
 
 use crate::{
-    faults::Network,
+    faults::{Counts, Network},
     server::{Engine, TABLE},
 };
 use aws::table::DynamoDb;
@@ -14,19 +14,20 @@ use store::{
 
 const PARTITION: &str = "commits";
 const COMMITS: u64 = 40;
+const SHARES: [u64; 4] = [50, 200, 400, 600];
 const PLACES: u64 = 4;
 
 /// A table without faults, and the same table behind the network of a seed.
-pub struct Both {
-    pub network: Network,
+struct Both {
+    network: Network,
     clear: DynamoDb,
     behind: DynamoDb,
     partition: String,
 }
 
 impl Both {
-    pub fn new(seed: u64, engine: &Engine) -> Both {
-        let (network, config) = Network::new(seed, &engine.config);
+    fn new(seed: u64, engine: &Engine) -> Both {
+        let (network, config) = Network::new(seed, &engine.config, SHARES);
         Both {
             network,
             clear: DynamoDb::new(engine.config.clone(), TABLE),
@@ -98,23 +99,10 @@ async fn twin_of(items: &[Item]) -> Twin {
     twin
 }
 
-/// How many commits were answered in each way.
-#[derive(Debug, Default)]
-pub struct Answers {
-    pub done: u64,
-    pub refused: u64,
-    /// A single write was repeated by the SDK, and met its own item.
-    pub refused_by_itself: u64,
-    pub contended: u64,
-    pub unknown: u64,
-    /// No answer, and yet it was done.
-    pub unknown_and_done: u64,
-    pub reads: u64,
-    pub reads_unanswered: u64,
-}
-
 /// Makes commits and reads of one seed, and holds every answer to what the engine has.
-pub async fn run(seed: u64, both: &Both, answers: &mut Answers) {
+pub async fn run(seed: u64, engine: &Engine) -> Counts {
+    let both = Both::new(seed, engine);
+    let mut counts = Counts::new();
     let mut before = both.items().await;
     for by in 0..COMMITS {
         let writes = both.writes(by);
@@ -123,46 +111,53 @@ pub async fn run(seed: u64, both: &Both, answers: &mut Answers) {
         let applied = twin.items();
         let answer = both.behind.commit(&writes).await;
         let after = both.items().await;
-        let told = format!("seed {seed}, commit {by}: {writes:?} on {before:?}: {answer:?}");
+        let told = format!("SEED={seed}, commit {by}: {writes:?} on {before:?}: {answer:?}");
         let (is_unchanged, is_done) = (after == before, expected.is_ok() && after == applied);
         assert!(is_unchanged || is_done, "neither before nor after, {told}: {after:?}");
-        match &answer {
+        let kind = match &answer {
             Ok(()) => {
-                answers.done += 1;
                 assert!(is_done, "not written, {told}");
+                "done"
             }
             Err(CommitError::Refused(_)) if answer == expected => {
-                answers.refused += 1;
                 assert!(is_unchanged, "refused and written, {told}");
+                "refused"
             }
             Err(CommitError::Refused(_)) => {
-                answers.refused_by_itself += 1;
                 assert!(is_done && writes.len() == 1, "refused without a reason, {told}");
                 assert_eq!(answer, twin.commit(&writes).await, "what stands there is its own doing, {told}");
+                "refused by itself"
             }
-            Err(CommitError::Contended) => answers.contended += 1,
-            Err(CommitError::Unavailable(_)) => {
-                answers.unknown += 1;
-                answers.unknown_and_done += u64::from(is_done && !is_unchanged);
-            }
-        }
+            Err(CommitError::Contended) if is_unchanged => "contended",
+            Err(CommitError::Contended) => "contended after it was done",
+            Err(CommitError::Unavailable(_)) if is_unchanged => "unknown",
+            Err(CommitError::Unavailable(_)) => "unknown and done",
+        };
+        *counts.entry(kind.to_owned()).or_default() += 1;
         before = after;
-        reads_are_true(both, &before, answers, &told).await;
+        reads_are_true(&both, &before, &mut counts, &told).await;
     }
+    counts.extend(both.network.struck());
+    counts
 }
 
-async fn reads_are_true(both: &Both, items: &[Item], answers: &mut Answers, told: &str) {
+async fn reads_are_true(both: &Both, items: &[Item], counts: &mut Counts, told: &str) {
     let twin = twin_of(items).await;
     let key = Key::new(both.partition.as_str(), both.place());
-    answers.reads += 2;
-    match both.behind.get(&key, Read::Consistent).await {
-        Ok(found) => assert_eq!(Ok(found), twin.get(&key, Read::Consistent).await, "after {told}"),
-        Err(_) => answers.reads_unanswered += 1,
+    let mut count = |is_answered: bool| {
+        let kind = if is_answered { "read" } else { "unread" };
+        *counts.entry(kind.to_owned()).or_default() += 1;
+    };
+    let found = both.behind.get(&key, Read::Consistent).await;
+    count(found.is_ok());
+    if found.is_ok() {
+        assert_eq!(found, twin.get(&key, Read::Consistent).await, "after {told}");
     }
     let order = if both.network.below(2) == 0 { Order::Ascending } else { Order::Descending };
     let query = Query { order, limit: Some(3), ..Query::partition(both.partition.as_str()) };
-    match both.behind.query(&query).await {
-        Ok(page) => assert_eq!(Ok(page), twin.query(&query).await, "after {told}"),
-        Err(_) => answers.reads_unanswered += 1,
+    let page = both.behind.query(&query).await;
+    count(page.is_ok());
+    if page.is_ok() {
+        assert_eq!(page, twin.query(&query).await, "after {told}");
     }
 }

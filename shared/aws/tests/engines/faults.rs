@@ -80,6 +80,9 @@ const WRITES: &[(u64, Fault)] = &[
 ];
 const TRANSACTIONS: &[(u64, Fault)] = &[(2, Fault::InProgress), (2, Fault::CancelledByThrottle)];
 
+/// How often each of several things happened.
+pub type Counts = BTreeMap<String, u64>;
+
 /// The misbehaving network in front of one engine. Clones are the same one.
 #[derive(Clone)]
 pub struct Network(Arc<Inner>);
@@ -111,10 +114,10 @@ impl fmt::Debug for Network {
 
 impl Network {
     /// The network of this seed, and the configuration of a client behind it. The region is the seed's own, because
-    /// the SDK counts what it may still repeat by region.
-    pub fn new(seed: u64, config: &SdkConfig) -> (Network, SdkConfig) {
+    /// the SDK counts what it may still repeat by region. Of a thousand requests one of these shares is struck.
+    pub fn new(seed: u64, config: &SdkConfig, shares: [u64; 4]) -> (Network, SdkConfig) {
         let mut dice = Xoshiro256PlusPlus::seed_from_u64(seed);
-        let share = [50, 200, 400, 600][usize::try_from(dice.next_u64() % 4).unwrap()];
+        let share = shares[usize::try_from(dice.next_u64() % 4).unwrap()];
         let plan = Xoshiro256PlusPlus::seed_from_u64(!seed);
         let state =
             State { dice, plan, share, late: Vec::new(), running: Vec::new(), struck: BTreeMap::new() };
@@ -173,8 +176,9 @@ impl Network {
     }
 
     /// How often each fault struck.
-    pub fn struck(&self) -> BTreeMap<Fault, u64> {
-        self.state().struck.clone()
+    pub fn struck(&self) -> Counts {
+        let state = self.state();
+        state.struck.iter().map(|(fault, times)| (format!("{fault:?}"), *times)).collect()
     }
 
     fn strike(&self, call: &str) -> Option<Fault> {

@@ -15,10 +15,13 @@ mod sequences;
 mod server;
 mod town;
 
-use faults::Fault;
+use faults::Counts;
+use futures_util::future::join_all;
 use server::{Engine, Kind};
-use std::collections::BTreeMap;
 use store::conformance::{ONE_KEY_TWICE, PROMISES};
+
+/// How many seeds run at once.
+const AT_ONCE: usize = 8;
 
 impl Kind {
     /// The promises that an engine does not keep, for the reasons in docs/aws-differences.md.
@@ -50,18 +53,22 @@ async fn dynamodb_local_keeps_every_promise() {
     keeps_every_promise(Kind::DynamoDbLocal).await;
 }
 
-/// The seeds to run: `SEED` alone, or the first `SEEDS`.
-fn seeds(usual: u64) -> std::ops::Range<u64> {
-    match count("SEED", u64::MAX) {
-        u64::MAX => 0..count("SEEDS", usual),
-        seed => seed..seed + 1,
+/// Runs every seed, some at once, because most of their time is the SDK's waiting: `SEED` alone, or the first `SEEDS`.
+async fn each_seed(usual: u64, run: impl AsyncFn(u64) -> Counts) -> Counts {
+    let seeds: Vec<u64> = match count("SEED", u64::MAX) {
+        u64::MAX => (0..count("SEEDS", usual)).collect(),
+        seed => vec![seed],
+    };
+    let mut counts = Counts::new();
+    for some in seeds.chunks(AT_ONCE) {
+        for found in join_all(some.iter().map(|seed| run(*seed))).await {
+            for (kind, times) in found {
+                *counts.entry(kind).or_default() += times;
+            }
+        }
     }
-}
-
-fn add(all: &mut BTreeMap<Fault, u64>, struck: BTreeMap<Fault, u64>) {
-    for (fault, times) in struck {
-        *all.entry(fault).or_default() += times;
-    }
+    println!("{} seeds: {counts:?}", seeds.len());
+    counts
 }
 
 /// How many of something to run: what the environment asks for, or as many as `make test` can afford.
@@ -76,23 +83,11 @@ fn count<N: std::str::FromStr>(variable: &str, usual: N) -> N {
 #[tokio::test]
 async fn what_the_adapter_answers_under_faults_is_true() {
     let engine = Engine::start(Kind::Dynoxide).await;
-    let (seeds, mut answers, mut struck) = (seeds(30), commits::Answers::default(), BTreeMap::new());
-    for seed in seeds.clone() {
-        let both = commits::Both::new(seed, &engine);
-        commits::run(seed, &both, &mut answers).await;
-        add(&mut struck, both.network.struck());
-    }
-    println!("commits of seeds {seeds:?}: {answers:?}\nfaults: {struck:?}");
+    each_seed(16, async |seed| commits::run(seed, &engine).await).await;
 }
 
 #[tokio::test]
 async fn money_is_neither_made_nor_lost_under_faults() {
     let engine = Engine::start(Kind::Dynoxide).await;
-    let (seeds, mut asked, mut struck) = (seeds(10), town::Asked::default(), BTreeMap::new());
-    for seed in seeds.clone() {
-        let mut town = town::Town::new(seed, &engine).await;
-        town::run(seed, &mut town, &mut asked).await;
-        add(&mut struck, town.network.struck());
-    }
-    println!("towns of seeds {seeds:?}: {asked:?}\nfaults: {struck:?}");
+    each_seed(8, async |seed| town::run(seed, &engine).await).await;
 }

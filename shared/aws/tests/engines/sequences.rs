@@ -132,13 +132,14 @@ fn place() -> impl Strategy<Value = Place> {
     (0..2_u8, prop_oneof![40 => 0..5_u8, 1 => Just(5_u8)])
 }
 
-fn owner() -> impl Strategy<Value = Owner> {
-    let named = || prop_oneof![30 => (0..3_u8).prop_map(Named::Number), 1 => Just(Named::Odd), 1 => Just(Named::Empty)];
+/// An item's owner, or a cursor's: no page ends at an empty key, because no item has one.
+fn owner(empty: u32) -> impl Strategy<Value = Owner> {
+    let named = move || prop_oneof![30 => (0..3_u8).prop_map(Named::Number), 1 => Just(Named::Odd), empty => Just(Named::Empty)];
     option::of((named(), option::weighted(0.9, named())))
 }
 
 fn wanted() -> impl Strategy<Value = Wanted> {
-    let put = (place(), option::of(value()), option::weighted(0.2, plain()), owner(), condition())
+    let put = (place(), option::of(value()), option::weighted(0.2, plain()), owner(1), condition())
         .prop_map(|(at, value, size, owner, condition)| Wanted::Put { at, value, size, owner, condition });
     prop_oneof![
         5 => put,
@@ -182,7 +183,7 @@ fn step() -> impl Strategy<Value = Step> {
         // A scan is in no order, so only all of its pages together can be compared.
         2 => question(0).prop_map(Step::Open),
         3 => Just(Step::Turn),
-        1 => (question(0), place(), owner()).prop_map(|(asked, place, owner)| Step::After(asked, place, owner)),
+        1 => (question(0), place(), owner(0)).prop_map(|(asked, place, owner)| Step::After(asked, place, owner)),
     ]
 }
 
@@ -282,13 +283,23 @@ impl Reader<'_> {
                 if matches!(question.scope, Where::Partition(_)) {
                     after = attributes(*place, &None);
                 }
-                paged(&self.table.query(&Query { after: Some(after), ..question.query() }).await)
+                let query = question.query();
+                if is_last(&query, &after) {
+                    return "nothing can follow".to_owned();
+                }
+                paged(&self.table.query(&Query { after: Some(after), ..query }).await)
             }
         }
     }
 
+    async fn page(&self, query: &Query) -> Result<Page, Unavailable> {
+        let mut page = self.table.query(query).await?;
+        page.next = page.next.filter(|next| !is_last(query, next));
+        Ok(page)
+    }
+
     async fn turned(&mut self, query: Query) -> String {
-        let answer = self.table.query(&query).await;
+        let answer = self.page(&query).await;
         let next = answer.as_ref().ok().and_then(|page| page.next.clone());
         self.opened = next.map(|next| Query { after: Some(next), ..query });
         paged(&answer)
@@ -297,7 +308,7 @@ impl Reader<'_> {
     async fn walked(&mut self, mut query: Query) -> String {
         let (mut pages, mut items) = (Vec::new(), Vec::new());
         loop {
-            let answer = self.table.query(&query).await;
+            let answer = self.page(&query).await;
             let Ok(Page { items: found, next }) = answer else { return paged(&answer) };
             let is_ordered = query.scope != Scope::Everything;
             pages.push((found.len(), if is_ordered { next.as_ref().map(told) } else { None }));
@@ -312,6 +323,17 @@ impl Reader<'_> {
             }
         }
     }
+}
+
+/// Whether an item at this place is the last that the question could find: it goes downwards, and the place is where
+/// it begins. DynamoDB Local sees that there is no next page, and refuses to look for one; others answer an empty one.
+/// DynamoDB promises neither, so nobody may count on it.
+fn is_last(query: &Query, place: &Item) -> bool {
+    let name = if matches!(query.scope, Scope::Index(..)) { BY_OWNER.sort } else { "sk" };
+    let (Sort::Between(lowest, _), Some(AttributeValue::S(sort))) = (&query.sort, place.get(name)) else {
+        return false;
+    };
+    query.order == Order::Descending && sort == lowest
 }
 
 fn committed(answer: Result<(), CommitError>) -> String {
@@ -397,6 +419,10 @@ fn the_twin_and_the_engines_do_the_same() {
                     let seen = reader.outcome(step).await;
                     if seen != expected && is_known(**kind, step, &seen, &expected) {
                         known.set(known.get() + 1);
+                        continue;
+                    }
+                    if seen != expected && crate::count("LOOK", 0) == 1 {
+                        println!("{kind:?} {step:?}\n  seen {seen}\n  twin {expected}");
                         continue;
                     }
                     prop_assert_eq!(

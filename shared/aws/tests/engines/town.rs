@@ -4,7 +4,10 @@
 //! The services are the real ones and call one another; membership and banking are played by what they know, and the
 //! bank does what it is told, once for each reference.
 
-use crate::{faults::Network, server::Engine};
+use crate::{
+    faults::{Counts, Network},
+    server::Engine,
+};
 use async_trait::async_trait;
 use aws::table::DynamoDb;
 use contract::{
@@ -25,6 +28,8 @@ use std::{
 const MEMBERS: u64 = 3;
 const ASKS: usize = 12;
 const OWN_FUNDS: i64 = 1_000_000;
+/// A step is some ten calls, and all of them must come through for an answer.
+const SHARES: [u64; 4] = [20, 80, 160, 240];
 /// Far more than any seed needs: a request that is never answered is a bug.
 const MOST_ATTEMPTS: u32 = 300;
 
@@ -151,19 +156,19 @@ enum Ask {
 }
 
 /// The two services on one seed's tables.
-pub struct Town {
+struct Town {
     money: Bench,
     remittance: Bench,
     others: Arc<Others>,
-    pub network: Network,
+    network: Network,
     /// The same without faults.
     calm: [Context; 2],
 }
 
 impl Town {
-    pub async fn new(seed: u64, engine: &Engine) -> Town {
+    async fn new(seed: u64, engine: &Engine) -> Town {
         let others = Arc::<Others>::default();
-        let (network, config) = Network::new(seed, &engine.config);
+        let (network, config) = Network::new(seed, &engine.config, SHARES);
         let (mut money, mut remittance) = (Bench::new(&money::SERVICE), Bench::new(&remittance::SERVICE));
         money.context.settings.config = json!({ "ownFunds": OWN_FUNDS });
         let clock = remittance.world.clone();
@@ -218,8 +223,8 @@ impl Town {
         for _ in 0..MOST_ATTEMPTS {
             let answer = bench.send(Town::request(place, ask)).await;
             self.remittance.world.pass_seconds(1);
-            let is_open = ["requested", "bankUnknown"].iter().any(|state| answer.body["state"] == *state);
-            if answer.status < 500 && answer.status != 409 && !is_open {
+            // Accepted is not done yet, and a conflict is with an attempt of its own.
+            if answer.status < 500 && ![202, 409].contains(&answer.status) {
                 return answer;
             }
         }
@@ -259,15 +264,10 @@ impl Town {
     }
 }
 
-/// How many were asked for, and how many of them were done.
-#[derive(Debug, Default)]
-pub struct Asked {
-    pub asked: u64,
-    pub done: u64,
-}
-
 /// One seed's asks under faults, two at a time; then all comes to rest, and the books are read.
-pub async fn run(seed: u64, town: &mut Town, asked: &mut Asked) {
+pub async fn run(seed: u64, engine: &Engine) -> Counts {
+    let mut town = Town::new(seed, engine).await;
+    let mut counts = Counts::new();
     let plan: Vec<(usize, Ask)> = town.plan().into_iter().enumerate().collect();
     let mut answers = Vec::new();
     for pair in plan.chunks(2) {
@@ -286,9 +286,7 @@ pub async fn run(seed: u64, town: &mut Town, asked: &mut Asked) {
     town.rest().await;
     let mut expected: BTreeMap<u64, i64> = BTreeMap::new();
     for ((place, ask), answer) in plan.iter().zip(&answers) {
-        let told = format!("seed {seed}, ask {place}: {ask:?}: {answer:?}");
-        asked.asked += 1;
-        println!("{told}");
+        let told = format!("SEED={seed}, ask {place}: {ask:?}: {answer:?}");
         let again = town.driven(*place, *ask).await;
         for id in ["moneyRequestId", "remittanceId", "state", "code"] {
             assert_eq!(again.body[id], answer.body[id], "asked again: {again:?}, {told}");
@@ -300,7 +298,8 @@ pub async fn run(seed: u64, town: &mut Town, asked: &mut Asked) {
             *expected.entry(*from).or_default() -= amount;
             *expected.entry(*to).or_default() += amount;
         }
-        asked.done += u64::from(is_done);
+        let kind = if is_done { "done" } else { "refused" };
+        *counts.entry(kind.to_owned()).or_default() += 1;
         let bank = town.others.into_pay_by(&answer.body["moneyRequestId"]);
         match ask {
             Ask::Recharge(_, amount) => {
@@ -315,8 +314,10 @@ pub async fn run(seed: u64, town: &mut Town, asked: &mut Asked) {
     for number in 0..MEMBERS {
         let is_theirs = |linked: &Value| linked["bankAccountId"] == json!(account(number));
         let expected = expected.get(&number).copied().unwrap_or_default() + town.others.into_pay(is_theirs);
-        assert_eq!(town.balance(number).await, expected, "seed {seed}, member {number}: {plan:?}");
+        assert_eq!(town.balance(number).await, expected, "SEED={seed}, member {number}: {plan:?}");
     }
     town.remittance.world.pass_seconds(3_600);
-    assert_eq!(town.findings().await, json!([]), "seed {seed}: {plan:?}");
+    assert_eq!(town.findings().await, json!([]), "SEED={seed}: {plan:?}");
+    counts.extend(town.network.struck());
+    counts
 }
