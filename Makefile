@@ -9,7 +9,7 @@ NAME   ?= pay
 .DEFAULT_GOAL := help
 .PHONY: help prepare run demo status token bank operator redrive republish rebuild-read-model audit settle load \
         logs invoke watch stop reset \
-        test test-rust test-infra test-e2e lint fmt generate build plan deploy dynoxide \
+        test test-rust test-infra test-e2e lint fmt generate build plan deploy dynoxide dynamodb-local engines \
         simulate simulate-places simulate-bugs soak bench-units bench-settlement bench-start
 
 help: ## list the targets
@@ -100,6 +100,12 @@ generate: ## write operations.json, openapi.json, schemas, the watch router and 
 
 dynoxide: prepare ## install the local DynamoDB engine of the conformance suite and the benches
 	@$(PYTHON) infra/local/prepare.py dynoxide
+
+dynamodb-local: prepare ## install AWS's own DynamoDB Local, the conformance suite's second engine; it needs Java
+	@$(PYTHON) infra/local/prepare.py dynamodb-local
+
+engines: dynoxide dynamodb-local ## the twin against both engines at length, and the adapter under faults: [SEQUENCES=2000] [SEEDS=500]
+	SEQUENCES=$(or $(SEQUENCES),2000) SEEDS=$(or $(SEEDS),500) cargo test --package aws --test engines -- --nocapture
 
 # --- simulation: the whole of Pay in one process, under a seed, with faults (docs/simulation.md)
 

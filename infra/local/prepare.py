@@ -1,6 +1,6 @@
 """Names what this machine lacks, and installs the rest into .local/. Needs nothing but Python itself.
 
-    python3 infra/local/prepare.py [tools …]     tools: cargo-lambda, dynoxide, locust
+    python3 infra/local/prepare.py [tools …]     tools: cargo-lambda, dynoxide, dynamodb-local, locust
 """
 
 import hashlib
@@ -8,6 +8,8 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
+import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -16,6 +18,12 @@ VENV = LOCAL / "venv"
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 CARGO_LAMBDA = ["cargo-lambda==1.9.2", "ziglang==0.15.2"]
 DYNOXIDE = "3.2.0"
+# AWS's own DynamoDB Local (1.25.1), which nobody may copy but AWS's licence lets everybody run, ships in this package.
+DYNAMODB_LOCAL = "amplify-dynamodb-simulator@2.9.30"
+DYNAMODB_LOCAL_SHA512 = (
+    "c5379e44bbf311fab2779961ddb1f8734907bd21c79a6843e590ec1c52804398"
+    "36665e89aa515dbad6908422c7cf1129e91cb5a3b4c1ea7888a17b9002749ec1"
+)
 LOCUST = "locust==2.47.0"
 
 
@@ -83,6 +91,37 @@ def dynoxide():
         )
 
 
+def dynamodb_local():
+    """Only DynamoDB Local itself is kept of the package, and none of the package's own code is run."""
+    home = LOCAL / "tools/dynamodb-local"
+    stamp = home / "installed"
+    if not (stamp.exists() and stamp.read_text() == DYNAMODB_LOCAL_SHA512):
+        if shutil.which("npm") is None:
+            sys.exit("npm is missing: it fetches DynamoDB Local. Install Node.js.")
+        step(f"fetching DynamoDB Local with {DYNAMODB_LOCAL} into .local/tools (57 MB)")
+        home.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=home.parent) as folder:
+            unpack_dynamodb_local(Path(folder), home)
+        stamp.write_text(DYNAMODB_LOCAL_SHA512)
+    java = version_of("java", "--version")
+    if java is None or java < (11, 0):
+        sys.exit("Java 11 or later is missing: DynamoDB Local runs on it. Install a JRE, for instance"
+                 " default-jre-headless on Debian, or openjdk by Homebrew.")
+
+
+def unpack_dynamodb_local(folder, home):
+    subprocess.run(["npm", "pack", "--silent", "--pack-destination", str(folder), DYNAMODB_LOCAL],
+                   check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder)
+    archive = next(folder.glob("*.tgz"))
+    if hashlib.sha512(archive.read_bytes()).hexdigest() != DYNAMODB_LOCAL_SHA512:
+        sys.exit(f"{DYNAMODB_LOCAL} is not what it was: its checksum differs, so nothing of it is used.")
+    with tarfile.open(archive) as tar:
+        wanted = [member for member in tar.getmembers() if member.name.startswith("package/emulator/")]
+        tar.extractall(folder, members=wanted, filter="data")
+    shutil.rmtree(home, ignore_errors=True)
+    (folder / "package/emulator").rename(home)
+
+
 def locust():
     if not (VENV / "bin/locust").exists():
         step(f"installing {LOCUST}, which moves the customers of make load, into .local/venv (about 1 minute)")
@@ -106,7 +145,7 @@ def main():
         print("This machine lacks:\n" + "\n".join(f"  - {item}" for item in missing))
         sys.exit(1)
     virtual_environment()
-    tools = {"cargo-lambda": cargo_lambda, "dynoxide": dynoxide, "locust": locust}
+    tools = {"cargo-lambda": cargo_lambda, "dynoxide": dynoxide, "dynamodb-local": dynamodb_local, "locust": locust}
     for tool in sys.argv[1:]:
         tools[tool]()
 

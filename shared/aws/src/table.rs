@@ -78,7 +78,8 @@ impl DynamoDb {
         })
     }
 
-    /// The SDK gives every transaction a token of its own, and keeps it when it repeats the call.
+    /// The SDK gives every transaction a token of its own, and keeps it when it repeats the call. So a transaction that
+    /// is said to be in progress is this one: it is not known how it ends.
     async fn transact(&self, writes: &[Write]) -> Result<(), CommitError> {
         let mut transaction = self.client.transact_write_items();
         for write in writes {
@@ -88,7 +89,6 @@ impl DynamoDb {
             Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
                 cancellation(cancelled.cancellation_reasons())
             }
-            Some(TransactWriteItemsError::TransactionInProgressException(_)) => CommitError::Contended,
             _ => unavailable(&error).into(),
         })
     }

@@ -193,10 +193,12 @@ pub struct Refused {
 /// Why a commit was not made.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum CommitError {
-    /// Conditions did not hold; nothing was written.
+    /// Conditions did not hold; nothing was written. A single write may be refused by its own item: its first answer
+    /// was lost, and it was repeated.
     #[error("a condition did not hold")]
     Refused(Vec<Refused>),
-    /// Another transaction held one of the items; nothing was written. Load again and decide again.
+    /// Another transaction held one of the items; nothing was written, unless an attempt whose answer was lost had
+    /// gone through before. Load again and decide again.
     #[error("another transaction is writing the same items")]
     Contended,
     /// No answer: it may have been written.

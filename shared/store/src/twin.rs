@@ -4,7 +4,7 @@
 //! simulation adds staleness, conflicts and lost answers around it.
 
 use crate::table::{
-    CommitError, Condition, Key, Order, Page, Query, Refused, Scope, Sort, Table, Unavailable, Write,
+    CommitError, Condition, Index, Key, Order, Page, Query, Refused, Scope, Sort, Table, Unavailable, Write,
 };
 use async_trait::async_trait;
 use serde_dynamo::{AttributeValue, Item};
@@ -36,6 +36,7 @@ pub struct Change {
 /// A table in memory.
 #[derive(Default)]
 pub struct Twin {
+    indexes: Vec<&'static Index>,
     state: Mutex<State>,
 }
 
@@ -46,9 +47,14 @@ struct State {
 }
 
 impl Twin {
-    /// An empty table.
+    /// An empty table that takes a query of any index, and any item.
     pub fn new() -> Twin {
         Twin::default()
+    }
+
+    /// An empty table that has these indexes, and takes no item that does not fit them.
+    pub fn indexed(indexes: &[&'static Index]) -> Twin {
+        Twin { indexes: indexes.to_vec(), ..Twin::default() }
     }
 
     /// Takes the changes since the last time, oldest first: the table's stream.
@@ -59,6 +65,18 @@ impl Twin {
     /// Every item, by key.
     pub fn items(&self) -> Vec<Item> {
         self.state().items.values().cloned().collect()
+    }
+
+    /// The values that indexes would have as their keys. Without them an item is not in an index.
+    fn index_keys<'a>(&self, write: &'a Write) -> Vec<&'a AttributeValue> {
+        let Write::Put(item, _) = write else { return Vec::new() };
+        let names = self.indexes.iter().flat_map(|index| [index.partition, index.sort]);
+        names.filter_map(|name| item.get(name)).collect()
+    }
+
+    /// Whether an index could have the item, if it must.
+    fn fits(&self, write: &Write) -> bool {
+        self.index_keys(write).iter().all(|key| matches!(key, AttributeValue::S(_)))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -76,6 +94,9 @@ impl Table for Twin {
     }
 
     async fn query(&self, query: &Query) -> Result<Page, Unavailable> {
+        if is_void(query) {
+            return Ok(Page::default());
+        }
         if query.limit == Some(0) {
             return Err(Unavailable("a page has at least one item".to_owned()));
         }
@@ -90,7 +111,11 @@ impl Table for Twin {
         if query.order == Order::Descending {
             found.reverse();
         }
-        if let Some(after) = query.after.as_ref().and_then(|after| Position::of(after, &query.scope)) {
+        if let Some(after) = &query.after {
+            // A page that begins outside of what is asked for is a cursor of another question.
+            let after = Position::of(after, &query.scope);
+            let after = after.filter(|after| is_whole(&after.key) && after.is_in(query));
+            let after = after.ok_or_else(|| Unavailable("a page begins where it is asked for".to_owned()))?;
             found.retain(|(position, _)| match query.order {
                 Order::Ascending => *position > after,
                 Order::Descending => *position < after,
@@ -130,10 +155,21 @@ impl Table for Twin {
         if bytes > MOST_TRANSACTION_BYTES {
             return Err(Unavailable("a transaction is larger than 4 MB".to_owned()).into());
         }
+        let empty = AttributeValue::S(String::new());
+        if writes.iter().any(|write| self.fits(write) && self.index_keys(write).contains(&&empty)) {
+            return Err(Unavailable("an index's key is not empty".to_owned()).into());
+        }
+        let fits = writes.iter().all(|write| self.fits(write));
+        let misfit = || Err(Unavailable("an index's key is a text".to_owned()).into());
+        if !fits && writes.len() == 1 {
+            return misfit();
+        }
         let mut state = self.state();
+        // A transaction tells of the conditions that did not hold, even if another of its writes does not fit.
         let refused: Vec<Refused> = writes
             .iter()
             .enumerate()
+            .filter(|(_, write)| self.fits(write))
             .filter_map(|(write, wanted)| {
                 let found = state.items.get(&key_of(wanted));
                 (!holds(condition_of(wanted), found)).then(|| Refused { write, found: found.cloned() })
@@ -141,6 +177,9 @@ impl Table for Twin {
             .collect();
         if !refused.is_empty() {
             return Err(CommitError::Refused(refused));
+        }
+        if !fits {
+            return misfit();
         }
         for write in writes {
             let key = key_of(write);
@@ -184,6 +223,15 @@ impl Position {
             Sort::StartsWith(start) => self.sort.starts_with(start),
         }
     }
+}
+
+/// Whether no key could fit. Such a question is not put to DynamoDB, which would refuse it.
+fn is_void(query: &Query) -> bool {
+    let is_nowhere = match &query.scope {
+        Scope::Everything => return false,
+        Scope::Partition(wanted) | Scope::Index(_, wanted) => wanted.is_empty(),
+    };
+    is_nowhere || matches!(&query.sort, Sort::Between(first, last) if first > last || last.is_empty())
 }
 
 fn key_attributes(item: &Item, scope: &Scope) -> Item {
