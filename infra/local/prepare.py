@@ -1,6 +1,6 @@
 """Names what this machine lacks, and installs the rest into .local/. Needs nothing but Python itself.
 
-    python3 infra/local/prepare.py [tools …]     tools: cargo-lambda, dynoxide, locust
+    python3 infra/local/prepare.py [tools …]     tools: cargo-lambda, dynoxide, locust, microburst
 """
 
 import hashlib
@@ -17,6 +17,7 @@ REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 CARGO_LAMBDA = ["cargo-lambda==1.9.2", "ziglang==0.15.2"]
 DYNOXIDE = "3.2.0"
 LOCUST = "locust==2.47.0"
+MICROBURST = "microburst==0.10.0"
 
 
 def version_of(*command):
@@ -89,6 +90,12 @@ def locust():
         pip(LOCUST)
 
 
+def microburst():
+    if not (VENV / "bin/microburst").exists():
+        step(f"installing {MICROBURST}, which makes AWS's faults for make chaos, into .local/venv")
+        pip(MICROBURST)
+
+
 def pip(*arguments):
     subprocess.run(
         [str(VENV / "bin/python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *arguments],
@@ -106,7 +113,7 @@ def main():
         print("This machine lacks:\n" + "\n".join(f"  - {item}" for item in missing))
         sys.exit(1)
     virtual_environment()
-    tools = {"cargo-lambda": cargo_lambda, "dynoxide": dynoxide, "locust": locust}
+    tools = {"cargo-lambda": cargo_lambda, "dynoxide": dynoxide, "locust": locust, "microburst": microburst}
     for tool in sys.argv[1:]:
         tools[tool]()
 
