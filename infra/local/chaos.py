@@ -111,10 +111,13 @@ class Chaos:
             self.troubles(SHARES, proxy.url if proxy else "")
             self.began = time.monotonic()
             try:
-                play(load, self.environment, options)
+                gave_up = play(load, self.environment, options)
             finally:
                 counts = self.troubles({})
             passed, faults = proxy.counts() if proxy else (0, {})
+        # Amid all this nobody is promised an answer within a minute; only that what was answered is true.
+        for who in gave_up:
+            console.print(f"  {who}", markup=False)
         report(load, self.environment.stats)
         show("what went wrong in the cloud", {("", name): count for name, count in counts.items()})
         if proxy:
@@ -123,12 +126,12 @@ class Chaos:
 
     def come_to_rest(self):
         console.print("[bold]▸ the troubles are over; what is open is followed to its end[/bold]")
-        settle(self.load, self.pool)
+        settle(self.load, self.pool, self.rest.help)
         self.rotate()
         console.print("[bold]▸ what is left is settled[/bold]")
         self.settler.finish()
         console.print("[bold]▸ the system comes to rest[/bold]")
-        self.stuck = self.rest.come(lambda: pay.redrive_all(self.running))
+        self.stuck = self.rest.come()
         for what in self.stuck[:SHOWN]:
             console.print("[red]stuck[/red]: ", end="")
             console.print(what, markup=False)

@@ -7,6 +7,7 @@ an operator gives them. Nothing else helps. Whatever is not final then is stuck.
 import json
 import time
 
+import pay
 import stack
 from boto3.dynamodb.types import TypeDeserializer
 from cloud import CloudError
@@ -46,12 +47,11 @@ class Rest:
             self.clients[service] = self.running.cloud.client(service)
         return self.clients[service]
 
-    def come(self, redrive):
+    def come(self):
         """Waits until two looks in a row find nothing open, or for so long. Returns what is stuck."""
         began, calm = time.monotonic(), 0
         while True:
-            redrive()
-            self.sweep()
+            self.help()
             left = self.on_its_way() or self.unfinished()
             calm = 0 if left else calm + 1
             if calm == 2 or time.monotonic() > began + REST_SECONDS:
@@ -61,7 +61,8 @@ class Rest:
                 console.print(f"  {time.monotonic() - began:4.0f} s  {left[0]}{more}", markup=False)
             time.sleep(PAUSE_SECONDS)
 
-    def sweep(self):
+    def help(self):
+        pay.redrive_all(self.running)
         for name in self.sweepers:
             try:
                 self.running.call(name, {})

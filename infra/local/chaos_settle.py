@@ -82,7 +82,7 @@ class Settler:
             if time.monotonic() > deadline:
                 self.load.wrong.append(f"not after {FINISH_SECONDS} s: {what}")
                 return
-            self.rest.sweep()
+            self.rest.help()
             sleep(1)
 
     def is_finished(self, day):

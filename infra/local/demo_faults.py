@@ -72,7 +72,7 @@ def run(options):
             passed, faults = proxy.counts()
     for (service, kind), count in sorted(faults.items()):
         console.print(f"  {count:>6}  {service}  {kind}", markup=False)
-    stuck = Rest(running).come(lambda: pay.redrive_all(running))
+    stuck = Rest(running).come()
     for what in stuck[:SHOWN]:
         console.print(f"stuck: {what}", markup=False, style="red")
     is_right = pay.audited(running)

@@ -151,7 +151,7 @@ class Trouble(User):
 
 
 def play(load, environment, options):
-    """Moves the customers for so long, telling how they fare; then lets each end what it has begun."""
+    """Moves the customers for so long, telling how they fare; then lets each end what it has begun. Returns who gave up."""
     runner = environment.create_local_runner()
     count = options.clients + sum(user.fixed_count for user in environment.user_classes)
     runner.start(count, spawn_rate=count)
@@ -165,8 +165,7 @@ def play(load, environment, options):
             f"{load.refused.total()} refused  {len(load.people)} members  {len(load.open_asks())} open"
         )
     runner.stop()
-    for fault in runner.exceptions.values():
-        load.wrong.append(f"{fault['count']} times a customer gave up: {fault['msg']}")
+    return [f"{fault['count']} times a customer gave up: {fault['msg']}" for fault in runner.exceptions.values()]
 
 
 def report(load, stats):
@@ -221,7 +220,7 @@ def run(options):
     console.print(f"[bold]▸ load[/bold] {options.minutes:g} minutes, {options.clients} clients, SEED={options.seed}")
     load.open_shop(load.client)
     pool.map(lambda _: load.join(load.client), range(PEOPLE_PER_CLIENT * options.clients))
-    play(load, environment, options)
+    load.wrong += play(load, environment, options)
     report(load, environment.stats)
     console.print("[bold]▸ the bank is well again; what is open is followed to its end[/bold]")
     settle(load, pool)

@@ -20,11 +20,12 @@ PAUSE_SECONDS = 5
 FINDINGS_SHOWN = 20
 
 
-def settle(load, pool):
+def settle(load, pool, meanwhile=lambda: None):
     """Waits until every request is final and no wallet holds or expects anything, or for so long."""
     pool.map(lambda person: load.tell_bank(person, "normal"), load.struck_by_bank())
     began = time.monotonic()
     while time.monotonic() < began + SETTLE_SECONDS:
+        meanwhile()
         pool.map(lambda ask: go_on(load, ask), load.open_asks())
         unanswered = sum(ask.state == "unanswered" for ask in load.asks)
         accepted = sum(ask.state == "accepted" for ask in load.asks)
