@@ -7,7 +7,7 @@ REGION ?= us-east-1
 NAME   ?= pay
 
 .DEFAULT_GOAL := help
-.PHONY: help prepare run demo status token bank operator redrive republish rebuild-read-model audit settle load \
+.PHONY: help prepare run demo status token bank operator redrive republish rebuild-read-model audit settle load chaos demo-faults \
         logs invoke watch stop reset \
         test test-rust test-infra test-e2e lint fmt generate build plan deploy dynoxide dynamodb-local engines \
         simulate simulate-places simulate-bugs soak bench-units bench-settlement bench-start
@@ -53,6 +53,14 @@ settle: prepare ## settle a day with all franchises, and print the run's history
 load: prepare ## customers over the API of make run, with a bank in trouble; then their books, then audit: [MINUTES=10] [CLIENTS=8] [SEED=…]
 	@$(PYTHON) infra/local/prepare.py locust
 	@$(PAY) load $(if $(MINUTES),--minutes "$(MINUTES)") $(if $(CLIENTS),--clients "$(CLIENTS)") $(if $(SEED),--seed "$(SEED)")
+
+chaos: prepare ## the same on a fresh cloud while functions die, queues repeat and settlement is stopped: [MINUTES=10] [CLIENTS=8] [SEED=…] [FAULTS=1]
+	@$(PYTHON) infra/local/prepare.py locust microburst
+	@$(PAY) chaos $(if $(MINUTES),--minutes "$(MINUTES)") $(if $(CLIENTS),--clients "$(CLIENTS)") $(if $(SEED),--seed "$(SEED)") $(if $(FAULTS),--faults)
+
+demo-faults: prepare ## the story on a fresh cloud whose AWS throttles, conflicts and loses answers; then audit: [TIMES=10] [SEED=…]
+	@$(PYTHON) infra/local/prepare.py microburst
+	@$(PAY) demo-faults $(if $(TIMES),--times "$(TIMES)") $(if $(SEED),--seed "$(SEED)")
 
 rebuild-read-model: prepare ## build the region sums anew from the facts, while the old ones answer
 	@$(PAY) rebuild-read-model

@@ -2,7 +2,8 @@
 
 Only cloud.py starts it. Each repair below names what AWS does and ministack 1.5.33 does not; all of
 them are here, in local tooling, so that the product never knows which cloud it runs in. Beside AWS's
-own paths it serves /_pay/instance (which process is this?) and /_pay/docs/ (Swagger UI).
+own paths it serves /_pay/instance (which process is this?), /_pay/docs/ (Swagger UI) and /_pay/troubles
+(what is to go wrong on purpose: troubles.py).
 """
 
 import asyncio
@@ -23,6 +24,7 @@ from hypercorn.config import Config
 from ministack import app as ministack
 from ministack.core import lambda_runtime
 from ministack.services import apigateway, lambda_svc, secretsmanager, stepfunctions
+from troubles import Troubles
 
 INSTANCE = os.environ["PAY_CLOUD_INSTANCE"]
 OPENAPI = Path(os.environ["PAY_CLOUD_OPENAPI"])
@@ -142,13 +144,15 @@ def rotation_steps(function, secret, version):
 class Frame:
     """Serves our own few paths and hands everything else to ministack."""
 
-    def __init__(self, inner):
+    def __init__(self, inner, troubles):
         self.inner = inner
+        self.troubles = troubles
         self.swagger = Path(find_spec("swagger_ui").origin).parent / "static"
 
     async def __call__(self, scope, receive, send):
         if scope["type"] == "http" and scope["path"].startswith("/_pay/"):
-            status, kind, body = self.answer(scope["path"].removeprefix("/_pay/"))
+            said = await read_body(receive)
+            status, kind, body = self.answer(scope["path"].removeprefix("/_pay/"), scope["method"], said)
             headers = [(b"content-type", kind.encode()), (b"content-length", str(len(body)).encode())]
             await send({"type": "http.response.start", "status": status, "headers": headers})
             await send({"type": "http.response.body", "body": body})
@@ -156,11 +160,21 @@ class Frame:
         if scope["type"] == "http" and scope["path"].startswith("/_aws/execute-api/"):
             # What a proxy on the way would see: a test looks for personal data in it.
             print(f"{scope['method']} {scope['path']}?{scope['query_string'].decode()}", flush=True)
-        await self.inner(scope, receive, send)
+        await self.inner(self.as_signed(scope), receive, send)
 
-    def answer(self, path):
+    def as_signed(self, scope):
+        """A proxy between functions and cloud names the cloud `localhost`. What it passes on was signed for its own address."""
+        if scope["type"] != "http" or (b"host", f"localhost:{PORT}".encode()) not in scope["headers"]:
+            return scope
+        signed_for = self.troubles.endpoint.removeprefix("http://").encode()
+        headers = [(name, signed_for if name == b"host" else value) for name, value in scope["headers"]]
+        return {**scope, "headers": headers}
+
+    def answer(self, path, method, said):
         if path == "instance":
             return 200, "text/plain", INSTANCE.encode()
+        if path == "troubles":
+            return 200, "application/json", self.troubles.answer(method, said)
         if path == "openapi.json":
             return 200, "application/json", self.openapi()
         if path in ("docs", "docs/"):
@@ -176,6 +190,14 @@ class Frame:
         description = json.loads(OPENAPI.read_text())
         description["servers"] = [{"url": f"{ENDPOINT}/_aws/execute-api/pay"}]
         return json.dumps(description).encode()
+
+
+async def read_body(receive):
+    body, more = b"", True
+    while more:
+        message = await receive()
+        body, more = body + message.get("body", b""), message.get("more_body", False)
+    return body
 
 
 PAGE = """<!doctype html>
@@ -268,7 +290,7 @@ def keep_tracing_of_state_machines():
     stepfunctions._update_state_machine = update_and_keep
 
 
-async def main():
+async def main(troubles):
     config = Config()
     config.bind = [f"127.0.0.1:{PORT}"]
     config.keep_alive_timeout = 75
@@ -278,7 +300,7 @@ async def main():
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     # Hypercorn runs ministack's shutdown after the signal, which is where the state is written.
-    await serve(Frame(ministack.app), config, shutdown_trigger=stopped.wait)
+    await serve(Frame(ministack.app, troubles), config, shutdown_trigger=stopped.wait)
     lambda_runtime.reset()
 
 
@@ -293,4 +315,6 @@ if __name__ == "__main__":
     run_distributed_maps_by_jsonata()
     stop_children_with_their_execution()
     keep_tracing_of_state_machines()
-    asyncio.run(main())
+    troubles = Troubles()
+    troubles.install()
+    asyncio.run(main(troubles))

@@ -55,7 +55,7 @@ class Customer(HttpUser):
         self.load.move(self.client, "requestRemittance", sender, "/v1/remittances", body, receiver if member else None)
 
     def pay(self, person, amount):
-        body = {"franchiseId": self.load.shop, "amount": won(amount), "orderId": new_key()[:20]}
+        body = {"franchiseId": random.choice(self.load.shops).id, "amount": won(amount), "orderId": new_key()[:20]}
         self.load.move(self.client, "requestPayment", person, "/v1/payments", body)
 
     @task(1)
@@ -103,7 +103,7 @@ class Customer(HttpUser):
             payment = random.choice(paid)
             part = {"amount": won(random.randint(1, payment.body["amount"]["amount"]))}
             body = {"reason": "customerRequest", **random.choice([part, part, {}])}
-            person = random.choice([payment.person, self.load.merchant])
+            person = random.choice([payment.person, self.load.owner_of(payment.body["franchiseId"])])
             self.load.move(self.client, "cancelPayment", person, payment.location + "/cancellations", body)
 
     @task(8)
@@ -112,14 +112,14 @@ class Customer(HttpUser):
 
     @task(6)
     def look_at_a_list(self):
-        load, person = self.load, self.two()[0]
+        load, person, shop = self.load, self.two()[0], random.choice(self.load.shops)
         window = {"from": load.began.isoformat(), "to": (load.began + timedelta(days=1)).isoformat()}
         operation, reader, path, params = random.choice([
             ("findMoneyHistory", person, f"/v1/money/wallets/{person.id}/transactions", {}),
             ("findRemittanceHistory", person, "/v1/remittances", {}),
             ("findPaymentHistory", person, "/v1/payments", {}),
-            ("findPaymentHistory", load.merchant, "/v1/payments", {"franchiseId": load.shop}),
-            ("getNormalStatusPayments", load.merchant, "/v1/payments/normal", {"franchiseId": load.shop, **window}),
+            ("findPaymentHistory", shop.owner, "/v1/payments", {"franchiseId": shop.id}),
+            ("getNormalStatusPayments", shop.owner, "/v1/payments/normal", {"franchiseId": shop.id, **window}),
             ("findBankAccount", person, "/v1/bank-accounts", {}),
         ])
         load.need(self.client, operation, "GET", path, reader, params={"limit": random.randint(1, 30), **params})
@@ -135,13 +135,15 @@ class Trouble(User):
 
     fixed_count = 1
     wait_time = between(1, 4)
+    troubles = TROUBLES
 
     @task
     def strike(self):
         load = self.environment.load
-        struck = random.sample(load.people, max(1, len(load.people) // 4))
+        people = load.struck_by_bank()
+        struck = random.sample(people, max(1, len(people) // 4))
         for person in struck:
-            mode, told = random.choice(TROUBLES)
+            mode, told = random.choice(self.troubles)
             load.tell_bank(person, mode, **told)
         time.sleep(random.uniform(3, 8))
         for person in struck:
@@ -149,9 +151,9 @@ class Trouble(User):
 
 
 def play(load, environment, options):
-    """Moves the customers for so long, telling how they fare; then lets each end what it has begun."""
+    """Moves the customers for so long, telling how they fare; then lets each end what it has begun. Returns who gave up."""
     runner = environment.create_local_runner()
-    count = options.clients + Trouble.fixed_count
+    count = options.clients + sum(user.fixed_count for user in environment.user_classes)
     runner.start(count, spawn_rate=count)
     began = time.monotonic()
     while (left := began + options.minutes * 60 - time.monotonic()) > 0:
@@ -163,8 +165,7 @@ def play(load, environment, options):
             f"{load.refused.total()} refused  {len(load.people)} members  {len(load.open_asks())} open"
         )
     runner.stop()
-    for fault in runner.exceptions.values():
-        load.wrong.append(f"{fault['count']} times a customer gave up: {fault['msg']}")
+    return [f"{fault['count']} times a customer gave up: {fault['msg']}" for fault in runner.exceptions.values()]
 
 
 def report(load, stats):
@@ -189,15 +190,19 @@ def show(what, counts):
         console.print(f"  {count:>6}  {operation}  {code}", markup=False)
 
 
-def arguments():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cloud", default="run")
-    parser.add_argument("--minutes", type=float, default=10)
-    parser.add_argument("--clients", type=int, default=8)
-    parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6))
-    options = parser.parse_args()
+def parser(description, cloud="run", minutes=10.0):
+    asked = argparse.ArgumentParser(description=description)
+    asked.add_argument("--cloud", default=cloud)
+    asked.add_argument("--minutes", type=float, default=minutes)
+    asked.add_argument("--clients", type=int, default=8)
+    asked.add_argument("--seed", type=int, default=secrets.randbelow(10**6))
+    return asked
+
+
+def checked(asked):
+    options = asked.parse_args()
     if options.minutes <= 0 or options.clients < 1:
-        parser.error("MINUTES must be more than 0, and CLIENTS at least 1")
+        asked.error("MINUTES must be more than 0, and CLIENTS at least 1")
     return options
 
 
@@ -215,7 +220,7 @@ def run(options):
     console.print(f"[bold]▸ load[/bold] {options.minutes:g} minutes, {options.clients} clients, SEED={options.seed}")
     load.open_shop(load.client)
     pool.map(lambda _: load.join(load.client), range(PEOPLE_PER_CLIENT * options.clients))
-    play(load, environment, options)
+    load.wrong += play(load, environment, options)
     report(load, environment.stats)
     console.print("[bold]▸ the bank is well again; what is open is followed to its end[/bold]")
     settle(load, pool)
@@ -223,11 +228,16 @@ def run(options):
     return Books(load, pool).are_right()
 
 
-if __name__ == "__main__":
+def exit_by(play_it):
+    """Ends the process as the play went, with what a person can put right in one line."""
     try:
-        sys.exit(0 if run(arguments()) else 1)
+        sys.exit(0 if play_it() else 1)
     except CloudError as error:
         console.print(f"[red]{error}[/red]")
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+if __name__ == "__main__":
+    exit_by(lambda: run(checked(parser(__doc__))))

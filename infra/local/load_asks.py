@@ -1,4 +1,4 @@
-"""What the customers of `make load` share: who they are, what they have asked for, and what was answered.
+"""What the customers of `make load` and `make chaos` share: who they are, what they have asked for, and what was answered.
 
 Whatever moves money is kept here before it is sent, has a key, and is asked again under that key until there is an
 answer, and followed until it is final; so at the end no outcome is unknown.
@@ -25,12 +25,14 @@ LOG_IN_AFTER_SECONDS = 8 * 60
 TIMEOUT_SECONDS = 35
 PATIENCE_SECONDS = 30
 
-# The game's own refusals. The load's shop is never closed, so a refusal for its sake would be an error.
+# The game's own refusals. The load's shops are never closed, so a refusal for their sake would be an error.
 REFUSALS = {
     "insufficient_balance", "each_limit_exceeded", "day_limit_exceeded", "month_limit_exceeded", "wallet_cap_exceeded",
     "receiver_cap_exceeded", "bank_declined", "expired", "nothing_left_to_cancel", "cancellation_exceeds_payment",
     "too_many_cancellations",
 }
+# Their amounts may be below zero: a franchise may owe, and a fee may be given back.
+SIGNED = {"startSettlement", "findSettlement", "findSettlements", "retrySettlement"}
 ENDS = {"succeeded": "done", "completed": "done", "normal": "done", "settled": "done", "failed": "refused"}
 FINDERS = {"money": "findMoneyRequest", "remittances": "findRemittance", "payments": "findPayment"}
 ADDRESSES = ("서울특별시 중구 세종대로 110", "부산광역시 해운대구 센텀중앙로 79")
@@ -55,6 +57,12 @@ class Person:
         mark = secrets.token_hex(6)
         account = "110" + f"{secrets.randbelow(10**10):010}"
         return cls(kind, f"부하 {mark}", f"load.{mark}@load.example", f"correct horse {secrets.token_hex(8)}", account)
+
+
+@dataclass
+class Shop:
+    id: str
+    owner: Person
 
 
 @dataclass
@@ -97,13 +105,13 @@ class Answer:
 
 
 class Load:
-    """One load: its people, its shop, and everything that was asked and answered."""
+    """One load: its people, its shops, and everything that was asked and answered."""
 
     def __init__(self, system, environment):
         self.began = datetime.now(timezone.utc)
         self.bank = system.bank
         self.client = HttpSession(system.outputs["api_url"], environment.events.request, user=None)
-        self.people, self.asks = [], []
+        self.people, self.shops, self.asks = [], [], []
         self.refused, self.waits = Counter(), Counter()
         self.amounts_seen, self.negative, self.wrong = 0, [], []
 
@@ -121,7 +129,7 @@ class Load:
             verdict = self.judge(operation, answer, code)
         if status == 401 and person:
             person.logged_in = 0
-        if verdict == "done":
+        if verdict == "done" and operation not in SIGNED:
             self.look_at(f"{operation} {path}", said)
         given = answer.headers if status else {}
         return Answer(verdict, status, said, given.get("location", ""), int(given.get("retry-after", 0)))
@@ -205,12 +213,19 @@ class Load:
         return person
 
     def open_shop(self, client):
-        self.merchant = self.join(client, "corporate")
-        contact = {"name": self.merchant.name, "email": self.merchant.email, "phone": "02-1234-5678"}
-        shop = {"name": self.merchant.name, "contact": contact, "bankAccountId": self.merchant.bank_account_id,
+        owner = self.join(client, "corporate")
+        contact = {"name": owner.name, "email": owner.email, "phone": "02-1234-5678"}
+        shop = {"name": owner.name, "contact": contact, "bankAccountId": owner.bank_account_id,
                 "settlementCycle": {"kind": "daily"}}
-        registered = self.need(client, "registerFranchise", "POST", "/v1/franchises", self.merchant, shop, key=new_key())
-        self.shop = registered["franchiseId"]
+        registered = self.need(client, "registerFranchise", "POST", "/v1/franchises", owner, shop, key=new_key())
+        self.shops.append(Shop(registered["franchiseId"], owner))
+
+    def owner_of(self, shop):
+        return next(one.owner for one in self.shops if one.id == shop)
+
+    def struck_by_bank(self):
+        """Whose accounts the bank may treat badly."""
+        return self.people
 
     def at_bank(self, call):
         """Talks to the bank itself, which may be busy. Saying the same again does no harm."""

@@ -1,7 +1,7 @@
 """The end of `make load`: what is open is followed to its end, and then the books are checked.
 
-The load's people and its shop are a closed system: what is in the wallets and at the bank is what they began with, less
-what the shop has been paid and has not given back. What was acknowledged is looked for one by one, by its own resource,
+The load's people and its shops are a closed system: what is in the wallets and at the bank is what they began with, less
+what the shops have been paid and have not given back. What was acknowledged is looked for one by one, by its own resource,
 in the lists, and in the ledger: a wallet's entries that move money name by their reference what they are for.
 """
 
@@ -20,11 +20,12 @@ PAUSE_SECONDS = 5
 FINDINGS_SHOWN = 20
 
 
-def settle(load, pool):
+def settle(load, pool, meanwhile=lambda: None):
     """Waits until every request is final and no wallet holds or expects anything, or for so long."""
-    pool.map(lambda person: load.tell_bank(person, "normal"), load.people)
+    pool.map(lambda person: load.tell_bank(person, "normal"), load.struck_by_bank())
     began = time.monotonic()
     while time.monotonic() < began + SETTLE_SECONDS:
+        meanwhile()
         pool.map(lambda ask: go_on(load, ask), load.open_asks())
         unanswered = sum(ask.state == "unanswered" for ask in load.asks)
         accepted = sum(ask.state == "accepted" for ask in load.asks)
@@ -59,7 +60,7 @@ class Books:
         self.done = [ask for ask in load.asks if ask.state == "done"]
         console.print(f"  looking for {len(self.done)} acknowledged requests of {len(load.people)} people")
         self.entries = dict(zip((person.id for person in load.people), pool.map(self.history, load.people), strict=True))
-        self.payments = self.of_shop()
+        self.payments = [payment for shop in load.shops for payment in self.of_shop(shop)]
         # Amounts that moved, by wallet and by what they moved for.
         self.moved = defaultdict(list)
         for owner, entries in self.entries.items():
@@ -78,10 +79,10 @@ class Books:
         path = f"/v1/money/wallets/{person.id}/transactions"
         return self.load.pages(self.load.client, "findMoneyHistory", person, path)
 
-    def of_shop(self):
+    def of_shop(self, shop):
         load = self.load
-        since = {"franchiseId": load.shop, "from": load.began.isoformat()}
-        return load.pages(load.client, "findPaymentHistory", load.merchant, "/v1/payments", **since)
+        since = {"franchiseId": shop.id, "from": load.began.isoformat()}
+        return load.pages(load.client, "findPaymentHistory", shop.owner, "/v1/payments", **since)
 
     def count(self, what, times, expected=1):
         """Something acknowledged must be there once; more often is worse than a mistake in counting."""
@@ -112,21 +113,20 @@ class Books:
                     self.lost.append(f"{ask.operation} {ask.location} moved {amounts}, not {ask.body['amount']}")
 
     def check_lists(self, pool):
-        """Each payment and remittance is listed once: to the shop and its payer, to the sender and the receiver."""
+        """Each payment and remittance is listed once: to its shop and its payer, to the sender and the receiver."""
         load = self.load
         lists = (("findPaymentHistory", "/v1/payments", "paymentId"), ("findRemittanceHistory", "/v1/remittances", "remittanceId"))
-        listed = Counter((load.merchant.id, payment["paymentId"]) for payment in self.payments)
+        listed = Counter((payment["franchiseId"], payment["paymentId"]) for payment in self.payments)
         for operation, path, name in lists:
             def read(person, operation=operation, path=path, name=name):
                 return [(person.id, item[name]) for item in load.pages(load.client, operation, person, path)]
 
             for found in pool.map(read, load.people):
                 listed.update(found)
-        readers = {"requestPayment": lambda ask: (ask.person, load.merchant), "requestRemittance": lambda ask: (ask.person, ask.receiver)}
         for ask in self.done:
-            for reader in filter(None, readers.get(ask.operation, lambda _: ())(ask)):
-                times = listed[reader.id, ask.id]
-                self.count(f"{ask.operation} {ask.location} is listed {times} times to {reader.id}", times)
+            for reader in readers_of(ask):
+                times = listed[reader, ask.id]
+                self.count(f"{ask.operation} {ask.location} is listed {times} times to {reader}", times)
 
     def check_cancellations(self):
         asked = Counter(ask.id for ask in self.done if ask.operation == "cancelPayment")
@@ -163,7 +163,7 @@ class Books:
         wallets, accounts = (sum(column) for column in zip(*pool.map(owned, load.people), strict=True))
         paid = sum(payment["amount"]["amount"] - payment["canceledAmount"]["amount"] for payment in self.payments)
         began = AT_THE_BANK * len(load.people)
-        console.print(f"  began with {began:,} won = {wallets:,} in wallets + {accounts:,} at the bank + {paid:,} to the shop")
+        console.print(f"  began with {began:,} won = {wallets:,} in wallets + {accounts:,} at the bank + {paid:,} to the shops")
         if wallets + accounts + paid != began:
             load.wrong.append(f"{wallets + accounts + paid - began:+,} won too many")
 
@@ -183,6 +183,15 @@ class Books:
             f"moved unasked {len(self.unasked)}, otherwise wrong {len(load.wrong)}"
         )
         return not any(kinds.values())
+
+
+def readers_of(ask):
+    """To whom it is listed: ids of people, and of shops."""
+    if ask.operation == "requestPayment":
+        return [ask.person.id, ask.body["franchiseId"]]
+    if ask.operation == "requestRemittance":
+        return [person.id for person in (ask.person, ask.receiver) if person]
+    return []
 
 
 def subject(reference):

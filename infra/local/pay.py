@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import build
@@ -27,6 +28,10 @@ TEST_SETTINGS = {
     "money-query": {"settleSeconds": 12},
     "settlement": {**stack.SETTINGS["settlement"], "pollSeconds": 1, "deadlineSeconds": 20},
 }
+
+# Under chaos keys rotate every half minute, and the launcher's gateway keeps a published set for five seconds.
+CHAOS_CLOUD = "chaos"
+CHAOS_SETTINGS = {**TEST_SETTINGS, "membership": {"keyPublishedSeconds": 10}}
 
 
 def up(cloud, what=build.FUNCTIONS, **variables):
@@ -159,10 +164,17 @@ def bank(options):
 def redrive(options):
     """Gives dead letters another chance. A relay's letters are pointers into a stream: those need republish."""
     running = system(options)
+    for name, moved in redrive_all(running).items():
+        console.print(f"{name}: {moved} redriven")
+    console.print("done")
+
+
+def redrive_all(running):
+    """Sends dead letters to their queues again. Returns how many of each queue."""
     queues = running.cloud.client("sqs")
+    redriven = Counter()
     for name, dead in running.outputs["dead_letter_queues"].items():
         url = running.outputs["queues"].get(name)
-        moved = 0
         while letters := queues.receive_message(QueueUrl=dead, MaxNumberOfMessages=10, MessageAttributeNames=["All"]).get("Messages"):
             if url is None:
                 service = name.split(".")[0]
@@ -171,10 +183,8 @@ def redrive(options):
             for letter in letters:
                 queues.send_message(QueueUrl=url, MessageBody=letter["Body"], MessageAttributes=letter.get("MessageAttributes", {}))
                 queues.delete_message(QueueUrl=dead, ReceiptHandle=letter["ReceiptHandle"])
-                moved += 1
-        if moved:
-            console.print(f"{name}: {moved} redriven")
-    console.print("done")
+                redriven[name] += 1
+    return redriven
 
 
 def republish(options):
@@ -281,14 +291,48 @@ def outcome_of(event):
 def load(options):
     """Moves customers over the API for some minutes, checks their books, and then audits everything."""
     running = system(options)
-    # A process of its own, because locust replaces sockets and locks, which must be done before anything else.
-    command = [sys.executable, str(Path(__file__).with_name("load.py")), "--cloud", running.cloud.name,
-               "--minutes", str(options.minutes), "--clients", str(options.clients)]
-    seed = [] if options.seed is None else ["--seed", str(options.seed)]
-    code = subprocess.run([*command, *seed], cwd=ROOT).returncode
+    code = play("load.py", running.cloud, options)
     with timed("audit of what the load has left"):
         if not audited(running):
             code = code or 1
+    sys.exit(code)
+
+
+def play(program, cloud, options, *more):
+    """Runs load.py or chaos.py in a process of its own: locust replaces sockets and locks before anything else is there."""
+    seed = [] if options.seed is None else ["--seed", str(options.seed)]
+    command = [sys.executable, str(Path(__file__).with_name(program)), "--cloud", cloud.name,
+               "--minutes", str(options.minutes), "--clients", str(options.clients), *seed, *more]
+    return subprocess.run(command, cwd=ROOT).returncode
+
+
+def chaos(options):
+    """Everything goes wrong on a fresh cloud of its own; it is left running if something is found, to be looked at."""
+    cloud = fresh(CHAOS_CLOUD)
+    code = play("chaos.py", cloud, options, *(["--faults"] if options.faults else []))
+    end(cloud, code)
+
+
+def demo_faults(options):
+    """Tells the story of first money again and again, on a fresh cloud whose AWS is faulty, and then audits everything."""
+    cloud = fresh(CHAOS_CLOUD)
+    command = [sys.executable, str(Path(__file__).with_name("demo_faults.py")), "--cloud", cloud.name, "--times", str(options.times)]
+    seed = [] if options.seed is None else ["--seed", str(options.seed)]
+    end(cloud, subprocess.run([*command, *seed], cwd=ROOT).returncode)
+
+
+def fresh(name):
+    cloud = Cloud(name)
+    cloud.reset()
+    up(cloud, settings=CHAOS_SETTINGS)
+    return cloud
+
+
+def end(cloud, code):
+    if code == 0:
+        cloud.stop()
+    else:
+        console.print(f"The cloud is left running to be looked at: {sys.argv[0]} --cloud {cloud.name} status, logs, audit, stop")
     sys.exit(code)
 
 
@@ -469,8 +513,10 @@ def commands():
     verb("bank", bank, ("account", {}), ("mode", {}))
     verb("audit", audit)
     verb("settle", settle, ("--day", {}))
-    verb("load", load, ("--minutes", {"type": float, "default": 10}), ("--clients", {"type": int, "default": 8}),
-         ("--seed", {"type": int}))
+    bounds = (("--minutes", {"type": float, "default": 10}), ("--clients", {"type": int, "default": 8}), ("--seed", {"type": int}))
+    verb("load", load, *bounds)
+    verb("chaos", chaos, *bounds, ("--faults", {"action": "store_true"}))
+    verb("demo-faults", demo_faults, ("--times", {"type": int, "default": 10}), ("--seed", {"type": int}))
     verb("republish", republish, ("service", {}), ("--since", {}))
     verb("rebuild-read-model", rebuild_read_model, ("--minutes", {"type": float, "default": 60}))
     verb("logs", show_logs, ("--minutes", {"type": float, "default": 15}), ("--trace", {}), ("--follow", {"action": "store_true"}))

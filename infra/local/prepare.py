@@ -1,6 +1,6 @@
 """Names what this machine lacks, and installs the rest into .local/. Needs nothing but Python itself.
 
-    python3 infra/local/prepare.py [tools …]     tools: cargo-lambda, dynoxide, dynamodb-local, locust
+    python3 infra/local/prepare.py [tools …]     tools: cargo-lambda, dynoxide, dynamodb-local, locust, microburst
 """
 
 import hashlib
@@ -25,6 +25,7 @@ DYNAMODB_LOCAL_SHA512 = (
     "36665e89aa515dbad6908422c7cf1129e91cb5a3b4c1ea7888a17b9002749ec1"
 )
 LOCUST = "locust==2.47.0"
+MICROBURST = "microburst==0.10.0"
 
 
 def version_of(*command):
@@ -128,6 +129,12 @@ def locust():
         pip(LOCUST)
 
 
+def microburst():
+    if not (VENV / "bin/microburst").exists():
+        step(f"installing {MICROBURST}, which makes AWS's faults for make chaos, into .local/venv")
+        pip(MICROBURST)
+
+
 def pip(*arguments):
     subprocess.run(
         [str(VENV / "bin/python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *arguments],
@@ -145,7 +152,10 @@ def main():
         print("This machine lacks:\n" + "\n".join(f"  - {item}" for item in missing))
         sys.exit(1)
     virtual_environment()
-    tools = {"cargo-lambda": cargo_lambda, "dynoxide": dynoxide, "dynamodb-local": dynamodb_local, "locust": locust}
+    tools = {
+        "cargo-lambda": cargo_lambda, "dynoxide": dynoxide, "dynamodb-local": dynamodb_local, "locust": locust,
+        "microburst": microburst,
+    }
     for tool in sys.argv[1:]:
         tools[tool]()
 

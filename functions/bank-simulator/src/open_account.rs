@@ -50,7 +50,9 @@ async fn open_account(context: &Context, call: Call<Opening>) -> Result<Reply<Ac
             Err(error) => return Err(error.into()),
         }
     }
-    let known = accounts::need(context, account_number).await?;
+    // Another transaction may have been in the way of the put without having written an account.
+    let known = accounts::find(context, account_number).await?;
+    let known = known.ok_or_else(|| Problem::unavailable("a contended put"))?;
     if known.holder == *holder {
         Ok(Reply::ok(AccountView::from(&known)).replayed())
     } else {

@@ -9,10 +9,13 @@
     reason = "a test fails by panicking"
 )]
 
+use async_trait::async_trait;
 use bank_simulator::SERVICE;
 use contract::testing::{Answer, Bench, Request};
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use std::sync::Arc;
+use store::{CommitError, Item, Key, Page, Query, Read, Table, Unavailable, Write, twin::Twin};
 
 const OWN: &str = "99900011122";
 const HANA: &str = "11023456789";
@@ -257,4 +260,32 @@ proptest! {
             assert_eq!(legs, 2 * u64::try_from(done).unwrap());
         });
     }
+}
+
+/// A table in which another transaction is in the way of every write.
+struct Contended(Arc<Twin>);
+
+#[async_trait]
+impl Table for Contended {
+    async fn get(&self, key: &Key, read: Read) -> Result<Option<Item>, Unavailable> {
+        self.0.get(key, read).await
+    }
+
+    async fn query(&self, query: &Query) -> Result<Page, Unavailable> {
+        self.0.query(query).await
+    }
+
+    async fn commit(&self, _: &[Write]) -> Result<(), CommitError> {
+        Err(CommitError::Contended)
+    }
+}
+
+#[tokio::test]
+async fn an_account_that_another_transaction_was_in_the_way_of_is_opened_later() {
+    let mut bench = bench();
+    bench.context.table = Arc::new(Contended(bench.twin.clone()));
+    let hindered = open(&bench, HANA, "하나", 1_000).await;
+    assert_eq!((hindered.status, hindered.code()), (503, "temporarily_unavailable"));
+    bench.context.table = bench.twin.clone();
+    assert_eq!(open(&bench, HANA, "하나", 1_000).await.status, 201);
 }

@@ -9,7 +9,7 @@ use events::{Envelope, membership::MembershipClosed};
 use kernel::{Timestamp, id::MembershipId};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use store::{Condition, Key, Read, Record, Write};
+use store::{CommitError, Condition, Key, Read, Record, Write};
 
 /// Later than a list lags, and the most that a queue can delay.
 const LOOK_AGAIN_SECONDS: u32 = 900;
@@ -79,7 +79,9 @@ impl FormerMember {
         match context.table.commit(&[Write::put(&looked, unchanged)?]).await {
             Ok(()) => Ok(()),
             // The same fact was handled at the same time.
-            Err(error) if error.is_collision() => Ok(()),
+            Err(CommitError::Refused(_)) => Ok(()),
+            // Nobody has stored a look if another transaction was only in the way, and no other look would follow: the
+            // fact has to come again.
             Err(error) => Err(error.into()),
         }
     }

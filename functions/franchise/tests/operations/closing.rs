@@ -274,3 +274,19 @@ async fn forgetting_meets_a_change_and_a_lost_answer() {
     let shown = get(&bench, &path).await.body;
     assert_eq!((&shown["state"], &shown["name"]), (&json!("closed"), &Value::Null));
 }
+
+#[tokio::test]
+async fn a_look_that_another_transaction_was_in_the_way_of_comes_again() {
+    let mut bench = bench();
+    registered(&bench).await;
+    let event = hana_left(&bench);
+    tell(&bench, &event).await;
+    bench.world.pass_seconds(900);
+    trying(&mut bench, &[Fault::Contended]);
+    let told = bench.call("onMembershipClosed", Caller::Platform, event.clone()).await;
+    assert!(told.is_err(), "the queue keeps what was not done");
+    tell(&bench, &event).await;
+    bench.world.take_queued();
+    bench.relay().await.unwrap();
+    assert!(bench.world.take_queued().is_empty(), "nothing is left to look for");
+}
