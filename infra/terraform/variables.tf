@@ -100,8 +100,9 @@ variable "route_throttles" {
   type        = map(object({ rate = number, burst = number }))
 
   default = {
-    "membership.registerMembership" = { rate = 20, burst = 40 }
-    "membership.loginMembership"    = { rate = 20, burst = 40 }
+    "membership.registerMembership"        = { rate = 20, burst = 40 }
+    "membership.registerMembershipByEvent" = { rate = 20, burst = 40 }
+    "membership.loginMembership"           = { rate = 20, burst = 40 }
   }
 }
 

@@ -4,12 +4,14 @@ import base64
 import hashlib
 import hmac
 import json
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import jwt
 import pytest
 from conftest import ROOT
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from world import assert_problem, encoded, new_key, won
 
 OPERATIONS = json.loads((ROOT / "infra/terraform/operations.json").read_text())
@@ -22,26 +24,63 @@ SCOPED = [
 HMAC_HEADER = {"alg": "HS256", "typ": "at+jwt"}
 
 
-def hmac_signed_with_the_public_key(world, claims, kid):
-    """What a verifier takes for good that uses the key as the token's own algorithm says."""
+def hmac_signed(secret, claims, kid):
+    """With the public key as the secret: what a verifier takes for good that lets the token choose the algorithm."""
     signed = f"{encoded({**HMAC_HEADER, 'kid': kid})}.{encoded(claims)}"
-    mac = hmac.new(world.public_key_pem(), signed.encode(), hashlib.sha256).digest()
+    mac = hmac.new(secret, signed.encode(), hashlib.sha256).digest()
     return f"{signed}.{base64.urlsafe_b64encode(mac).rstrip(b'=').decode()}"
 
 
-def forgeries(world, member):
+class Evil:
+    """A server of somebody else's, with keys that would verify their tokens. Nobody may ask it."""
+
+    def __init__(self):
+        self.key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        public = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(self.key.public_key()))
+        self.jwk = {**public, "kid": "evil", "use": "sig", "alg": "RS256"}
+        self.asked = asked = []
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(handler):  # noqa: N802, N805
+                asked.append(handler.path)
+                handler.send_response(200)
+                handler.end_headers()
+                handler.wfile.write(json.dumps({"keys": [self.jwk]}).encode())
+
+            def log_message(self, *_):
+                pass
+
+        self.server = HTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/jwks.json"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+
+@pytest.fixture(scope="module")
+def evil():
+    server = Evil()
+    yield server
+    server.server.shutdown()
+
+
+def forgeries(world, member, evil):
     """Tokens that must not hold, by what is wrong with them."""
     now = int(time.time())
     current = world.signing_keys()["current"]
     kid = current["public"]["kid"]
-    own_key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     good = world.claims(member)
     signed = world.sign(good)
     header, payload, signature = signed.split(".")
+    other = world.sign(world.claims(member))
     richer = encoded({**good, "scope": "member operator"})
+    # The claims as they were signed, and once more: whoever reads the last and checks the first would be deceived.
+    said = base64.urlsafe_b64decode(payload + "==").decode()
+    twice = base64.urlsafe_b64encode((said[:-1] + ',"scope":"operator"}').encode()).rstrip(b"=").decode()
 
     def own(headers):
-        return jwt.encode(good, own_key, algorithm="RS256", headers={"typ": "at+jwt", **headers})
+        return jwt.encode(good, evil.key, algorithm="RS256", headers={"typ": "at+jwt", **headers})
+
+    def with_header(text):
+        return f"{base64.urlsafe_b64encode(text.encode()).rstrip(b'=').decode()}.{payload}.{signature}"
 
     return {
         "expired": world.sign(world.claims(member, iat=now - 900, nbf=now - 900, exp=now - 300)),
@@ -52,11 +91,29 @@ def forgeries(world, member):
         "of another issuer": world.sign(world.claims(member, iss="https://evil.example")),
         "alg none": f"{encoded({'alg': 'none', 'typ': 'at+jwt', 'kid': kid})}.{payload}.",
         "alg None with a signature": f"{encoded({'alg': 'None', 'typ': 'at+jwt', 'kid': kid})}.{payload}.{signature}",
-        "HMAC with the public key": hmac_signed_with_the_public_key(world, good, kid),
+        "HMAC with the public key": hmac_signed(world.public_key_pem(), good, kid),
+        "HMAC with a service's key": hmac_signed(world.secret("membership-key").encode(), good, kid),
+        "HMAC with nothing": hmac_signed(b"", good, kid),
+        "elliptic curve": jwt.encode(
+            good, ec.generate_private_key(ec.SECP256R1()), algorithm="ES256", headers={"typ": "at+jwt", "kid": kid}
+        ),
+        "keys of the token's own address": own({"kid": "evil", "jku": evil.url}),
+        "a certificate of the token's own address": own({"kid": "evil", "x5u": evil.url}),
+        "a key in the token": own({"kid": "evil", "jwk": evil.jwk}),
+        "our kid, a key in the token": own({"kid": kid, "jwk": evil.jwk}),
         "unknown kid": own({"kid": "unknown"}),
+        "kid that is a path": own({"kid": "../../../../dev/null"}),
+        "kid that is a query": own({"kid": "' OR '1'='1"}),
+        "kid that is an address": own({"kid": evil.url}),
+        "kid that is long": own({"kid": "k" * 4_000}),
+        "kid that is no text": with_header(json.dumps({"alg": "RS256", "typ": "at+jwt", "kid": {"$ne": ""}})),
+        "algorithm said twice": with_header(f'{{"alg":"RS256","typ":"at+jwt","kid":"{kid}","alg":"none"}}'),
+        "header that is no object": with_header("[]"),
         "no kid": own({}),
         "our kid, another key": own({"kid": kid}),
         "claims changed after signing": f"{header}.{richer}.{signature}",
+        "claims said twice": f"{header}.{twice}.{signature}",
+        "signature of another token": f"{header}.{payload}.{other.split('.')[2]}",
         "signature missing": f"{header}.{payload}.",
         "signature cut": signed[:-8],
         "a refresh token": member.refresh_token,
@@ -70,17 +127,22 @@ def forgeries(world, member):
 
 NAMES = [
     "expired", "expired a second ago", "not yet valid", "for another audience", "without audience",
-    "of another issuer", "alg none", "alg None with a signature", "HMAC with the public key", "unknown kid",
-    "no kid", "our kid, another key", "claims changed after signing", "signature missing", "signature cut",
-    "a refresh token", "two parts", "nonsense", "empty", "very long", "not ASCII in its parts",
+    "of another issuer", "alg none", "alg None with a signature", "HMAC with the public key",
+    "HMAC with a service's key", "HMAC with nothing", "elliptic curve", "keys of the token's own address",
+    "a certificate of the token's own address", "a key in the token", "our kid, a key in the token", "unknown kid",
+    "kid that is a path", "kid that is a query", "kid that is an address", "kid that is long", "kid that is no text",
+    "algorithm said twice", "header that is no object", "no kid", "our kid, another key",
+    "claims changed after signing", "claims said twice", "signature of another token", "signature missing",
+    "signature cut", "a refresh token", "two parts", "nonsense", "empty", "very long", "not ASCII in its parts",
 ]
 
 
 @pytest.fixture(scope="module")
-def forged(world):
-    tokens = forgeries(world, world.stranger())
+def forged(world, evil):
+    tokens = forgeries(world, world.stranger(), evil)
     assert list(tokens) == NAMES
-    return tokens
+    yield tokens
+    assert evil.asked == [], "a token decided where its keys came from"
 
 
 def test_a_token_signed_as_pay_signs_holds(world, hana):
@@ -89,7 +151,8 @@ def test_a_token_signed_as_pay_signs_holds(world, hana):
     assert world.api.get("/v1/auth/membership", token=token).status_code == 200
 
 
-@pytest.mark.parametrize("name", NAMES)
+# The local gateway fails over such a header before it looks at the token: nothing gets through, but with a 500 of its own.
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "header that is no object"])
 def test_the_gateway_lets_no_forged_token_through(world, forged, name):
     answer = world.api.get("/v1/auth/membership", headers={"authorization": f"Bearer {forged[name]}".strip()})
     assert answer.status_code == 401, answer.text
@@ -108,10 +171,17 @@ def test_validation_calls_every_forged_token_inactive_and_says_no_more(world, fo
     assert (answer.status_code, answer.json()) == (200, {"active": False})
 
 
+def test_an_access_token_is_no_refresh_token(world, hana):
+    for token in (hana.token, world.sign(world.claims(hana, token_use="refresh"))):
+        answer = world.api.post("/v1/auth/refresh", {"refreshToken": token}, key=new_key())
+        assert_problem(answer, 401, "invalid_refresh_token")
+
+
 @pytest.mark.parametrize(
     "changes",
-    [{"exp": None}, {"token_use": "refresh"}, {"sid": "unknown session"}, {"sub": "not an id"}, {"nbf": None}],
-    ids=lambda changes: f"{next(iter(changes))}",
+    [{"exp": None}, {"token_use": "refresh"}, {"sid": "unknown session"}, {"sub": "not an id"}, {"nbf": None},
+     {"exp": 2**70}, {"exp": -1}, {"nbf": 4_102_444_800}, {"aud": ["pay", "bank"]}, {"sub": ["mbr_01J00000000000000000000000"]}],
+    ids=lambda changes: f"{next(iter(changes))} {next(iter(changes.values()))}",
 )
 def test_validation_also_looks_at_what_the_gateway_does_not(world, hana, changes):
     token = world.sign(world.claims(hana, **changes))
@@ -147,6 +217,23 @@ def test_a_route_takes_the_scopes_that_it_lists_and_no_others(world, company, na
             assert answer.status_code < 500, (scope, answer.text)
         else:
             assert answer.status_code == 403, (scope, answer.status_code, answer.text)
+    assert world.api.call(route["method"], filled(path, company), body, key=new_key()).status_code == 401
+
+
+# Whoever has no account yet, or no token any more, needs these; nothing else may be open.
+PUBLIC = {
+    "membership.registerMembership", "membership.registerMembershipByEvent", "membership.loginMembership",
+    "membership.refreshJwtTokenByRefreshToken", "membership.validateJwtToken", "membership.getSigningKeys",
+    "membership.getOpenIdConfiguration", "membership.answerUnknownPath",
+}
+
+
+def test_every_route_asks_for_a_scope_but_those_that_cannot():
+    ours = {name: operation for name, operation in OPERATIONS["operations"].items() if operation["service"] != "bank-simulator"}
+    routed = {name for name, operation in ours.items() if operation["routes"]}
+    assert {name for name in routed if ours[name]["access"] == "public"} == PUBLIC
+    assert {name for name, _, _ in SCOPED} == routed - PUBLIC
+    assert all(set(scopes) <= {"member", "merchant", "operator"} and scopes for _, _, scopes in SCOPED)
 
 
 @pytest.fixture(scope="module")

@@ -127,6 +127,20 @@ def test_routes_ask_for_the_scopes_that_the_operation_names(resources, operation
                 assert sorted(found[0]["authorization_scopes"] or []) == sorted(operation["scopes"]), key
 
 
+def test_whatever_hashes_a_password_for_anybody_is_bounded(resources, operations):
+    """Argon2id takes a second and the memory of a whole function, which is why the operation is given so much."""
+    dear = {
+        f"{route['method']} {route['path']}"
+        for operation in operations.values() if operation["access"] == "public" and operation["service"] == "membership"
+        for route in operation["routes"] if operation["memory_mb"] >= 1024
+    }
+    assert len(dear) == 3
+    stage = next(stage for address, stage in resources["aws_apigatewayv2_stage"].items() if "pay_api" in address)
+    usual = stage["default_route_settings"][0]["throttling_rate_limit"]
+    limits = {route["route_key"]: route["throttling_rate_limit"] for route in stage["route_settings"]}
+    assert {key for key, limit in limits.items() if 0 < limit <= usual / 10} == dear
+
+
 # Actions that know no resource: the last two lines are what Step Functions needs to write logs and traces.
 WITHOUT_RESOURCE = {"dynamodb:ListStreams", "xray:PutTraceSegments", "xray:PutTelemetryRecords"} | {
     "logs:CreateLogDelivery", "logs:DeleteLogDelivery", "logs:DescribeLogGroups", "logs:DescribeResourcePolicies", "logs:GetLogDelivery",

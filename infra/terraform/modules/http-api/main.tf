@@ -69,6 +69,8 @@ resource "aws_lambda_permission" "gateway" {
 }
 
 resource "aws_apigatewayv2_route" "public" {
+  #checkov:skip=CKV_AWS_309:for whoever has no token yet; a test names every public operation (tests/e2e/test_tokens.py)
+
   for_each = local.public_routes
 
   api_id    = aws_apigatewayv2_api.api.id
