@@ -11,10 +11,12 @@ and every record by the audit. Nothing may be lost, doubled, below zero or stuck
 import load as loading  # isort: skip
 
 import contextlib
+import json
 import random
 import sys
 import time
 
+import gevent
 import httpx
 import pay
 import stack
@@ -33,12 +35,26 @@ from locust.env import Environment
 SHOPS = 4
 # A thirtieth of all invocations dies: most requests are several, so about one request in ten meets a death.
 SHARES = {"kill": 0.03, "delay": 0.1, "overlap": 0.08, "again": 0.15, "stream": 0.15}
+TWICE = 0.1
 REDELIVERIES = ("overlap", "again", "stream")
 
 
 class ChaosLoad(Load):
+    twice = 0
+
     def struck_by_bank(self):
         return self.people + [shop.owner for shop in self.shops]
+
+    def go_on(self, client, ask):
+        """Some ask twice at once, as a browser does whose user is impatient; nobody listens to the other answer."""
+        if ask.state == "unanswered" and random.random() < TWICE:
+            self.twice += 1
+            gevent.spawn(self.once_more, ask)
+        super().go_on(client, ask)
+
+    def once_more(self, ask):
+        with contextlib.suppress(CloudError):
+            self.send(self.client, ask.operation, "POST", ask.path, ask.person, ask.body, ask.key)
 
 
 class ChaosTrouble(Trouble):
@@ -90,7 +106,8 @@ class Chaos:
         account = {"account": "", "id": operator["membershipId"]}
         known = {name: operator[name] for name in ("name", "email", "password")}
         self.settler = Settler(self.load, self.rest, Person(kind="personal", **known, **account))
-        self.pool, self.rotations, self.stuck = Pool(options.clients), 0, []
+        self.pool, self.stuck = Pool(options.clients), []
+        self.rotations, self.signing_keys = 0, set()
 
     def troubles(self, shares, endpoint=""):
         """What goes wrong inside the cloud from now on; how often what has gone wrong until now."""
@@ -98,8 +115,11 @@ class Chaos:
         return httpx.put(f"{self.cloud.endpoint}/_pay/troubles", json=wanted, timeout=30).json()
 
     def rotate(self):
-        self.rest.client("secretsmanager").rotate_secret(SecretId=self.running.outputs["secrets"]["signing-keys"])
+        secret, name = self.rest.client("secretsmanager"), self.running.outputs["secrets"]["signing-keys"]
+        secret.rotate_secret(SecretId=name)
         self.rotations += 1
+        keys = json.loads(secret.get_secret_value(SecretId=name)["SecretString"])
+        self.signing_keys.add(keys["current"]["public"]["kid"])
 
     def play(self):
         """The load amid the troubles. Returns what they were."""
@@ -155,8 +175,10 @@ class Chaos:
         executions = len(self.rest.executions())
         console.print(
             f"[bold]chaos SEED={self.options.seed}[/bold]: {self.environment.stats.total.num_requests:,} requests, "
+            f"{self.load.twice} of them sent twice at once, "
             f"{counts.get('kill', 0):,} kills, {sum(counts.get(name, 0) for name in REDELIVERIES):,} redeliveries, "
-            f"{counts.get('delay', 0):,} messages overtaken, {faulted:,} faults of AWS, {self.rotations} key rotations, "
+            f"{counts.get('delay', 0):,} messages overtaken, {faulted:,} faults of AWS, {self.rotations} key rotations with "
+            f"{len(self.signing_keys)} signing keys, "
             f"{statements.lines} settlements of {len(self.settler.days)} days in {executions} executions, "
             f"{self.settler.stopped} of them stopped: "
             f"[bold]{len(books.lost)} lost, {len(books.doubled) + len(books.unasked)} doubled, "

@@ -34,13 +34,17 @@ OPEN = {
 }
 
 
+def is_often(schedule):
+    return schedule is not None and schedule.startswith("rate(") and "day" not in schedule
+
+
 class Rest:
     def __init__(self, running):
         self.running = running
         self.clients = {}
         operations = json.loads((stack.COMPOSITION / "operations.json").read_text())["operations"]
         # The daily ones begin something new; the others take up what was left.
-        self.sweepers = [name for name, one in operations.items() if (one["schedule"] or "").startswith("rate(") and "day" not in one["schedule"]]
+        self.sweepers = [name for name, one in operations.items() if is_often(one["schedule"])]
 
     def client(self, service):
         if service not in self.clients:
