@@ -414,6 +414,57 @@ async fn ask_everywhere(
     said
 }
 
+/// Every list, with what it must be asked with, by somebody who has these ids.
+fn lists(document: &Value) -> Vec<String> {
+    let is_list = |operation: &Value| {
+        let parameters = operation["parameters"].as_array().into_iter().flatten();
+        parameters.filter(|parameter| parameter["name"] == "limit").count() > 0
+    };
+    let paths = document["paths"].as_object().unwrap();
+    paths.iter().filter(|(_, methods)| is_list(&methods["get"])).map(|(path, _)| path.clone()).collect()
+}
+
+/// Nothing of the operator's or the customer's is in anybody else's lists; and where a page is not the last, its cursor
+/// is of no use to somebody else, or changed.
+async fn read_every_list(player: Player, lists: Vec<String>, all: Vec<Ids>) {
+    let foreign = [OPERATOR, CUSTOMER].map(|owner| &all[owner]);
+    let foreign: Vec<_> = foreign
+        .iter()
+        .flat_map(|own| ["mbr", "bka", "fbk", "mcr", "rmt", "pmt"].map(|kind| &own[kind]))
+        .collect();
+    let (own, other) = (&all[player.who], player.clone().as_person(SHOP));
+    let mut continued = 0;
+    for list in lists {
+        let path = list.replace("{membershipId}", &own["mbr"]);
+        let query = match list.as_str() {
+            "/v1/firmbankings" => format!("bankAccountId={}&", own["bka"]),
+            "/v1/payments/normal" => {
+                format!("franchiseId={}&from=2026-11-20T00:00:00Z&to=2026-11-24T00:00:00Z&", own["frc"])
+            }
+            "/v1/settlements" => format!("franchiseId={}&", own["frc"]),
+            _ => String::new(),
+        };
+        let page = asked(&player, &Ask::new("GET", format!("{path}?{query}limit=100"))).await;
+        let text = page.body.to_string();
+        assert!(foreign.iter().all(|id| !text.contains(id.as_str())), "{list} shows another's: {text}");
+        let first = asked(&player, &Ask::new("GET", format!("{path}?{query}limit=1"))).await;
+        let Some(cursor) = first.body["nextCursor"].as_str() else { continue };
+        continued += 1;
+        let next = Ask::new("GET", format!("{path}?{query}limit=1&cursor={cursor}"));
+        assert_eq!(asked(&player, &next).await.status, 200, "{list}");
+        assert!((400..500).contains(&asked(&other, &next).await.status), "{list} goes on for somebody else");
+        let changed = cursor.char_indices().map(|(at, known)| {
+            if at == cursor.len() / 2 { if known == 'A' { 'B' } else { 'A' } } else { known }
+        });
+        let changed: String = changed.collect();
+        for changed in [changed.as_str(), &cursor[1..], "x"] {
+            let next = Ask::new("GET", format!("{path}?{query}limit=1&cursor={changed}"));
+            assert_eq!(asked(&player, &next).await.code(), "validation_failed", "{list} takes {changed}");
+        }
+    }
+    assert!(continued >= 1, "there is too little to be listed");
+}
+
 fn others(place: &Place, asker: usize) -> Vec<usize> {
     owners_of(&place.kind).into_iter().filter(|owner| *owner != asker).collect()
 }
@@ -437,6 +488,14 @@ fn anothers_things_are_answered_as_things_that_are_not_there() {
         settle(player, &mut belongings).await;
         belongings
     });
+
+    for (number, asker) in [(8, STRANGER), (9, RIVAL)] {
+        rehearsal.turn(read_every_list(
+            rehearsal.player(number, asker),
+            lists(&document),
+            belongings.clone(),
+        ));
+    }
 
     let mut wrong = Vec::new();
     let mut requests = 0;
