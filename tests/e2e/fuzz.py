@@ -139,7 +139,7 @@ def belongings(member, shop, franchise):
     return {
         "membershipId": member.id, "bankAccountId": member.bank_account_id, "franchiseId": franchise,
         "moneyRequestId": recharge["moneyRequestId"], "firmbankingId": firmbankings["items"][0]["firmbankingId"],
-        "remittanceId": remittance["remittanceId"], "paymentId": payment["paymentId"], "region": "KR-11",
+        "remittanceId": remittance["remittanceId"], "paymentId": payment["paymentId"], "region": "seoul",
     }
 
 
