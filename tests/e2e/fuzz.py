@@ -34,7 +34,7 @@ from schemathesis.specs.openapi.checks import (  # noqa: E402
     response_schema_conformance,
     status_code_conformance,
 )
-from world import World, new_key, wait_until, won  # noqa: E402
+from world import RUN_SECONDS, World, business_day, new_key, wait_until, won  # noqa: E402
 
 DOCUMENT = json.loads((ROOT / "infra/terraform/openapi.json").read_text())
 CHECKS = [
@@ -120,10 +120,14 @@ def callers(world):
     found = {kind: Caller(kind, world, member, scopes[kind]) for kind, member in members.items()}
     for caller in found.values():
         caller.own = belongings(caller.member, shop, franchise)
-    day = world.settle()["businessDay"]
-    settled = made(shop.get("/v1/settlements", params={"franchiseId": franchise}))["items"][0]["settlementId"]
-    found["merchant"].own["settlementId"] = settled
+    # Today and no day after it: whoever settles days to come leaves behind what is paid today from then on.
+    day, operator = business_day(), members["operator"]
+    if operator.get(f"/v1/settlements/{day}").status_code == 404:
+        made(operator.post("/v1/settlements", {"businessDay": day}))
+        wait_until(lambda: made(operator.get(f"/v1/settlements/{day}"))["state"] == "finished", RUN_SECONDS, "the run")
     found["operator"].own["settlementId"] = day
+    for line in made(shop.get("/v1/settlements", params={"franchiseId": franchise}))["items"]:
+        found["merchant"].own["settlementId"] = line["settlementId"]
     return [Caller("none", world), *found.values()]
 
 
@@ -139,7 +143,7 @@ def belongings(member, shop, franchise):
     return {
         "membershipId": member.id, "bankAccountId": member.bank_account_id, "franchiseId": franchise,
         "moneyRequestId": recharge["moneyRequestId"], "firmbankingId": firmbankings["items"][0]["firmbankingId"],
-        "remittanceId": remittance["remittanceId"], "paymentId": payment["paymentId"], "region": "KR-11",
+        "remittanceId": remittance["remittanceId"], "paymentId": payment["paymentId"], "region": "seoul",
     }
 
 

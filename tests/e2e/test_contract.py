@@ -1,29 +1,16 @@
 """The API keeps to its own description: schemathesis calls every operation with what openapi.json allows and forbids,
-and every answer must be one that it lists."""
+and every answer must be one that it lists. `make fuzz` goes on for longer, with a caller of each kind."""
 
 import json
 
 import pytest
-import schemathesis
 from conftest import ROOT
+from fuzz import DOCUMENT, can_be_violated, checks_of, described
 from hypothesis import HealthCheck, Phase, given, settings
 from openapi_spec_validator import validate
 from schemathesis import GenerationMode
-from schemathesis.checks import not_a_server_error
-from schemathesis.specs.openapi.checks import (
-    content_type_conformance,
-    negative_data_rejection,
-    response_headers_conformance,
-    response_schema_conformance,
-    status_code_conformance,
-)
 
-DOCUMENT = json.loads((ROOT / "infra/terraform/openapi.json").read_text())
 OPERATIONS = json.loads((ROOT / "infra/terraform/operations.json").read_text())
-CHECKS = [
-    not_a_server_error, status_code_conformance, content_type_conformance, response_headers_conformance,
-    response_schema_conformance,
-]
 # Of each kind, per operation. The same ones every time.
 EXAMPLES = 8
 
@@ -38,20 +25,7 @@ def caller(world):
     return member
 
 
-DESCRIBED = [
-    operation.ok() for operation in schemathesis.openapi.from_dict(DOCUMENT).get_all_operations()
-]
-
-
-
-
-def can_be_violated(operation):
-    """A public operation without body and parameters takes every request."""
-    described = DOCUMENT["paths"][operation.path][operation.method.lower()]
-    names = {parameter["name"] for parameter in described["parameters"]} - {"traceparent"}
-    return bool(names or described.get("security") or "requestBody" in described)
-
-
+DESCRIBED = described()
 TRIED = [(operation, GenerationMode.POSITIVE) for operation in DESCRIBED]
 TRIED += [(operation, GenerationMode.NEGATIVE) for operation in DESCRIBED if can_be_violated(operation)]
 
@@ -64,7 +38,7 @@ def test_every_answer_is_one_that_openapi_lists(world, caller, operation, mode):
     token = world.sign(world.claims(caller, scope="member merchant operator", sid="contract"))
     # Ids that exist lead further into the operation than any invented ones.
     known = {"membershipId": caller.id, "bankAccountId": caller.bank_account_id}
-    checks = [*CHECKS, negative_data_rejection] if mode is GenerationMode.NEGATIVE else CHECKS
+    checks = checks_of(mode)
 
     @given(case=operation.as_strategy(mode))
     @settings(

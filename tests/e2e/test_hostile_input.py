@@ -237,6 +237,8 @@ BODIES = {
     "null": (b"null", JSON, {"malformed_body"}),
     "cut off": (b'{"a": ', JSON, {"malformed_body"}),
     "two values": (b"{} {}", JSON, {"malformed_body"}),
+    "a name said twice": (b'{"a": 1, "a": 2}', JSON, {"malformed_body"}),
+    "a name said twice within": (b'{"a": {"b": 1, "\\u0062": 1}}', JSON, {"malformed_body"}),
     "comment": (b"{/* */}", JSON, {"malformed_body"}),
     "trailing comma": (b'{"a": 1,}', JSON, {"malformed_body"}),
     "single quotes": (b"{'a': 1}", JSON, {"malformed_body"}),
@@ -355,6 +357,8 @@ def test_an_idempotency_key_of_another_form_is_refused(w, operation, key):
 IDS = ["x", "mbr_", "mbr_01J0000000000000000000000", "mbr_01j00000000000000000000000", "mbr_81J00000000000000000000000",
        "bka_01J00000000000000000000000", "frc_01J0000000000000000000000",
        "..", "%00", "%F0%9F%92%B8", "%ff", "' OR 1=1 --", "{}", "mbr_01J00000000000000000000000%20",
+       "%2e%2e%2f%2e%2e%2fetc%2fpasswd", "..%5c..%5c", "1;DROP TABLE members", "%24%7Bjndi:ldap:x%7D", "{{7*7}}", "member%23", "*",
+       "mbr_01J00000000000000000000000%0d%0aset-cookie:%20a=b", "mbr_０1J00000000000000000000000", "-1", "9" * 30,
        "a" * 2_000]
 
 
@@ -375,6 +379,7 @@ def test_an_id_of_another_form_is_refused_or_not_found(w, operation, route):
         assert answer.status_code in (400, 404), f"{bad!r}: {answer.status_code} {answer.text}"
         problem = assert_problem(answer, answer.status_code)
         assert problem["code"] in ("validation_failed", "not_found", "unknown_path"), problem
+        assert "set-cookie" not in answer.headers
     assert w.snapshot() == before
 
 
@@ -436,6 +441,20 @@ def test_headers_that_are_nonsense_do_no_harm(w):
         assert w.hana.get(path, headers=headers).status_code == 200
     answer = w.hana.call("PATCH", path, {"name": "x"}, headers={"if-match": '"not a version"'})
     assert_problem(answer, 412, "precondition_failed")
+
+
+def test_ten_megabytes_are_refused(w):
+    """More than a function takes: on AWS the gateway itself refuses it, with 413 too."""
+    answer = send(w, w.hana, "POST", "/v1/money/increases", b'{"a":"' + b"x" * 10 * 2**20 + b'"}', JSON)
+    assert answer.status_code == 413, answer.text[:300]
+
+
+def test_what_is_sent_comes_back_in_no_header(w):
+    """Neither a key nor a trace of another form reaches a header, where a line break would begin one of its own."""
+    for headers in ({"traceparent": "00-x\tset-cookie: a=b"}, {"idempotency-key": "set-cookie:a=b"}, {"origin": "https://evil.example"}):
+        answer = w.hana.post("/v1/money/increases", {"unknown": 1}, headers={"idempotency-key": new_key(), **headers})
+        assert_problem(answer, 400, "validation_failed")
+        assert "set-cookie" not in str(answer.headers), answer.headers
 
 
 def test_a_problem_never_quotes_what_was_sent(w):

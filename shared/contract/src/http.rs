@@ -5,6 +5,7 @@
 
 use crate::{
     Access, Call, Caller, Context, IdempotencyKey, Method, Operation, Problem, Reply, Scope, Service, Trace,
+    json,
     operation::JSON,
     ports::{SecretText, Stage},
     problem,
@@ -236,7 +237,10 @@ fn body(request: &Request) -> Result<Map<String, Value>, Problem> {
         return Err((&problem::UNSUPPORTED_MEDIA_TYPE).into());
     }
     // The parser stops at 128 levels, far within a function's stack.
-    serde_json::from_slice(&request.body).map_err(|_| (&problem::MALFORMED_BODY).into())
+    match serde_json::from_slice(&request.body) {
+        Ok(json::Unrepeated(Value::Object(fields))) => Ok(fields),
+        _ => Err((&problem::MALFORMED_BODY).into()),
+    }
 }
 
 /// The operation that a request's method and path lead to.

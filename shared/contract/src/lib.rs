@@ -10,6 +10,7 @@ pub mod call;
 pub mod former;
 pub mod franchise_codes;
 pub mod http;
+mod json;
 pub mod money_codes;
 pub mod operation;
 pub mod outbox;

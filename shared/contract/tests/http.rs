@@ -147,6 +147,13 @@ async fn each_bad_request_names_what_is_wrong() {
         (amount("{"), 400, "malformed_body", ""),
         (amount("\u{0}"), 400, "malformed_body", ""),
         (
+            amount(r#"{"amount":1,"currency":"KRW"},"amount":{"amount":2,"currency":"KRW"}"#),
+            400,
+            "malformed_body",
+            "",
+        ),
+        (amount(r#"{"amount":1,"amount":2,"currency":"KRW"}"#), 400, "malformed_body", ""),
+        (
             asked(Request::new("POST", &path))
                 .header("content-type", "application/json")
                 .bytes(b"{\"a\":\"\xff\"}"),
