@@ -1,10 +1,10 @@
 //! A history: people act while faults strike; then the faults stop, the system comes to rest, and judges look.
 
 use crate::{
-    actions::{ACTIONS, MERCHANT, audit, end_troubles, named, newcomer, register_at, republish},
+    actions::{ACTIONS, MERCHANT, audit, end_troubles, internally, named, newcomer, register_at, republish},
     agenda::Executor,
-    faults::{Coverage, Plan, Site},
-    judges,
+    faults::{Coverage, Plan, Site, Use},
+    judges, mix,
     people::{Crowd, Player, Seen},
     platform::{self, Around},
     random::{Dice, Stream},
@@ -33,6 +33,10 @@ fn beginning_ms() -> i64 {
 /// How long the system may take to come to rest, in milliseconds: queues' delays grow to a quarter of an hour.
 const MOST_REST_MS: i64 = 3 * 86_400_000;
 const HOUR_MS: i64 = 3_600_000;
+/// How long the read model may take to be built anew, with its waits.
+const REBUILD_MS: i64 = HOUR_MS;
+/// Whose table holds the read model.
+const READ_MODEL: &str = "money-query";
 
 /// One thing to be done: after how many milliseconds, what, and by whom.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,6 +66,8 @@ pub struct Plot {
     pub skewed: bool,
     /// How much later than others it begins, in milliseconds.
     pub later_ms: i64,
+    /// Whether it happens in the middle of a deployment: until faults stop, functions of two versions run.
+    pub are_versions_mixed: bool,
 }
 
 /// How a history ended.
@@ -92,6 +98,14 @@ pub struct Ended {
     pub shown: Vec<Value>,
     /// The limits that money went by.
     pub config: BTreeMap<&'static str, Value>,
+    /// The read model's items when it was built anew after all this; none if it was not.
+    pub rebuilt: Option<Vec<Item>>,
+    /// How often signing keys were rotated.
+    pub rotations: u64,
+    /// How often operations ran.
+    pub runs: u64,
+    /// Whether it happened in the middle of a deployment.
+    pub were_versions_mixed: bool,
 }
 
 /// What every history begins with: some members, linked accounts, keys. It is made once, by the operations themselves.
@@ -141,7 +155,8 @@ impl Plot {
             0..2 => dice.between(UNTIL_THE_CUT_MS - 600_000, UNTIL_THE_CUT_MS + 600_000),
             _ => 0,
         };
-        Plot { seed, steps, plan, config, skewed: true, later_ms }
+        let are_versions_mixed = dice.chance(3_000);
+        Plot { seed, steps, plan, config, skewed: true, later_ms, are_versions_mixed }
     }
 
     /// A short history that is always the same, for faults to be placed in it one by one. What comes before its first
@@ -159,7 +174,8 @@ impl Plot {
             ("settlement", json!({ "mostDaysAhead": DAYS_AHEAD })),
             ("payment", small_pages()),
         ]);
-        Plot { seed: 1, steps, plan: Plan::Never, config, skewed: false, later_ms }
+        let plan = Plan::Never;
+        Plot { seed: 1, steps, plan, config, skewed: false, later_ms, are_versions_mixed: false }
     }
 }
 
@@ -248,8 +264,12 @@ pub fn run(plot: &Plot, telling: bool) -> Ended {
 
 /// Runs a history and judges it.
 pub fn run_and_judge(plot: &Plot, telling: bool) -> (Ended, Vec<judges::Finding>) {
-    let ended = run(plot, telling);
-    let findings = judges::judge(&ended);
+    let mut ended = run(plot, telling);
+    let evidence = judges::Evidence::of(&ended);
+    let (findings, situations) = (judges::look(&evidence), mix::of(&evidence));
+    for (situation, times) in situations {
+        ended.coverage.happened(situation, times);
+    }
     (ended, findings)
 }
 
@@ -337,7 +357,7 @@ pub struct Rehearsal {
 impl Rehearsal {
     /// A world at the beginning, with the seed and the settings of this plot.
     pub fn new(plot: &Plot) -> Rehearsal {
-        let plot = Plot { plan: Plan::Never, skewed: false, ..plot.clone() };
+        let plot = Plot { plan: Plan::Never, skewed: false, are_versions_mixed: false, ..plot.clone() };
         let log = Log::default();
         let mut theatre = logged(&log, || Theatre::new(BEGINNING.get_or_init(begin), &plot, false));
         // Turns end between the schedules' minutes, when nothing has just begun.
@@ -398,6 +418,7 @@ struct Theatre {
 
 struct Schedule {
     operation: (&'static Service, &'static Operation),
+    rate: &'static str,
     every_ms: i64,
     next_ms: i64,
 }
@@ -420,6 +441,8 @@ impl Theatre {
             money["ownFunds"] = json!(bank_simulator::OWN_BALANCE);
             state.plan = Some(plot.plan.clone());
             state.skewed = plot.skewed;
+            state.are_versions_mixed = plot.are_versions_mixed;
+            state.is_listing = matches!(plot.plan, Plan::Never);
             state.story = telling.then(Vec::new);
         }
         let crowd = Arc::new(Crowd::new(beginning.seen.clone()));
@@ -451,7 +474,22 @@ impl Theatre {
         };
         self.publish_everything();
         let audit = self.audit();
-        Ended { shown, ..self.end(story, before, audit) }
+        let model = self.world.table(READ_MODEL).twin.items();
+        self.rebuild();
+        let mut ended = Ended { shown, ..self.end(story, before, audit) };
+        ended.rebuilt = ended.items.insert(READ_MODEL, model);
+        ended.were_versions_mixed = plot.are_versions_mixed;
+        ended
+    }
+
+    /// Builds the read model anew, as one of Pay's own people does.
+    fn rebuild(&mut self) {
+        let player = Player::new(&self.world, &self.crowd, u64::MAX, 0);
+        let begin = json!({ "task": "begin" });
+        self.world.agenda.spawn(async move {
+            internally(&player, "money-query.rebuildReadModel", begin).await;
+        });
+        self.pass_time(self.world.agenda.now_ms() + REBUILD_MS);
     }
 
     /// Two later days are settled without faults, so that whatever was paid is settled; answers what payments are
@@ -526,11 +564,12 @@ impl Theatre {
                 self.executor.advance_to(until_ms);
                 return busy;
             };
-            let (at_ms, operation) = (schedule.next_ms, schedule.operation);
+            let (at_ms, operation, schedule_of) = (schedule.next_ms, schedule.operation, schedule.rate);
             schedule.next_ms += schedule.every_ms;
             self.executor.run_until(at_ms);
             self.executor.advance_to(at_ms);
             let around = Around::platform(events::EXAMPLE_TRACEPARENT);
+            self.world.used(operation.0, operation.1, Use::By("schedule", schedule_of));
             drop(platform::run(&self.world, operation, around, json!({})));
         }
     }
@@ -541,10 +580,9 @@ impl Theatre {
         {
             let mut state = self.world.state();
             // A fault that was placed at one call strikes there even if the call comes now.
-            if matches!(state.plan, Some(Plan::AtChance { .. })) {
-                state.plan = Some(Plan::Never);
-            }
+            state.plan = state.plan.take().map(Plan::without_chance);
             state.skewed = false;
+            state.are_versions_mixed = false;
         }
         self.world.tell(|| "— the faults stop —".to_owned());
         self.calm_the_bank();
@@ -632,6 +670,10 @@ impl Theatre {
             audit,
             shown: Vec::new(),
             config: state.config.clone(),
+            rebuilt: None,
+            rotations: state.rotations,
+            runs: state.runs.values().sum(),
+            were_versions_mixed: false,
         }
     }
 }
@@ -651,7 +693,7 @@ fn schedules(now_ms: i64) -> Vec<Schedule> {
                 if let Trigger::Schedule(rate) = trigger {
                     let (first_ms, every_ms) = times_of(rate, now_ms);
                     let operation = (*service, operation);
-                    schedules.push(Schedule { operation, every_ms, next_ms: first_ms });
+                    schedules.push(Schedule { operation, rate, every_ms, next_ms: first_ms });
                 }
             }
         }
