@@ -107,7 +107,7 @@ pub const ACTIONS: &[Action] = &[
     // Settlement.
     action!(60, settle_a_day),
     action!(10, settle_some_days_at_once),
-    action!(14, settle_while_the_bank_is_in_trouble),
+    action!(40, settle_while_the_bank_is_in_trouble),
     action!(12, read_settlements),
     action!(20, retry_a_settlement),
     action!(10, change_the_settlement_account),
@@ -131,6 +131,7 @@ pub const ACTIONS: &[Action] = &[
     action!(0, the_bank_is_down),
     // Membership. Passwords cost real time, so what needs one is rare.
     action!(6, register),
+    action!(3, register_and_open_a_wallet_at_once),
     action!(10, close_a_membership),
     action!(3, register_by_event),
     action!(2, log_in),
@@ -543,7 +544,12 @@ async fn list_firmbankings(player: Player) {
     let Some(account) = linked(&player) else { return };
     let path = format!("/v1/firmbankings?bankAccountId={}", account.linked.unwrap_or_default());
     read_pages(&player, &path).await;
-    read_pages(&player.as_person(0), "/v1/firmbankings").await;
+    let operator = player.as_person(0);
+    read_pages(&operator, "/v1/firmbankings").await;
+    let moved = operator.person().locations.into_iter().find(|place| place.starts_with("/v1/firmbankings/"));
+    if let Some(place) = moved {
+        operator.ask(Ask::new("GET", place)).await;
+    }
 }
 
 async fn trouble_at_the_bank(player: Player) {
@@ -629,6 +635,18 @@ async fn register(player: Player) {
 
 async fn register_by_event(player: Player) {
     join(player, "/v1/memberships/by-event").await;
+}
+
+/// Somebody new does not wait until their wallet is opened for them.
+async fn register_and_open_a_wallet_at_once(player: Player) {
+    let person = newcomer(7_000 + player.action);
+    let Some(who) = register_at(&player, "/v1/memberships", person, "personal").await else { return };
+    let newcomer = player.as_person(who);
+    if newcomer.dice().chance(5_000) {
+        let body = json!({ "membershipId": newcomer.person().membership_id });
+        internally(&newcomer, "money.openMemberMoney", body).await;
+    }
+    newcomer.ask(Ask::new("POST", "/v1/money/wallets").json(json!({}))).await;
 }
 
 /// Somebody new registers; now and then with the email of somebody who is there.

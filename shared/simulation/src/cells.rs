@@ -41,6 +41,9 @@ struct Reason {
     fault: String,
     /// Why.
     why: String,
+    /// Whether other histories may well do it, so that the reason still holds if it was done.
+    #[serde(default)]
+    sometimes: bool,
 }
 
 #[derive(Default, Deserialize)]
@@ -195,7 +198,9 @@ pub fn report(found: &Found) -> Report {
         let reason = reasons.unused.iter().find(|reason| reason.fits(&name, &text, ""));
         match reason {
             None if !done => wrong.push(format!("{name} declares {text} and never does it")),
-            Some(reason) if done => wrong.push(format!("{name} does {text}, though: {}", reason.why)),
+            Some(reason) if done && !reason.sometimes => {
+                wrong.push(format!("{name} does {text}, though: {}", reason.why))
+            }
             _ => {}
         }
     }

@@ -467,14 +467,17 @@ impl Theatre {
         // From here on, days are settled when the judges want it: what follows is no part of the history.
         self.schedules.retain(|schedule| schedule.operation.1.name != START_SETTLEMENT.1);
         let shown = self.settle_everything();
+        // All has ended, and nothing strikes any more: no sweeper has anything to do.
+        self.schedules.clear();
         // The story ends here: what follows is the outbox's judge at work.
         let (story, before) = {
             let mut state = self.world.state();
             (state.story.take().unwrap_or_default(), state.published.clone())
         };
+        // Publishing everything again would mend a read model that has missed something.
+        let model = self.world.table(READ_MODEL).twin.items();
         self.publish_everything();
         let audit = self.audit();
-        let model = self.world.table(READ_MODEL).twin.items();
         self.rebuild();
         let mut ended = Ended { shown, ..self.end(story, before, audit) };
         ended.rebuilt = ended.items.insert(READ_MODEL, model);
@@ -590,7 +593,7 @@ impl Theatre {
         let mut redriven = 0;
         let last_ms = self.world.agenda.now_ms() + MOST_REST_MS;
         while self.world.agenda.now_ms() < last_ms {
-            let busy = self.pass_time(self.world.agenda.now_ms() + HOUR_MS);
+            let busy = self.pass_time(self.world.agenda.now_ms() + HOUR_MS / 6);
             let dead = std::mem::take(&mut self.world.state().dead);
             if dead.is_empty() && !busy && judges::nothing_is_open(&self.items()) {
                 return;

@@ -90,6 +90,9 @@ impl Run {
     /// Everything that the operation may reach.
     pub fn context(self: &Arc<Run>) -> Context {
         let config = self.world.state().config.get(self.service.name).cloned().unwrap_or_default();
+        let publishes = |grant: &Grant| matches!(grant, Grant::Publish | Grant::ScanTable);
+        let publishes = self.operation.grants.iter().any(publishes);
+        let facts = events::ALL.iter().filter(|_| publishes);
         Context {
             table: self.clone(),
             calls: self.clone(),
@@ -104,7 +107,7 @@ impl Run {
                 issuer: ISSUER.to_owned(),
                 audience: AUDIENCE.to_owned(),
                 bank_endpoint: BANK.to_owned(),
-                published: events::ALL.iter().map(|fact| fact.name.to_owned()).collect(),
+                published: facts.map(|fact| fact.name.to_owned()).collect(),
                 config,
             },
         }
