@@ -77,6 +77,7 @@ pub const ACTIONS: &[Action] = &[
     // Banking.
     action!(60, link_an_account),
     action!(30, link_an_account_by_event),
+    action!(0, link_in_another_name_by_event),
     action!(35, unlink_an_account),
     action!(20, list_accounts),
     action!(40, move_money_at_the_bank),
@@ -84,7 +85,7 @@ pub const ACTIONS: &[Action] = &[
     action!(25, list_firmbankings),
     // Franchise.
     action!(35, open_a_franchise),
-    action!(60, change_a_franchise),
+    action!(90, change_a_franchise),
     action!(8, close_a_franchise),
     action!(15, read_franchises),
     // Region sums.
@@ -132,7 +133,7 @@ pub const ACTIONS: &[Action] = &[
     // Membership. Passwords cost real time, so what needs one is rare.
     action!(6, register),
     action!(3, register_and_open_a_wallet_at_once),
-    action!(10, close_a_membership),
+    action!(30, close_a_membership),
     action!(3, register_by_event),
     action!(2, log_in),
     action!(2, mistype_the_password),
@@ -444,7 +445,9 @@ async fn change_a_franchise(player: Player) {
             other.ask(Ask::new("PATCH", place).json(cycle)).await;
         });
     }
-    let day = player.dice().between(0, 40) * 86_400;
+    // Soon enough, mostly, for somebody to pay under the new fee.
+    let most = if player.dice().chance(7_000) { 1 } else { 40 };
+    let day = player.dice().between(0, most) * 86_400;
     let day = Timestamp::from_millis(player.world.agenda.now_ms()).plus_seconds(day).seoul_day();
     let (is_contact, fee) = {
         let mut dice = player.dice();
@@ -504,6 +507,15 @@ async fn link(player: Player, path: &str) {
             }
         });
     }
+}
+
+/// The bank knows another holder, which it says only when it is asked.
+async fn link_in_another_name_by_event(player: Player) {
+    let accounts = player.person().accounts;
+    let Some(free) = accounts.iter().find(|account| account.linked.is_none()) else { return };
+    let body = json!({ "accountNumber": free.number, "holder": "Somebody Else" });
+    let key = player.new_key();
+    player.ask(Ask::new("POST", "/v1/bank-accounts/by-event").key(key).json(body)).await;
 }
 
 async fn unlink_an_account(player: Player) {

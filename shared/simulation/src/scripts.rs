@@ -337,6 +337,7 @@ pub const SCRIPTS: &[Script] = &[
             ("remit_to_a_bank_account", 900, 1),
         ],
     ),
+    ("link in another name by event", &[("link_in_another_name_by_event", 0, 1)]),
     ("open a wallet at once", &[("register_and_open_a_wallet_at_once", 0, 1)]),
 ];
 
