@@ -11,7 +11,7 @@ NAME   ?= pay
         logs invoke watch stop reset \
         test test-rust test-infra test-e2e lint fmt generate build plan deploy dynoxide dynamodb-local engines \
         deny advisories checkov fuzz rotation \
-        simulate simulate-places simulate-bugs soak bench-units bench-settlement bench-start
+        simulate simulate-cells simulate-places simulate-bugs soak bench-units bench-settlement bench-start
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -143,14 +143,17 @@ SIMULATION := cargo run --quiet --profile soak --package simulation --
 simulate: ## replay one history and tell its story: SEED=… [STEPS=30] [ONLY=3,7] [FAULTS=answerLost,stale|none]
 	@$(SIMULATION) replay --seed $(or $(SEED),1) $(if $(STEPS),--steps $(STEPS)) $(if $(ONLY),--only $(ONLY)) $(if $(FAULTS),--faults $(FAULTS))
 
+simulate-cells: ## strike every (operation × call × fault) there is, write the table of docs/simulation.md: [HISTORIES=600]
+	@$(SIMULATION) cells --write $(if $(HISTORIES),--histories $(HISTORIES))
+
 simulate-places: ## place every fault at every call of the scripts: [SCRIPT=recharge]
 	@$(SIMULATION) place $(if $(SCRIPT),--script "$(SCRIPT)")
 
 simulate-bugs: ## plant every bug of shared/simulation/bugs.toml, see it caught, write docs/planted-bugs.md: [BUG=page]
 	@cargo run --quiet --package simulation -- bugs $(if $(BUG),--bug "$(BUG)")
 
-soak: ## run new histories: MINUTES=10 [FROM=seed] [STEPS=30]
-	@$(SIMULATION) soak --minutes $(or $(MINUTES),10) $(if $(FROM),--from $(FROM)) $(if $(STEPS),--steps $(STEPS))
+soak: ## run new histories: MINUTES=10 [FROM=seed] [STEPS=30] [RECORD=1 keeps a line in docs/soak.toml]
+	@$(SIMULATION) soak --minutes $(or $(MINUTES),10) $(if $(FROM),--from $(FROM)) $(if $(STEPS),--steps $(STEPS)) $(if $(RECORD),--record)
 
 # --- benches: figures that a noisy machine does not change, written into docs/benchmarks.md
 

@@ -266,7 +266,7 @@ fn input_problem(error: &serde_path_to_error::Error<serde_json::Error>) -> Probl
         if !pointer.ends_with(&pointer_to(named)) {
             pointer.push_str(&pointer_to(named));
         }
-        "unknown_field"
+        crate::problem::UNKNOWN_FIELD
     } else if detail.starts_with("invalid type") {
         "invalid_type"
     } else {
@@ -275,7 +275,7 @@ fn input_problem(error: &serde_path_to_error::Error<serde_json::Error>) -> Probl
     // Serde quotes the offending value, which may be a password or a name: say what was expected instead.
     let detail = match (code, detail.split_once(", expected ")) {
         ("required", _) => "is required".to_owned(),
-        ("unknown_field", _) => "is not a field of this operation".to_owned(),
+        (crate::problem::UNKNOWN_FIELD, _) => "is not a field of this operation".to_owned(),
         (_, Some((_, expected))) => format!("expected {expected}"),
         (_, None) => detail,
     };

@@ -295,6 +295,11 @@ impl Context {
             {
                 Err(Unanswered(problem.to_string()).into())
             }
+            // Both sides share the type, so a field that the callee does not know comes from a later version than its
+            // own: it has done nothing, and will do it when the deployment has reached it.
+            DirectAnswer::Refused(problem) if problem.has_unknown_field() => {
+                Err(Unanswered(problem.to_string()).into())
+            }
             DirectAnswer::Refused(problem) => Err(CallError::Refused(problem)),
         }
     }

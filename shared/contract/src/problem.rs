@@ -104,7 +104,15 @@ pub struct Problem {
     pub cause: Option<String>,
 }
 
+/// The code of a field that an operation does not know.
+pub(crate) const UNKNOWN_FIELD: &str = "unknown_field";
+
 impl Problem {
+    /// Whether it refuses an input for a field that the operation does not know.
+    pub fn has_unknown_field(&self) -> bool {
+        self.errors.iter().any(|error| error.code == UNKNOWN_FIELD)
+    }
+
     /// A problem of this code, explained.
     pub fn new(code: &Code, detail: impl Into<String>) -> Problem {
         Problem {

@@ -81,6 +81,8 @@ pub struct FactType {
     pub example: fn() -> Envelope,
     /// Whether a JSON text is an event of this type that loses nothing when read and written again.
     pub round_trips: fn(&str) -> bool,
+    /// Whether a JSON text can be read as an event of this type, as a consumer reads it.
+    pub reads: fn(&str) -> bool,
 }
 
 impl FactType {
@@ -94,6 +96,7 @@ impl FactType {
                 let written = read.and_then(|event| serde_json::to_value(event).ok());
                 written.is_some() && written == serde_json::from_str(text).ok()
             },
+            reads: |text| serde_json::from_str::<Envelope<F>>(text).is_ok(),
         }
     }
 }

@@ -7,12 +7,13 @@ mod remittance;
 mod settlement;
 
 use crate::{
+    faults::Use,
     people::{Account, Ask, Hold, Person, Player, Transfer},
     platform::{self, Around},
     world::find,
 };
 use contract::{
-    Reference,
+    Reference, Trigger,
     peers::{HOLD_MONEY, POST_HOLD, RELEASE_HOLD, TRANSFER_MONEY, TransferOrder, TransferParty},
     ports::{DirectAnswer, DirectCall},
 };
@@ -76,6 +77,7 @@ pub const ACTIONS: &[Action] = &[
     // Banking.
     action!(60, link_an_account),
     action!(30, link_an_account_by_event),
+    action!(0, link_in_another_name_by_event),
     action!(35, unlink_an_account),
     action!(20, list_accounts),
     action!(40, move_money_at_the_bank),
@@ -83,7 +85,7 @@ pub const ACTIONS: &[Action] = &[
     action!(25, list_firmbankings),
     // Franchise.
     action!(35, open_a_franchise),
-    action!(60, change_a_franchise),
+    action!(90, change_a_franchise),
     action!(8, close_a_franchise),
     action!(15, read_franchises),
     // Region sums.
@@ -106,7 +108,7 @@ pub const ACTIONS: &[Action] = &[
     // Settlement.
     action!(60, settle_a_day),
     action!(10, settle_some_days_at_once),
-    action!(14, settle_while_the_bank_is_in_trouble),
+    action!(40, settle_while_the_bank_is_in_trouble),
     action!(12, read_settlements),
     action!(20, retry_a_settlement),
     action!(10, change_the_settlement_account),
@@ -130,7 +132,8 @@ pub const ACTIONS: &[Action] = &[
     action!(0, the_bank_is_down),
     // Membership. Passwords cost real time, so what needs one is rare.
     action!(6, register),
-    action!(10, close_a_membership),
+    action!(3, register_and_open_a_wallet_at_once),
+    action!(30, close_a_membership),
     action!(3, register_by_event),
     action!(2, log_in),
     action!(2, mistype_the_password),
@@ -320,7 +323,10 @@ async fn persist(player: &Player, call: &DirectCall) -> Option<Result<(), String
     for _ in 0..8 {
         let answer = match platform::direct(&player.world, call.clone()).await {
             Ok(DirectAnswer::Done(_)) => Ok(()),
-            Ok(DirectAnswer::Refused(problem)) if problem.status < 500 => Err(problem.code.to_string()),
+            // An older callee that does not know a field of ours yet has said nothing.
+            Ok(DirectAnswer::Refused(problem)) if problem.status < 500 && !problem.has_unknown_field() => {
+                Err(problem.code.to_string())
+            }
             _ if player.dice().chance(1_000) => return None,
             _ => {
                 player.wait(10, 20_000).await;
@@ -439,7 +445,9 @@ async fn change_a_franchise(player: Player) {
             other.ask(Ask::new("PATCH", place).json(cycle)).await;
         });
     }
-    let day = player.dice().between(0, 40) * 86_400;
+    // Soon enough, mostly, for somebody to pay under the new fee.
+    let most = if player.dice().chance(7_000) { 1 } else { 40 };
+    let day = player.dice().between(0, most) * 86_400;
     let day = Timestamp::from_millis(player.world.agenda.now_ms()).plus_seconds(day).seoul_day();
     let (is_contact, fee) = {
         let mut dice = player.dice();
@@ -501,6 +509,15 @@ async fn link(player: Player, path: &str) {
     }
 }
 
+/// The bank knows another holder, which it says only when it is asked.
+async fn link_in_another_name_by_event(player: Player) {
+    let accounts = player.person().accounts;
+    let Some(free) = accounts.iter().find(|account| account.linked.is_none()) else { return };
+    let body = json!({ "accountNumber": free.number, "holder": "Somebody Else" });
+    let key = player.new_key();
+    player.ask(Ask::new("POST", "/v1/bank-accounts/by-event").key(key).json(body)).await;
+}
+
 async fn unlink_an_account(player: Player) {
     let Some(account) = linked(&player) else { return };
     let path = format!("/v1/bank-accounts/{}", account.linked.unwrap_or_default());
@@ -539,7 +556,12 @@ async fn list_firmbankings(player: Player) {
     let Some(account) = linked(&player) else { return };
     let path = format!("/v1/firmbankings?bankAccountId={}", account.linked.unwrap_or_default());
     read_pages(&player, &path).await;
-    read_pages(&player.as_person(0), "/v1/firmbankings").await;
+    let operator = player.as_person(0);
+    read_pages(&operator, "/v1/firmbankings").await;
+    let moved = operator.person().locations.into_iter().find(|place| place.starts_with("/v1/firmbankings/"));
+    if let Some(place) = moved {
+        operator.ask(Ask::new("GET", place)).await;
+    }
 }
 
 async fn trouble_at_the_bank(player: Player) {
@@ -625,6 +647,18 @@ async fn register(player: Player) {
 
 async fn register_by_event(player: Player) {
     join(player, "/v1/memberships/by-event").await;
+}
+
+/// Somebody new does not wait until their wallet is opened for them.
+async fn register_and_open_a_wallet_at_once(player: Player) {
+    let person = newcomer(7_000 + player.action);
+    let Some(who) = register_at(&player, "/v1/memberships", person, "personal").await else { return };
+    let newcomer = player.as_person(who);
+    if newcomer.dice().chance(5_000) {
+        let body = json!({ "membershipId": newcomer.person().membership_id });
+        internally(&newcomer, "money.openMemberMoney", body).await;
+    }
+    newcomer.ask(Ask::new("POST", "/v1/money/wallets").json(json!({}))).await;
 }
 
 /// Somebody new registers; now and then with the email of somebody who is there.
@@ -723,8 +757,16 @@ async fn check_a_token(player: Player) {
     player.ask(Ask::new("POST", "/v1/auth/validate").public().json(json!({ "token": token }))).await;
 }
 
-async fn internally(player: &Player, operation: &str, body: Value) -> Option<platform::Outcome> {
+/// Calls an operation as Pay's own people do.
+pub async fn internally(player: &Player, operation: &str, body: Value) -> Option<platform::Outcome> {
     let found = find(operation).unwrap_or_else(|| panic!("there is no {operation}"));
+    for trigger in found.1.triggers {
+        match trigger {
+            Trigger::Call => player.world.used(found.0, found.1, Use::By("call", "")),
+            Trigger::Rotation(secret) => player.world.used(found.0, found.1, Use::By("rotation", secret)),
+            _ => {}
+        }
+    }
     player.world.tell(|| format!("#{} {operation} is called", player.action));
     platform::run(&player.world, found, Around::platform(events::EXAMPLE_TRACEPARENT), body).await.ok()
 }

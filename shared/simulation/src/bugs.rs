@@ -34,6 +34,8 @@ struct Bug {
     find: String,
     /// What stands there instead.
     replace: String,
+    /// The script in which every fault is placed, if chance alone would take too long to meet the bug.
+    script: Option<String>,
 }
 
 /// Plants the bugs whose name has this text and hunts each. If all were planted, writes the table.
@@ -47,7 +49,7 @@ pub fn plant(wanted: &str) -> anyhow::Result<()> {
         copy_tree(&root, &copy)?;
         let file = copy.join(&bug.file);
         fs::write(&file, planted(bug, &fs::read_to_string(&file)?)?)?;
-        let caught = hunt(&copy).with_context(|| bug.name.clone());
+        let caught = hunt(&copy, bug.script.as_deref()).with_context(|| bug.name.clone());
         copy_tree(&root, &copy)?;
         match caught {
             Ok(caught) => {
@@ -71,7 +73,7 @@ fn table(rows: &[String]) -> String {
     let mut text = String::from(
         "# Planted bugs\n\nWritten by `make simulate-bugs`: each bug of shared/simulation/bugs.toml is planted in a \
          copy of the sources,\nand the number of histories is how many ran, from seed 1 on, until a judge found \
-         something.\n\n| bug | what it does | where | histories | judge |\n|---|---|---|---|---|\n",
+         something. Where bugs.toml names a\nscript, they are the faults placed in it one by one.\n\n| bug | what it does | where | histories | judge |\n|---|---|---|---|---|\n",
     );
     for row in rows {
         let _ = writeln!(text, "{row}");
@@ -92,7 +94,7 @@ fn planted(bug: &Bug, text: &str) -> anyhow::Result<String> {
 }
 
 /// Builds the copy and hunts in it. The build shares what both have in common with the project's own.
-fn hunt(copy: &Path) -> anyhow::Result<Value> {
+fn hunt(copy: &Path, script: Option<&str>) -> anyhow::Result<Value> {
     let cargo = |arguments: &[&str]| {
         let mut command = Command::new("cargo");
         command.args(arguments).current_dir(copy).env("CARGO_TARGET_DIR", target());
@@ -103,8 +105,11 @@ fn hunt(copy: &Path) -> anyhow::Result<Value> {
         bail!("it does not compile: {}", String::from_utf8_lossy(&built.stderr));
     }
     let most = MOST_HISTORIES.to_string();
-    let ran =
-        cargo(&["run", "--quiet", "--package", "simulation", "--", "catch", "--most", &most]).output()?;
+    let mut arguments = vec!["run", "--quiet", "--package", "simulation", "--", "catch", "--most", &most];
+    if let Some(script) = script {
+        arguments.extend(["--script", script]);
+    }
+    let ran = cargo(&arguments).output()?;
     let told = String::from_utf8_lossy(&ran.stdout).into_owned();
     // A bug that makes the simulation itself panic is caught too: an assertion of the product has found it.
     if let Some(line) = told.lines().last().filter(|_| ran.status.success()) {
@@ -139,7 +144,7 @@ fn copy_tree(root: &Path, copy: &Path) -> anyhow::Result<()> {
 }
 
 /// The tree that this is run in: the program itself may come from the copy, since both are built in one place.
-fn root() -> PathBuf {
+pub fn root() -> PathBuf {
     let here = std::env::current_dir().unwrap_or_default();
     let tree = here.ancestors().find(|folder| folder.join("shared/simulation/bugs.toml").exists());
     tree.unwrap_or(&here).to_path_buf()

@@ -46,6 +46,13 @@ pub enum Port {
     Request,
 }
 
+impl Port {
+    /// Whether something arrives there, and does not leave.
+    pub fn is_arrival(self) -> bool {
+        matches!(self, Port::Message | Port::Batch | Port::Step | Port::Child | Port::Request)
+    }
+}
+
 /// What goes wrong there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -160,17 +167,65 @@ impl fmt::Display for Site {
     }
 }
 
+/// What an operation declares: what sets it going, what it reaches, what it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Use {
+    /// It is set going so: by a method and path, by a fact, or by anything else of which there is one.
+    By(&'static str, &'static str),
+    /// It reads its table.
+    ReadsTable,
+    /// It writes its table.
+    WritesTable,
+    /// It reads all of its table.
+    ScansTable,
+    /// It reads this secret.
+    ReadsSecret(&'static str),
+    /// It writes this secret.
+    WritesSecret(&'static str),
+    /// It publishes.
+    Publishes,
+    /// It puts messages into this operation's queue.
+    Enqueues(&'static str),
+    /// It starts this state machine.
+    Starts(&'static str),
+    /// It calls this operation.
+    Calls(&'static str),
+}
+
 /// Which (operation × call × fault) cells histories have been through.
 #[derive(Clone, Debug, Default)]
 pub struct Coverage {
-    sites: BTreeSet<Site>,
+    /// Each call, with its number in the first history that made it.
+    sites: BTreeMap<Site, u64>,
     struck: BTreeMap<(Site, Fault), u64>,
+    uses: BTreeSet<(&'static str, &'static str, Use)>,
+    situations: BTreeMap<&'static str, u64>,
 }
 
 impl Coverage {
-    /// A call was made.
-    pub fn reached(&mut self, site: Site) {
-        self.sites.insert(site);
+    /// A call was made, as the how-manieth of its history.
+    pub fn reached(&mut self, site: Site, call: u64) {
+        self.sites.entry(site).or_insert(call);
+    }
+
+    /// An operation did what it declares.
+    pub fn used(&mut self, service: &'static str, operation: &'static str, what: Use) {
+        self.uses.insert((service, operation, what));
+    }
+
+    /// What operations did of what they declare.
+    pub fn uses(&self) -> &BTreeSet<(&'static str, &'static str, Use)> {
+        &self.uses
+    }
+
+    /// The calls that were made, each with its number in the first history that made it.
+    pub fn sites(&self) -> impl Iterator<Item = (Site, u64)> {
+        self.sites.iter().map(|(site, call)| (*site, *call))
+    }
+
+    /// Whether a fault struck at this call.
+    pub fn has_struck(&self, cell: (Site, Fault)) -> bool {
+        self.struck.contains_key(&cell)
     }
 
     /// A fault struck at it.
@@ -178,9 +233,25 @@ impl Coverage {
         *self.struck.entry((site, fault)).or_default() += 1;
     }
 
+    /// What happened in a history, and how often.
+    pub fn happened(&mut self, situation: &'static str, times: u64) {
+        *self.situations.entry(situation).or_default() += times;
+    }
+
+    /// What happened in the histories, and how often.
+    pub fn situations(&self) -> &BTreeMap<&'static str, u64> {
+        &self.situations
+    }
+
     /// Takes in another history's.
     pub fn join(&mut self, other: &Coverage) {
-        self.sites.extend(&other.sites);
+        for (site, call) in &other.sites {
+            self.sites.entry(*site).or_insert(*call);
+        }
+        self.uses.extend(&other.uses);
+        for (situation, times) in &other.situations {
+            self.happened(situation, *times);
+        }
         for (cell, times) in &other.struck {
             *self.struck.entry(*cell).or_default() += times;
         }
@@ -202,14 +273,14 @@ impl Coverage {
 
     /// The cells that were struck, and those that could have been and were not.
     pub fn cells(&self) -> (usize, Vec<(Site, Fault)>) {
-        let all = self.sites.iter().flat_map(|site| at(site.port).iter().map(|(fault, _)| (*site, *fault)));
+        let all = self.sites.keys().flat_map(|site| at(site.port).iter().map(|(fault, _)| (*site, *fault)));
         let missing: Vec<_> = all.filter(|cell| !self.struck.contains_key(cell)).collect();
         (self.struck.len(), missing)
     }
 
     /// The operations that were reached, by full name.
     pub fn operations(&self) -> BTreeSet<(&'static str, &'static str)> {
-        self.sites.iter().map(|site| (site.service, site.operation)).collect()
+        self.sites.keys().map(|site| (site.service, site.operation)).collect()
     }
 }
 
@@ -232,4 +303,34 @@ pub enum Plan {
         /// In this way.
         fault: Fault,
     },
+    /// As another plan says, and once more.
+    Also {
+        /// The other plan.
+        plan: Box<Plan>,
+        /// At the call with this number, counted over the whole history.
+        call: u64,
+        /// In this way.
+        fault: Fault,
+    },
+}
+
+impl Plan {
+    /// This plan without chance: what was placed at one call strikes there however late the call comes.
+    pub fn without_chance(self) -> Plan {
+        match self {
+            Plan::AtChance { .. } => Plan::Never,
+            Plan::Also { plan, call, fault } => {
+                Plan::Also { plan: plan.without_chance().into(), call, fault }
+            }
+            Plan::Never | Plan::Once { .. } => self,
+        }
+    }
+
+    /// The call and the fault that this plan names, if it names one.
+    pub fn placed(&self) -> Option<(u64, Fault)> {
+        match self {
+            Plan::Once { call, fault } | Plan::Also { call, fault, .. } => Some((*call, *fault)),
+            Plan::Never | Plan::AtChance { .. } => None,
+        }
+    }
 }

@@ -1,15 +1,16 @@
 //! A history: people act while faults strike; then the faults stop, the system comes to rest, and judges look.
 
 use crate::{
-    actions::{ACTIONS, MERCHANT, audit, end_troubles, named, newcomer, register_at, republish},
+    actions::{ACTIONS, MERCHANT, audit, end_troubles, internally, named, newcomer, register_at, republish},
     agenda::Executor,
-    faults::{Coverage, Plan, Site},
-    judges,
+    faults::{Coverage, Plan, Site, Use},
+    judges, mix,
     people::{Crowd, Player, Seen},
     platform::{self, Around},
     random::{Dice, Stream},
     world::{DeadLetter, Line, SERVICES, World, find, lock},
 };
+use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, Version};
 use contract::{
     Caller, Operation, Scope, Service, Trigger,
     ports::{SecretText, Stage},
@@ -23,7 +24,7 @@ use std::{
     io,
     sync::{Arc, Mutex, OnceLock},
 };
-use store::{Item, Record as _, kind_of};
+use store::{AttributeValue, Item, Record as _, kind_of};
 
 /// When histories begin: 2026-11-22T10:15:30Z, a Sunday evening in Seoul.
 fn beginning_ms() -> i64 {
@@ -33,6 +34,10 @@ fn beginning_ms() -> i64 {
 /// How long the system may take to come to rest, in milliseconds: queues' delays grow to a quarter of an hour.
 const MOST_REST_MS: i64 = 3 * 86_400_000;
 const HOUR_MS: i64 = 3_600_000;
+/// How long the read model may take to be built anew, with its waits.
+const REBUILD_MS: i64 = HOUR_MS;
+/// Whose table holds the read model.
+const READ_MODEL: &str = "money-query";
 
 /// One thing to be done: after how many milliseconds, what, and by whom.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,6 +67,8 @@ pub struct Plot {
     pub skewed: bool,
     /// How much later than others it begins, in milliseconds.
     pub later_ms: i64,
+    /// Whether it happens in the middle of a deployment: until faults stop, functions of two versions run.
+    pub are_versions_mixed: bool,
 }
 
 /// How a history ended.
@@ -92,6 +99,14 @@ pub struct Ended {
     pub shown: Vec<Value>,
     /// The limits that money went by.
     pub config: BTreeMap<&'static str, Value>,
+    /// The read model's items when it was built anew after all this; none if it was not.
+    pub rebuilt: Option<Vec<Item>>,
+    /// How often signing keys were rotated.
+    pub rotations: u64,
+    /// How often operations ran.
+    pub runs: u64,
+    /// Whether it happened in the middle of a deployment.
+    pub were_versions_mixed: bool,
 }
 
 /// What every history begins with: some members, linked accounts, keys. It is made once, by the operations themselves.
@@ -141,7 +156,8 @@ impl Plot {
             0..2 => dice.between(UNTIL_THE_CUT_MS - 600_000, UNTIL_THE_CUT_MS + 600_000),
             _ => 0,
         };
-        Plot { seed, steps, plan, config, skewed: true, later_ms }
+        let are_versions_mixed = dice.chance(3_000);
+        Plot { seed, steps, plan, config, skewed: true, later_ms, are_versions_mixed }
     }
 
     /// A short history that is always the same, for faults to be placed in it one by one. What comes before its first
@@ -159,7 +175,8 @@ impl Plot {
             ("settlement", json!({ "mostDaysAhead": DAYS_AHEAD })),
             ("payment", small_pages()),
         ]);
-        Plot { seed: 1, steps, plan: Plan::Never, config, skewed: false, later_ms }
+        let plan = Plan::Never;
+        Plot { seed: 1, steps, plan, config, skewed: false, later_ms, are_versions_mixed: false }
     }
 }
 
@@ -248,8 +265,12 @@ pub fn run(plot: &Plot, telling: bool) -> Ended {
 
 /// Runs a history and judges it.
 pub fn run_and_judge(plot: &Plot, telling: bool) -> (Ended, Vec<judges::Finding>) {
-    let ended = run(plot, telling);
-    let findings = judges::judge(&ended);
+    let mut ended = run(plot, telling);
+    let evidence = judges::Evidence::of(&ended);
+    let (findings, situations) = (judges::look(&evidence), mix::of(&evidence));
+    for (situation, times) in situations {
+        ended.coverage.happened(situation, times);
+    }
     (ended, findings)
 }
 
@@ -272,7 +293,7 @@ fn begin() -> Beginning {
     });
     let now_ms = beginning_ms() + 120_000;
     assert!(!executor.run_until(now_ms), "the beginning takes too long");
-    let items =
+    let mut items: BTreeMap<_, Vec<Item>> =
         SERVICES.iter().map(|service| (service.name, world.table(service.name).twin.items())).collect();
     let (secrets, published) = {
         let state = world.state();
@@ -287,7 +308,28 @@ fn begin() -> Beginning {
         // Tokens are old by now, and are exchanged when they are needed.
         assert!(person.refresh_token.is_some(), "somebody could not log in");
     }
+    for member in items.get_mut("membership").into_iter().flatten() {
+        make_the_password_cheap(member, &seen);
+    }
     Beginning { items, secrets, published, seen, now_ms }
+}
+
+/// Hashes a member's password anew with the least work that there is. A hash names its own parameters, so that logging
+/// in checks it as ever, and histories do not spend half their time on Argon2id. Who registers later pays in full.
+fn make_the_password_cheap(member: &mut Item, seen: &Seen) {
+    let id = match member.get("membershipId") {
+        Some(AttributeValue::S(id)) => id,
+        _ => return,
+    };
+    let Some(person) = seen.people.iter().find(|person| person.membership_id.to_string() == *id) else {
+        return;
+    };
+    if let Some(AttributeValue::S(hash)) = member.get_mut("passwordHash") {
+        let least = Params::new(Params::MIN_M_COST, Params::MIN_T_COST, 1, None).expect("they are the least");
+        let cheap = Argon2::new(Algorithm::Argon2id, Version::V0x13, least);
+        let made = cheap.hash_password_with_salt(person.password.as_bytes(), b"simulated salts!");
+        *hash = made.expect("a password can be hashed").to_string();
+    }
 }
 
 /// Somebody registers, logs in and links their accounts but one.
@@ -337,7 +379,7 @@ pub struct Rehearsal {
 impl Rehearsal {
     /// A world at the beginning, with the seed and the settings of this plot.
     pub fn new(plot: &Plot) -> Rehearsal {
-        let plot = Plot { plan: Plan::Never, skewed: false, ..plot.clone() };
+        let plot = Plot { plan: Plan::Never, skewed: false, are_versions_mixed: false, ..plot.clone() };
         let log = Log::default();
         let mut theatre = logged(&log, || Theatre::new(BEGINNING.get_or_init(begin), &plot, false));
         // Turns end between the schedules' minutes, when nothing has just begun.
@@ -398,6 +440,7 @@ struct Theatre {
 
 struct Schedule {
     operation: (&'static Service, &'static Operation),
+    rate: &'static str,
     every_ms: i64,
     next_ms: i64,
 }
@@ -420,6 +463,8 @@ impl Theatre {
             money["ownFunds"] = json!(bank_simulator::OWN_BALANCE);
             state.plan = Some(plot.plan.clone());
             state.skewed = plot.skewed;
+            state.are_versions_mixed = plot.are_versions_mixed;
+            state.is_listing = matches!(plot.plan, Plan::Never);
             state.story = telling.then(Vec::new);
         }
         let crowd = Arc::new(Crowd::new(beginning.seen.clone()));
@@ -444,14 +489,32 @@ impl Theatre {
         // From here on, days are settled when the judges want it: what follows is no part of the history.
         self.schedules.retain(|schedule| schedule.operation.1.name != START_SETTLEMENT.1);
         let shown = self.settle_everything();
+        // All has ended, and nothing strikes any more: no sweeper has anything to do.
+        self.schedules.clear();
         // The story ends here: what follows is the outbox's judge at work.
         let (story, before) = {
             let mut state = self.world.state();
             (state.story.take().unwrap_or_default(), state.published.clone())
         };
+        // Publishing everything again would mend a read model that has missed something.
+        let model = self.world.table(READ_MODEL).twin.items();
         self.publish_everything();
         let audit = self.audit();
-        Ended { shown, ..self.end(story, before, audit) }
+        self.rebuild();
+        let mut ended = Ended { shown, ..self.end(story, before, audit) };
+        ended.rebuilt = ended.items.insert(READ_MODEL, model);
+        ended.were_versions_mixed = plot.are_versions_mixed;
+        ended
+    }
+
+    /// Builds the read model anew, as one of Pay's own people does.
+    fn rebuild(&mut self) {
+        let player = Player::new(&self.world, &self.crowd, u64::MAX, 0);
+        let begin = json!({ "task": "begin" });
+        self.world.agenda.spawn(async move {
+            internally(&player, "money-query.rebuildReadModel", begin).await;
+        });
+        self.pass_time(self.world.agenda.now_ms() + REBUILD_MS);
     }
 
     /// Two later days are settled without faults, so that whatever was paid is settled; answers what payments are
@@ -526,11 +589,12 @@ impl Theatre {
                 self.executor.advance_to(until_ms);
                 return busy;
             };
-            let (at_ms, operation) = (schedule.next_ms, schedule.operation);
+            let (at_ms, operation, schedule_of) = (schedule.next_ms, schedule.operation, schedule.rate);
             schedule.next_ms += schedule.every_ms;
             self.executor.run_until(at_ms);
             self.executor.advance_to(at_ms);
             let around = Around::platform(events::EXAMPLE_TRACEPARENT);
+            self.world.used(operation.0, operation.1, Use::By("schedule", schedule_of));
             drop(platform::run(&self.world, operation, around, json!({})));
         }
     }
@@ -541,10 +605,9 @@ impl Theatre {
         {
             let mut state = self.world.state();
             // A fault that was placed at one call strikes there even if the call comes now.
-            if matches!(state.plan, Some(Plan::AtChance { .. })) {
-                state.plan = Some(Plan::Never);
-            }
+            state.plan = state.plan.take().map(Plan::without_chance);
             state.skewed = false;
+            state.are_versions_mixed = false;
         }
         self.world.tell(|| "— the faults stop —".to_owned());
         self.calm_the_bank();
@@ -552,7 +615,7 @@ impl Theatre {
         let mut redriven = 0;
         let last_ms = self.world.agenda.now_ms() + MOST_REST_MS;
         while self.world.agenda.now_ms() < last_ms {
-            let busy = self.pass_time(self.world.agenda.now_ms() + HOUR_MS);
+            let busy = self.pass_time(self.world.agenda.now_ms() + HOUR_MS / 6);
             let dead = std::mem::take(&mut self.world.state().dead);
             if dead.is_empty() && !busy && judges::nothing_is_open(&self.items()) {
                 return;
@@ -632,6 +695,10 @@ impl Theatre {
             audit,
             shown: Vec::new(),
             config: state.config.clone(),
+            rebuilt: None,
+            rotations: state.rotations,
+            runs: state.runs.values().sum(),
+            were_versions_mixed: false,
         }
     }
 }
@@ -651,7 +718,7 @@ fn schedules(now_ms: i64) -> Vec<Schedule> {
                 if let Trigger::Schedule(rate) = trigger {
                     let (first_ms, every_ms) = times_of(rate, now_ms);
                     let operation = (*service, operation);
-                    schedules.push(Schedule { operation, every_ms, next_ms: first_ms });
+                    schedules.push(Schedule { operation, rate, every_ms, next_ms: first_ms });
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use crate::{
     faults::{Coverage, FAULTS, Fault, Plan},
-    history::{Plot, run_and_judge},
+    history::{Ended, Plot, run_and_judge},
     judges::Finding,
 };
 use std::collections::BTreeSet;
@@ -24,19 +24,19 @@ pub struct Failure {
 
 /// Runs the history of a seed.
 pub fn try_seed(seed: u64, steps: u64, coverage: &mut Coverage) -> Option<Failure> {
-    try_plot(&Plot::of_seed(seed, steps), coverage)
+    try_plot(&Plot::of_seed(seed, steps), coverage).1
 }
 
-/// Runs a history.
-pub fn try_plot(plot: &Plot, coverage: &mut Coverage) -> Option<Failure> {
+/// Runs a history; answers its end, and what is wrong with it if anything is.
+pub fn try_plot(plot: &Plot, coverage: &mut Coverage) -> (Ended, Option<Failure>) {
     let (ended, findings) = run_and_judge(plot, false);
     coverage.join(&ended.coverage);
-    (!findings.is_empty()).then(|| Failure { plot: plot.clone(), findings })
+    (ended, (!findings.is_empty()).then(|| Failure { plot: plot.clone(), findings }))
 }
 
 /// Leaves out what the failure does not need: halves of the steps, then single ones, then kinds of faults.
 pub fn shorten(failure: Failure) -> Failure {
-    shorten_by(failure, |plot| try_plot(plot, &mut Coverage::default()))
+    shorten_by(failure, |plot| try_plot(plot, &mut Coverage::default()).1)
 }
 
 fn shorten_by(failure: Failure, try_plot: impl Fn(&Plot) -> Option<Failure>) -> Failure {
@@ -78,6 +78,7 @@ pub fn kinds(plan: &Plan) -> Vec<Fault> {
     match plan {
         Plan::Never => Vec::new(),
         Plan::Once { fault, .. } => vec![*fault],
+        Plan::Also { plan, .. } => kinds(plan),
         Plan::AtChance { only: Some(only), .. } => only.clone(),
         Plan::AtChance { only: None, .. } => {
             let all: BTreeSet<Fault> =

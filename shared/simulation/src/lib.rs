@@ -15,16 +15,19 @@
 
 pub mod actions;
 pub mod agenda;
+pub mod cells;
 pub mod faults;
 pub mod history;
 pub mod hunt;
 pub mod judges;
 pub mod machine;
+pub mod mix;
 pub mod people;
 pub mod platform;
 pub mod random;
 pub mod run;
 pub mod scripts;
 pub mod story;
+pub mod versions;
 pub mod workflows;
 pub mod world;

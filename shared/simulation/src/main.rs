@@ -8,10 +8,12 @@
 )]
 
 mod bugs;
+mod scoreboard;
 
 use anyhow::{Context as _, bail};
 use clap::{Parser, Subcommand};
 use simulation::{
+    cells,
     faults::{Coverage, Fault, Plan},
     history::{Plot, run_and_judge},
     hunt::{self, Failure, STEPS},
@@ -19,11 +21,12 @@ use simulation::{
     story,
 };
 use std::{
+    collections::BTreeMap,
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// The whole of Pay in one process, under one seed, with faults.
@@ -61,6 +64,9 @@ enum Command {
         /// How many actions each.
         #[arg(long, default_value_t = STEPS)]
         steps: u64,
+        /// Keep the summary as a line of docs/soak.toml.
+        #[arg(long)]
+        record: bool,
     },
     /// Places every fault at every call of the scripts.
     Place {
@@ -68,11 +74,23 @@ enum Command {
         #[arg(long, default_value = "")]
         script: String,
     },
+    /// Strikes every (operation × call × fault) that scripts and histories reach, and says what is missing.
+    Cells {
+        /// How many histories, from seed 1 on, tell beside the scripts which calls there are.
+        #[arg(long, default_value_t = 600)]
+        histories: u64,
+        /// Write the table into docs/simulation.md.
+        #[arg(long)]
+        write: bool,
+    },
     /// Runs histories until one fails; ends well if one does. For planted bugs.
     Catch {
         /// How many histories at most.
         #[arg(long)]
         most: u64,
+        /// Place every fault in this script instead, what arrives at functions first.
+        #[arg(long)]
+        script: Option<String>,
     },
     /// Plants every bug of bugs.toml, one at a time, and sees it caught.
     Bugs {
@@ -85,9 +103,10 @@ enum Command {
 fn main() -> anyhow::Result<()> {
     match Options::parse().command {
         Command::Replay { seed, steps, only, faults } => replay(seed, steps, &only, &faults),
-        Command::Soak { minutes, from, steps } => soak(minutes, from, steps),
+        Command::Soak { minutes, from, steps, record } => soak(minutes, from, steps, record),
         Command::Place { script } => place(&script),
-        Command::Catch { most } => catch(most),
+        Command::Cells { histories, write } => cells(histories, write),
+        Command::Catch { most, script } => catch(most, script.as_deref()),
         Command::Bugs { bug } => bugs::plant(&bug),
     }
 }
@@ -141,18 +160,21 @@ fn tell(failure: Failure) {
 }
 
 /// Two threads, each with worlds of its own: one history never shares anything with another.
-fn soak(minutes: u64, from: Option<u64>, steps: u64) -> anyhow::Result<()> {
+fn soak(minutes: u64, from: Option<u64>, steps: u64, record: bool) -> anyhow::Result<()> {
     let from = from.unwrap_or_else(|| u64::from(std::process::id()) * 1_000_000_000);
-    let (next, is_over) = (AtomicU64::new(from), AtomicBool::new(false));
+    let (next, is_over, runs) = (AtomicU64::new(from), AtomicBool::new(false), AtomicU64::new(0));
     let (coverage, failure) = (Mutex::new(Coverage::default()), Mutex::new(None));
     println!("Soaking for {minutes} minutes from seed {from}.");
+    let began = Instant::now();
     std::thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
                 let mut own = Coverage::default();
                 while !is_over.load(Ordering::Relaxed) {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if let Some(found) = hunt::try_seed(seed, steps, &mut own) {
+                    let (ended, found) = hunt::try_plot(&Plot::of_seed(seed, steps), &mut own);
+                    runs.fetch_add(ended.runs, Ordering::Relaxed);
+                    if let Some(found) = found {
                         is_over.store(true, Ordering::Relaxed);
                         *failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
                     }
@@ -171,17 +193,61 @@ fn soak(minutes: u64, from: Option<u64>, steps: u64) -> anyhow::Result<()> {
         });
     });
     let coverage = coverage.into_inner().unwrap_or_else(PoisonError::into_inner);
-    println!("{} histories of {steps} actions; {}", next.into_inner() - from, summary(&coverage));
-    for (site, fault) in coverage.cells().1 {
-        println!("  not struck: {site}, {fault:?}");
+    let failure = failure.into_inner().unwrap_or_else(PoisonError::into_inner);
+    for (situation, times) in coverage.situations() {
+        println!("  {times} {situation}");
     }
-    match failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
+    let line = scoreboard::Line {
+        histories: next.into_inner() - from,
+        steps,
+        first_seed: from,
+        operations: runs.into_inner(),
+        faults: coverage.faults(),
+        cells: coverage.cells().0,
+        failures: u64::from(failure.is_some()),
+        seconds: began.elapsed().as_secs(),
+        ..scoreboard::Line::begun()?
+    };
+    println!("{} histories of {steps} actions; {}", line.histories, summary(&coverage));
+    println!("{line}");
+    if record {
+        scoreboard::keep(&line)?;
+    }
+    match failure {
         None => Ok(()),
         Some(failure) => {
             tell(failure);
             bail!("a history fails")
         }
     }
+}
+
+/// Strikes every cell there is, and holds what is missing to the list of reasons.
+fn cells(histories: u64, write: bool) -> anyhow::Result<()> {
+    let found = cells::search(histories, |line| println!("{line}"));
+    for (plot, failure) in &found.failures {
+        println!("fails: seed {}, {:?}, {:?}", plot.seed, plot.plan, plot.steps.first());
+        for finding in failure.findings.iter().take(3) {
+            println!("    {}: {}", finding.judge, finding.text);
+        }
+    }
+    let report = cells::report(&found);
+    println!("{}", report.table);
+    println!("{} histories; {}", found.histories, summary(&found.coverage));
+    for line in &report.wrong {
+        println!("  {line}");
+    }
+    if write {
+        scoreboard::write_table(&report.table)?;
+    }
+    if report.wrong.is_empty() && found.failures.is_empty() {
+        return Ok(());
+    }
+    bail!(
+        "{} histories fail, and {} things are not as cells.toml says",
+        found.failures.len(),
+        report.wrong.len()
+    )
 }
 
 fn place(wanted: &str) -> anyhow::Result<()> {
@@ -193,7 +259,7 @@ fn place(wanted: &str) -> anyhow::Result<()> {
         for (call, fault) in places {
             let plot = Plot { plan: Plan::Once { call, fault }, ..scripts::plot(script) };
             runs += 1;
-            if let Some(failure) = hunt::try_plot(&plot, &mut coverage) {
+            if let (_, Some(failure)) = hunt::try_plot(&plot, &mut coverage) {
                 failures += 1;
                 println!("  {fault:?} at call {call} fails:");
                 for finding in failure.findings.iter().take(3) {
@@ -209,15 +275,28 @@ fn place(wanted: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Placed faults first, in the order of the scripts, then chance.
-fn catch(most: u64) -> anyhow::Result<()> {
-    let mut coverage = Coverage::default();
-    for seed in 1..=most {
-        if let Some(failure) = hunt::try_seed(seed, STEPS, &mut coverage) {
+fn catch(most: u64, script: Option<&str>) -> anyhow::Result<()> {
+    let plots: Box<dyn Iterator<Item = Plot>> = match script {
+        None => Box::new((1..=most).map(|seed| Plot::of_seed(seed, STEPS))),
+        Some(wanted) => {
+            let script =
+                SCRIPTS.iter().find(|(name, _)| *name == wanted).context("there is no such script")?;
+            let (ended, mut places) = scripts::places(script);
+            let arrives: BTreeMap<u64, bool> =
+                ended.sites.iter().map(|(call, site)| (*call, site.port.is_arrival())).collect();
+            places.sort_by_key(|(call, _)| !arrives.get(call).copied().unwrap_or_default());
+            let plot = |(call, fault)| Plot { plan: Plan::Once { call, fault }, ..scripts::plot(script) };
+            Box::new(places.into_iter().map(plot))
+        }
+    };
+    let mut histories = 0;
+    for plot in plots {
+        histories += 1;
+        if let (_, Some(failure)) = hunt::try_plot(&plot, &mut Coverage::default()) {
             println!(
                 "{}",
                 serde_json::json!({
-                    "histories": seed,
+                    "histories": histories,
                     "judge": failure.findings.first().map(|finding| finding.judge),
                     "finding": failure.findings.first().map(|finding| finding.text.clone()),
                     "command": hunt::command(&failure.plot),
@@ -226,5 +305,5 @@ fn catch(most: u64) -> anyhow::Result<()> {
             return Ok(());
         }
     }
-    bail!("{most} histories, and none fails")
+    bail!("{histories} histories, and none fails")
 }

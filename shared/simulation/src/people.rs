@@ -334,26 +334,29 @@ impl Player {
 
     /// The access token, once no other device is getting a new one.
     async fn token(&self) -> Option<String> {
-        while self.person().is_refreshing {
+        while self.learn(|person| person.is_refreshing) {
             self.world.agenda.sleep(100).await;
         }
-        if self.person().access_token.is_none() && !self.get_tokens().await {
+        if self.learn(|person| person.access_token.is_none()) && !self.get_tokens().await {
             return None;
         }
-        self.person().access_token
+        self.learn(|person| person.access_token.clone())
     }
 
     /// Gets new tokens by the refresh token, or by logging in.
     pub async fn get_tokens(&self) -> bool {
-        let before = self.person().access_token;
-        while self.person().is_refreshing {
+        let before = self.learn(|person| person.access_token.clone());
+        while self.learn(|person| person.is_refreshing) {
             self.world.agenda.sleep(100).await;
         }
-        if self.person().access_token != before && self.person().access_token.is_some() {
+        if self.learn(|person| person.access_token != before && person.access_token.is_some()) {
             return true;
         }
-        self.learn(|person| person.is_refreshing = true);
-        let has = match self.person().refresh_token {
+        let refresh_token = self.learn(|person| {
+            person.is_refreshing = true;
+            person.refresh_token.clone()
+        });
+        let has = match refresh_token {
             Some(token) => self.refresh(token).await || self.log_in().await,
             None => self.log_in().await,
         };

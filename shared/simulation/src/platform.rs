@@ -4,13 +4,14 @@
 //! function was given and did not finish is given again; what keeps failing is given up and kept for a person.
 
 use crate::{
-    faults::{Fault, Port, Site},
+    faults::{Fault, Port, Site, Use},
     random::{Dice, Stream},
     run::{Run, number_of},
+    versions,
     world::{AUDIENCE, BANK, DeadLetter, ISSUER, World, find},
 };
 use contract::{
-    Access, Api, Call, Caller, Operation, Problem, Reference, Reply, Service, Trace, Trigger, http,
+    Access, Api, Call, Caller, Method, Operation, Problem, Reference, Reply, Service, Trace, Trigger, http,
     outbox::{Relayed, StreamBatch},
     ports::{DirectAnswer, DirectCall, Execution, Outgoing, Stage},
 };
@@ -130,17 +131,20 @@ fn run_http(
 pub fn direct(world: &Arc<World>, call: DirectCall) -> Receiver<DirectAnswer> {
     let called = find(&call.operation).filter(|(_, operation)| operation.triggers.contains(&Trigger::Call));
     let called = called.unwrap_or_else(|| panic!("{} takes no direct calls", call.operation));
+    world.used(called.0, called.1, Use::By("call", ""));
+    let body = versions::asked(world, call.body.clone());
     let around = Around {
         caller: call.caller(),
         on_behalf_of: call.on_behalf_of,
         reference: call.reference,
         traceparent: call.traceparent,
     };
-    let outcome = run(world, called, around, call.body);
+    let outcome = run(world, called, around, body);
     let (answer, receiver) = oneshot::channel();
-    world.agenda.spawn(async move {
+    let world = world.clone();
+    world.agenda.clone().spawn(async move {
         let _ = match outcome.await {
-            Ok(Ok(reply)) => answer.send(DirectAnswer::Done(reply.body)),
+            Ok(Ok(reply)) => answer.send(DirectAnswer::Done(versions::answered(&world, reply.body))),
             Ok(Err(problem)) => answer.send(DirectAnswer::Refused(problem)),
             Err(_) => return,
         };
@@ -177,6 +181,9 @@ pub async fn gateway(
     let (service, operation) = ours
         .filter_map(|service| Some((*service, http::find(service, &request)?)))
         .min_by_key(|(_, operation)| operation.routes().any(|(_, path)| path == "$default"))?;
+    if let Some((method, path)) = operation.routes().find(|route| is_at(*route, &request)) {
+        world.used(service, operation, Use::By(method.as_str(), path));
+    }
     let claims = match operation.access {
         Access::Scopes(scopes) => {
             let Some(claims) = authorize(world, token?).await else { return Some(refused(401)) };
@@ -202,6 +209,16 @@ pub async fn gateway(
     }
     let response = run_http(world, (service, operation), request).await.ok();
     response.filter(|_| strike != Some(Fault::AnswerLost))
+}
+
+/// Whether a request is at this route.
+fn is_at((method, path): (Method, &str), request: &http::Request) -> bool {
+    if path == "$default" {
+        return true;
+    }
+    let mut asked = request.path.split('/');
+    let fits = path.split('/').all(|part| asked.next().is_some_and(|is| part.starts_with('{') || part == is));
+    fits && asked.next().is_none() && method.as_str() == request.method
 }
 
 fn refused(status: u16) -> http::Response {
@@ -250,11 +267,16 @@ pub fn fan_out(world: &Arc<World>, event: &Envelope) {
     world.state().published.push(event.clone());
     for service in crate::world::SERVICES {
         for operation in service.operations {
-            let listens = |trigger: &Trigger| matches!(trigger, Trigger::Fact(kind) if *kind == event.kind);
-            if operation.triggers.iter().any(listens) {
-                // It travels as JSON.
-                let body = serde_json::to_value(event).expect("an event has a JSON form");
-                deliver(world, (service, operation), body, 40, event.traceparent.clone(), false);
+            for trigger in operation.triggers {
+                if let Trigger::Fact(kind) = trigger
+                    && *kind == event.kind
+                {
+                    world.used(service, operation, Use::By("fact", kind));
+                    // It travels as JSON.
+                    let body = serde_json::to_value(event).expect("an event has a JSON form");
+                    let body = versions::published(world, &event.kind, body);
+                    deliver(world, (service, operation), body, 40, event.traceparent.clone(), false);
+                }
             }
         }
     }
@@ -264,6 +286,7 @@ pub fn fan_out(world: &Arc<World>, event: &Envelope) {
 pub fn enqueue(world: &Arc<World>, operation: &str, body: Value, delay_ms: i64, trace: &Trace) {
     let found = find(operation).filter(|(_, operation)| operation.triggers.contains(&Trigger::Queue));
     let found = found.unwrap_or_else(|| panic!("{operation} has no queue"));
+    world.used(found.0, found.1, Use::By("queue", ""));
     deliver(world, found, body, delay_ms, trace.traceparent().to_owned(), false);
 }
 
@@ -344,6 +367,7 @@ pub fn read_stream(world: &Arc<World>, service: &'static Service, shard: usize) 
         .find(|operation| operation.triggers.contains(&Trigger::Stream))
         .map(|operation| (service, operation));
     let Some(relay) = relay else { return };
+    world.used(relay.0, relay.1, Use::By("stream", ""));
     let table = world.table(service.name);
     let mut dice = {
         let mut state = world.state();

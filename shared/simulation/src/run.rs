@@ -2,13 +2,13 @@
 
 use crate::{
     agenda::TaskId,
-    faults::{Fault, Port, Site},
+    faults::{Fault, Port, Site, Use},
     random::{Dice, Stream},
     world::{AUDIENCE, BANK, ISSUER, ServiceTable, World, lock},
 };
 use async_trait::async_trait;
 use contract::{
-    Context, Operation, Service, Settings, Trace, http,
+    Context, Grant, Operation, Service, Settings, Trace, http,
     ports::{
         Bus, Calls, Clock, DirectAnswer, DirectCall, Egress, Entropy, Execution, Incoming, Outgoing, Queues,
         SecretText, Secrets, Stage, Unanswered, Workflows,
@@ -90,6 +90,9 @@ impl Run {
     /// Everything that the operation may reach.
     pub fn context(self: &Arc<Run>) -> Context {
         let config = self.world.state().config.get(self.service.name).cloned().unwrap_or_default();
+        let publishes = |grant: &Grant| matches!(grant, Grant::Publish | Grant::ScanTable);
+        let publishes = self.operation.grants.iter().any(publishes);
+        let facts = events::ALL.iter().filter(|_| publishes);
         Context {
             table: self.clone(),
             calls: self.clone(),
@@ -104,7 +107,7 @@ impl Run {
                 issuer: ISSUER.to_owned(),
                 audience: AUDIENCE.to_owned(),
                 bank_endpoint: BANK.to_owned(),
-                published: events::ALL.iter().map(|fact| fact.name.to_owned()).collect(),
+                published: facts.map(|fact| fact.name.to_owned()).collect(),
                 config,
             },
         }
@@ -143,6 +146,21 @@ impl Run {
         }
     }
 
+    /// The operation does what one of its grants allows. What none allows, AWS would refuse.
+    fn uses(&self, what: &str, allows: impl Fn(&Grant) -> Option<Use>) {
+        let Operation { name, grants, .. } = self.operation;
+        let granted = grants.iter().find_map(allows);
+        let what = granted.unwrap_or_else(|| panic!("{}.{name} is not granted {what}", self.service.name));
+        self.world.used(self.service, self.operation, what);
+    }
+
+    /// An item as the other version of the service would have left it, while a deployment is at work.
+    fn in_some_version(&self, item: &mut Item) {
+        if self.world.state().are_versions_mixed && lock(&self.dice).chance(5_000) {
+            crate::versions::extend_item(item);
+        }
+    }
+
     async fn travel(&self) {
         let millis = lock(&self.dice).between(0, 12);
         self.world.agenda.sleep(millis).await;
@@ -170,6 +188,13 @@ fn is_bank(service: &Service) -> bool {
     service.api == contract::Api::Bank
 }
 
+fn writes_secret(grant: &Grant, name: &str) -> Option<Use> {
+    match grant {
+        Grant::WriteSecret(known) if *known == name => Some(Use::WritesSecret(known)),
+        _ => None,
+    }
+}
+
 fn unanswered() -> Unanswered {
     Unanswered("simulated".to_owned())
 }
@@ -181,33 +206,42 @@ fn unavailable() -> Unavailable {
 #[async_trait]
 impl Table for Run {
     async fn get(&self, key: &Key, read: Read) -> Result<Option<Item>, Unavailable> {
+        self.uses("its table", |grant| (*grant == Grant::ReadTable).then_some(Use::ReadsTable));
         let fault = self.call(Port::Get).await;
         if fault == Some(Fault::Throttled) {
             return Err(unavailable());
         }
-        let item = self.table.twin.get(key, read).await;
+        let mut item = self.table.twin.get(key, read).await?;
         self.answered(fault).await;
-        item
+        item.iter_mut().for_each(|item| self.in_some_version(item));
+        Ok(item)
     }
 
     async fn query(&self, query: &Query) -> Result<Page, Unavailable> {
+        if query.scope == Scope::Everything {
+            self.uses("a scan", |grant| (*grant == Grant::ScanTable).then_some(Use::ScansTable));
+        } else {
+            self.uses("its table", |grant| (*grant == Grant::ReadTable).then_some(Use::ReadsTable));
+        }
         let eventual = query.read == Read::Eventual || matches!(query.scope, Scope::Index(_, _));
         let fault = self.call(if eventual { Port::QueryEventually } else { Port::Query }).await;
-        let page = match fault {
+        let mut page = match fault {
             Some(Fault::Throttled) => return Err(unavailable()),
             Some(Fault::Stale | Fault::Gapped) => {
                 let mut dice = Dice::new(lock(&self.dice).number(), Stream::Plan);
                 let gapped = fault == Some(Fault::Gapped);
                 let now_ms = self.world.agenda.now_ms();
-                self.table.lagging(now_ms, gapped, &mut dice).await.query(query).await
+                self.table.lagging(now_ms, gapped, &mut dice).await.query(query).await?
             }
-            _ => self.table.twin.query(query).await,
+            _ => self.table.twin.query(query).await?,
         };
         self.answered(fault).await;
-        page
+        page.items.iter_mut().for_each(|item| self.in_some_version(item));
+        Ok(page)
     }
 
     async fn commit(&self, writes: &[Write]) -> Result<(), CommitError> {
+        self.uses("writes", |grant| (*grant == Grant::WriteTable).then_some(Use::WritesTable));
         let fault = self.call(Port::Commit).await;
         match fault {
             Some(Fault::Throttled) => return Err(unavailable().into()),
@@ -257,6 +291,9 @@ impl Run {
 #[async_trait]
 impl Calls for Run {
     async fn invoke(&self, call: &DirectCall, timeout_ms: u32) -> Result<DirectAnswer, Unanswered> {
+        let known = self.operation.calls.iter().find(|known| **known == call.operation);
+        let known = known.unwrap_or_else(|| panic!("{} declares no {}", self.operation.name, call.operation));
+        self.world.used(self.service, self.operation, Use::Calls(known));
         let fault = self.call(Port::Invoke).await;
         if fault == Some(Fault::Throttled) {
             return Err(unanswered());
@@ -276,6 +313,7 @@ impl Calls for Run {
 #[async_trait]
 impl Bus for Run {
     async fn publish(&self, events: &[Envelope]) -> Result<Vec<usize>, Unanswered> {
+        self.uses("the bus", |grant| (*grant == Grant::Publish).then_some(Use::Publishes));
         let fault = self.call(Port::Publish).await;
         let mut refused = Vec::new();
         for (place, event) in events.iter().enumerate() {
@@ -299,6 +337,10 @@ impl Queues for Run {
         delay_seconds: u32,
         trace: &Trace,
     ) -> Result<(), Unanswered> {
+        self.uses(operation, |grant| match grant {
+            Grant::Enqueue(known) if *known == operation => Some(Use::Enqueues(known)),
+            _ => None,
+        });
         let fault = self.call(Port::Enqueue).await;
         if fault == Some(Fault::Throttled) {
             return Err(unanswered());
@@ -316,6 +358,10 @@ impl Queues for Run {
 #[async_trait]
 impl Workflows for Run {
     async fn start(&self, workflow: &str, execution: &str, input: &Value) -> Result<Execution, Unanswered> {
+        self.uses(workflow, |grant| match grant {
+            Grant::StartWorkflow(known) if *known == workflow => Some(Use::Starts(known)),
+            _ => None,
+        });
         let fault = self.call(Port::Workflow).await;
         if fault == Some(Fault::Throttled) {
             return Err(unanswered());
@@ -332,6 +378,10 @@ const SECRET_KEPT_MS: i64 = 300_000;
 #[async_trait]
 impl Secrets for Run {
     async fn read(&self, name: &str, stage: Stage) -> Result<Option<SecretText>, Unanswered> {
+        self.uses(name, |grant| match grant {
+            Grant::ReadSecret(known) if *known == name => Some(Use::ReadsSecret(known)),
+            _ => None,
+        });
         let fault = self.call(Port::ReadSecret).await;
         if fault == Some(Fault::Throttled) {
             return Err(unanswered());
@@ -353,6 +403,7 @@ impl Secrets for Run {
         token: &str,
         stage: Stage,
     ) -> Result<(), Unanswered> {
+        self.uses(name, |grant| writes_secret(grant, name));
         let fault = self.call(Port::WriteSecret).await;
         self.write_version(name, text.clone(), token, stage);
         self.answered(fault).await;
@@ -360,9 +411,11 @@ impl Secrets for Run {
     }
 
     async fn promote(&self, name: &str, token: &str) -> Result<(), Unanswered> {
+        self.uses(name, |grant| writes_secret(grant, name));
         let fault = self.call(Port::WriteSecret).await;
         let pending = self.world.state().secrets.get(&(name.to_owned(), Stage::Pending)).cloned();
         if let Some((_, text)) = pending.filter(|(known, _)| known == token) {
+            self.world.state().rotations += 1;
             self.write_version(name, text, token, Stage::Current);
         }
         self.answered(fault).await;

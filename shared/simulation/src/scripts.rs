@@ -318,6 +318,27 @@ pub const SCRIPTS: &[Script] = &[
             ("settle_tomorrow_twice", 5_000, 1),
         ],
     ),
+    (
+        "the bank loses a pay-out",
+        &[
+            ("open_a_franchise", 0, 1),
+            ("recharge", 500, 2),
+            ("pay_a_little", 9_000, 2),
+            ("the_bank_loses_it", 3_000, 1),
+            ("settle_today", 500, 1),
+        ],
+    ),
+    (
+        "the bank loses a remittance",
+        &[
+            ("recharge", 0, 1),
+            ("the_bank_loses_it", 9_000, 2),
+            ("the_bank_loses_it", 1, 3),
+            ("remit_to_a_bank_account", 900, 1),
+        ],
+    ),
+    ("link in another name by event", &[("link_in_another_name_by_event", 0, 1)]),
+    ("open a wallet at once", &[("register_and_open_a_wallet_at_once", 0, 1)]),
 ];
 
 /// A script without faults.

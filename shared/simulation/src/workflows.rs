@@ -5,11 +5,12 @@
 
 use crate::{
     agenda::TaskId,
-    faults::{Fault, Port, Site},
+    faults::{Fault, Port, Site, Use},
     machine::{Failed, Host, Machine},
     platform::{self, Around, Outcome},
     random::{Dice, Stream},
     run::number_of,
+    versions,
     world::{World, find, lock},
 };
 use async_trait::async_trait;
@@ -126,6 +127,7 @@ impl Platform {
     fn send(&self, call: StepCall, delay_ms: i64) -> oneshot::Receiver<Outcome> {
         let called = find(&call.step).filter(|(_, operation)| operation.triggers.contains(&Trigger::Step));
         let called = called.unwrap_or_else(|| panic!("{} is no step", call.step));
+        self.world.used(called.0, called.1, Use::By("step", ""));
         let (answer, receiver) = oneshot::channel();
         let world = self.world.clone();
         self.world.agenda.spawn(async move {
@@ -171,7 +173,7 @@ impl Host for Platform {
             _ => {}
         }
         match select(answer, self.world.agenda.sleep(timeout_ms)).await {
-            Either::Left((Ok(Ok(reply)), _)) => Ok(reply.body),
+            Either::Left((Ok(Ok(reply)), _)) => Ok(versions::answered(&self.world, reply.body)),
             Either::Left((Ok(Err(problem)), _)) => Err(Failed::new(&problem.code, problem.detail)),
             Either::Left((Err(_), _)) => Err(Failed::new("Lambda.Unknown", "the function died or was ended")),
             Either::Right(_) => Err(Failed::new("States.Timeout", "the function did not answer in time")),

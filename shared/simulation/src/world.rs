@@ -5,7 +5,7 @@
 
 use crate::{
     agenda::Agenda,
-    faults::{Coverage, Fault, Plan, Site},
+    faults::{Coverage, Fault, Plan, Site, Use},
     random::Dice,
 };
 use contract::{
@@ -68,6 +68,8 @@ pub struct State {
     pub plan: Option<Plan>,
     /// Whether functions' clocks differ.
     pub skewed: bool,
+    /// Whether a deployment is at work: functions of two versions run side by side.
+    pub are_versions_mixed: bool,
     /// Calls made so far, over all operations.
     pub calls: u64,
     /// How often each operation has run.
@@ -82,6 +84,8 @@ pub struct State {
     pub outdated: BTreeMap<String, (SecretText, i64)>,
     /// Whether a secret is being rotated: Secrets Manager begins no other rotation of it meanwhile.
     pub is_rotating: bool,
+    /// How often a secret was rotated.
+    pub rotations: u64,
     /// The keys that the gateway verifies tokens with, and until when it keeps them.
     pub gateway_keys: Option<(Vec<JsonWebKey>, i64)>,
     /// How often the gateway refused a token that a key in use had signed.
@@ -98,7 +102,9 @@ pub struct State {
     pub coverage: Coverage,
     /// What happened, for people; none if nobody listens.
     pub story: Option<Vec<Line>>,
-    /// Every call in order, with its number, if nothing is to strike.
+    /// Whether every call is to be listed, while nothing is to strike.
+    pub is_listing: bool,
+    /// Every call in order, with its number, if they are listed.
     pub sites: Vec<(u64, Site)>,
 }
 
@@ -201,31 +207,49 @@ impl World {
 
     /// Decides whether a fault strikes at this call.
     pub fn strike(&self, site: Site, dice: &mut Dice) -> Option<Fault> {
-        let mut state = self.state();
+        let mut guard = self.state();
+        let state = &mut *guard;
         state.calls += 1;
-        state.coverage.reached(site);
-        let known = crate::faults::at(site.port);
-        let fault = match state.plan.as_ref()? {
-            Plan::Never => {
-                let call = state.calls;
-                state.sites.push((call, site));
-                None
-            }
-            Plan::Once { call, fault } => {
-                (*call == state.calls && known.iter().any(|(known, _)| known == fault)).then_some(*fault)
-            }
-            Plan::AtChance { in_ten_thousand, only } => {
-                if dice.chance(*in_ten_thousand) {
-                    pick(known, only.as_deref(), dice)
-                } else {
-                    None
-                }
-            }
-        }?;
+        let plan = state.plan.as_ref()?;
+        state.coverage.reached(site, state.calls);
+        if matches!(plan, Plan::Never) && state.is_listing {
+            state.sites.push((state.calls, site));
+        }
+        let fault = struck_by(plan, state.calls, crate::faults::at(site.port), dice)?;
         state.coverage.struck(site, fault);
-        drop(state);
+        drop(guard);
         self.tell(|| format!("    ⚡ {site}: {}", crate::story::of_fault(fault)));
         Some(fault)
+    }
+
+    /// An operation does what it declares.
+    pub fn used(&self, service: &Service, operation: &Operation, what: Use) {
+        let mut state = self.state();
+        // What is done for the judges' sake is no part of the history.
+        if state.plan.is_some() {
+            state.coverage.used(service.name, operation.name, what);
+        }
+    }
+}
+
+/// Whether a plan lets a fault strike at the call with this number, where these faults are known.
+fn struck_by(plan: &Plan, number: u64, known: &[(Fault, u64)], dice: &mut Dice) -> Option<Fault> {
+    match plan {
+        Plan::Never => None,
+        Plan::Once { call, fault } => {
+            (*call == number && known.iter().any(|(known, _)| known == fault)).then_some(*fault)
+        }
+        Plan::AtChance { in_ten_thousand, only } => {
+            if dice.chance(*in_ten_thousand) {
+                pick(known, only.as_deref(), dice)
+            } else {
+                None
+            }
+        }
+        Plan::Also { plan, call, fault } => {
+            let once = Plan::Once { call: *call, fault: *fault };
+            struck_by(&once, number, known, dice).or_else(|| struck_by(plan, number, known, dice))
+        }
     }
 }
 

@@ -608,3 +608,16 @@ fn and_so_it_is_with_orders_that_nobody_has_given_before() {
         rehearse(seed);
     }
 }
+
+/// Every operation that is asked for by event is among the orders.
+#[test]
+fn every_operation_by_event_is_compared() {
+    let routes = simulation::world::SERVICES.iter().flat_map(|service| service.operations);
+    let paths = routes
+        .flat_map(|operation| operation.routes())
+        .filter_map(|(_, path)| path.strip_suffix("/by-event"));
+    for path in paths {
+        let is_compared = SEEN.iter().any(|seen| seen.split(' ').next() == Some(path));
+        assert!(is_compared, "no order is given at {path}, directly and by event");
+    }
+}

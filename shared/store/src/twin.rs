@@ -46,6 +46,19 @@ struct State {
     changes: Vec<Change>,
 }
 
+impl State {
+    /// The items that may be in a scope: a partition's stand together, so that the others are not even looked at.
+    fn in_scope<'a>(&'a self, scope: &'a Scope) -> Box<dyn Iterator<Item = &'a Item> + 'a> {
+        match scope {
+            Scope::Partition(wanted) => {
+                let from = self.items.range(Key::new(wanted.clone(), String::new())..);
+                Box::new(from.take_while(move |(key, _)| key.partition == *wanted).map(|(_, item)| item))
+            }
+            Scope::Index(_, _) | Scope::Everything => Box::new(self.items.values()),
+        }
+    }
+}
+
 impl Twin {
     /// An empty table that takes a query of any index, and any item.
     pub fn new() -> Twin {
@@ -102,8 +115,7 @@ impl Table for Twin {
         }
         let state = self.state();
         let mut found: Vec<(Position, &Item)> = state
-            .items
-            .values()
+            .in_scope(&query.scope)
             .filter_map(|item| Some((Position::of(item, &query.scope)?, item)))
             .filter(|(position, _)| position.is_in(query))
             .collect();
@@ -206,13 +218,17 @@ struct Position {
 
 impl Position {
     fn of(item: &Item, scope: &Scope) -> Option<Position> {
-        let key = Key::new(text(item, "pk")?, text(item, "sk")?);
-        let (partition, sort, wanted) = match scope {
-            Scope::Everything => return Some(Position { sort: String::new(), key }),
-            Scope::Partition(wanted) => (key.partition.clone(), key.sort.clone(), wanted),
-            Scope::Index(index, wanted) => (text(item, index.partition)?, text(item, index.sort)?, wanted),
+        let is_in = |name: &str, wanted: &String| match item.get(name) {
+            Some(AttributeValue::S(partition)) => partition == wanted,
+            _ => false,
         };
-        (partition == *wanted).then_some(Position { sort, key })
+        let sort = match scope {
+            Scope::Everything => String::new(),
+            Scope::Partition(wanted) if is_in("pk", wanted) => text(item, "sk")?,
+            Scope::Index(index, wanted) if is_in(index.partition, wanted) => text(item, index.sort)?,
+            Scope::Partition(_) | Scope::Index(_, _) => return None,
+        };
+        Some(Position { sort, key: Key::new(text(item, "pk")?, text(item, "sk")?) })
     }
 
     fn is_in(&self, query: &Query) -> bool {

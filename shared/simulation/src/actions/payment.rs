@@ -133,7 +133,8 @@ pub async fn take_everything_back(player: Player) {
 pub async fn read_payments(player: Player) {
     read_pages(&player, "/v1/payments").await;
     if let Some(payment) = place(&player, "/v1/payments/") {
-        player.ask(Ask::new("GET", payment)).await;
+        player.ask(Ask::new("GET", payment.clone())).await;
+        player.clone().as_person(MERCHANT).ask(Ask::new("GET", payment)).await;
     }
     let Some(franchise) = franchise_id(&player) else { return };
     let merchant = player.clone().as_person(MERCHANT);

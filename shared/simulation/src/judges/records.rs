@@ -18,21 +18,30 @@ pub fn judge(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
     accounts(evidence, findings);
 }
 
+/// Records that have an end: whose, their kind, their id, and the states in which they have ended.
+const SAGAS: &[(&str, &str, &str, &[&str])] = &[
+    ("money", "moneyRequest", "moneyRequestId", &["succeeded", "failed"]),
+    ("banking", "firmbanking", "firmbankingId", &["succeeded", "failed"]),
+    ("banking", "bankAccount", "bankAccountId", &["linked", "refused", "unlinked", "payee"]),
+    ("remittance", "remittance", "remittanceId", &["completed", "failed"]),
+    ("membership", "member", "membershipId", &["active", "closed"]),
+    ("payment", PAYMENT, "paymentId", &["normal", "failed"]),
+    ("settlement", "run", "businessDay", &["finished"]),
+    ("settlement", "line", "franchiseId", &["paid", "carried", "settled", "empty", "failed"]),
+    ("settlement", "entry", "franchiseId", &["done", "failed"]),
+];
+const PAYMENT: &str = "payment";
+const FORMER: &str = "formerMember";
+
+/// Whether items of this kind can wait for something.
+pub fn can_be_open(kind: &str) -> bool {
+    kind == FORMER || SAGAS.iter().any(|(_, known, ..)| *known == kind)
+}
+
 /// What is not final.
 pub fn open(all: &Items) -> Vec<String> {
     let mut open = Vec::new();
-    let kinds = [
-        ("money", "moneyRequest", "moneyRequestId", &["succeeded", "failed"][..]),
-        ("banking", "firmbanking", "firmbankingId", &["succeeded", "failed"]),
-        ("banking", "bankAccount", "bankAccountId", &["linked", "refused", "unlinked", "payee"]),
-        ("remittance", "remittance", "remittanceId", &["completed", "failed"]),
-        ("membership", "member", "membershipId", &["active", "closed"]),
-        ("payment", "payment", "paymentId", &["normal", "failed"]),
-        ("settlement", "run", "businessDay", &["finished"]),
-        ("settlement", "line", "franchiseId", &["paid", "carried", "settled", "empty", "failed"]),
-        ("settlement", "entry", "franchiseId", &["done", "failed"]),
-    ];
-    for (service, kind, id, ends) in kinds {
+    for (service, kind, id, ends) in SAGAS {
         for record in all.of(service, kind) {
             if !ends.contains(&text(record, "state")) {
                 open.push(format!("{} {} ({})", kind, text(record, id), text(record, "state")));
@@ -40,11 +49,11 @@ pub fn open(all: &Items) -> Vec<String> {
         }
     }
     for service in ["banking", "franchise"] {
-        for former in all.of(service, "formerMember").iter().filter(|former| former["settled"] != true) {
+        for former in all.of(service, FORMER).iter().filter(|former| former["settled"] != true) {
             open.push(format!("what {service} has of {}", text(&former["fact"], "membershipId")));
         }
     }
-    for payment in all.of("payment", "payment") {
+    for payment in all.of("payment", PAYMENT) {
         let parts = payment["cancellations"].as_array().into_iter().flatten();
         for part in parts.filter(|part| part["refundedAt"].is_null()) {
             open.push(format!("cancellation {}", text(part, "cancellationId")));

@@ -1,9 +1,10 @@
-//! The read model is what a simple fold of all chains and all moves gives, and nothing is left of what it was before.
+//! The read model is what a simple fold of all chains and all moves gives, and nothing is left of what it was before;
+//! built anew when all is over, it is the same.
 //!
 //! It looks at the ledger and at where members lived when, and knows nothing of facts, generations' histories or of
 //! how the model counts.
 
-use super::{Evidence, number, text};
+use super::{Evidence, Items, number, text};
 use kernel::{SeoulDay, Timestamp};
 use money::domain::{Entry, Kind};
 use serde_json::Value;
@@ -15,13 +16,21 @@ type Homes<'a> = Vec<(Timestamp, &'a str)>;
 type By<'a, K> = BTreeMap<(&'a str, K), i128>;
 
 pub fn judge(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
-    let live = generation(evidence, findings);
+    let live = look(evidence, &evidence.all, findings);
+    let Some(rebuilt) = &evidence.rebuilt else { return };
+    let mut texts = Vec::new();
+    if look(evidence, rebuilt, &mut texts) <= live {
+        texts.push("the rebuild came to no end".to_owned());
+    }
+    findings.extend(texts.into_iter().map(|text| format!("built anew: {text}")));
+}
+
+/// Looks at a read model; answers which generation it is.
+fn look(evidence: &Evidence<'_>, model: &Items, findings: &mut Vec<String>) -> u64 {
+    let live = generation(model, findings);
     let homes = homes(evidence);
-    let cells: Vec<&Value> = evidence
-        .items("money-query", "cell")
-        .iter()
-        .filter(|cell| number(cell, "generation") == live)
-        .collect();
+    let cells: Vec<&Value> =
+        model.of("money-query", "cell").iter().filter(|cell| number(cell, "generation") == live).collect();
     let mut days: BTreeSet<SeoulDay> = cells.iter().filter_map(|cell| day(cell)).collect();
     days.extend(evidence.chains.values().flatten().map(|entry| entry.time.seoul_day()));
     days.extend(homes.values().flatten().map(|(since, _)| since.seoul_day()));
@@ -48,23 +57,24 @@ pub fn judge(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
             findings.push(format!("{} of {} is {is} and should be {should}", key.1, key.0));
         }
     }
+    live
 }
 
 /// The generation that answers. Nothing of another one is left, and nothing is half counted.
-fn generation(evidence: &Evidence<'_>, findings: &mut Vec<String>) -> u64 {
-    let generations = evidence.items("money-query", "generations").first();
+fn generation(model: &Items, findings: &mut Vec<String>) -> u64 {
+    let generations = model.of("money-query", "generations").first();
     if generations.is_some_and(|generations| generations["building"].is_number()) {
         findings.push("a generation is still being built".to_owned());
     }
     let live = generations.map_or(1, |generations| number(generations, "live"));
     for kind in ["cell", "leg", "wallet"] {
-        let items = evidence.items("money-query", kind).iter();
+        let items = model.of("money-query", kind).iter();
         let dead = items.filter(|item| number(item, "generation") != live).count();
         if dead > 0 {
             findings.push(format!("{dead} items of kind {kind} belong to no generation"));
         }
     }
-    if evidence.items("money-query", "wallet").iter().any(|wallet| wallet["pending"].is_array()) {
+    if model.of("money-query", "wallet").iter().any(|wallet| wallet["pending"].is_array()) {
         findings.push("a wallet's effect was not counted to its end".to_owned());
     }
     live

@@ -1,0 +1,111 @@
+//! What happens in histories beside the faults, counted: a history that never settles proves nothing of settlement.
+
+use crate::judges::{Evidence, number, text};
+use kernel::Timestamp;
+use payment::items::CollectedPage;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use store::{Record as _, kind_of};
+
+/// A day, and the hours by which Seoul's clocks are ahead, in milliseconds.
+const DAY_MS: i64 = 86_400_000;
+const SEOUL_MS: i64 = 32_400_000;
+/// When a business day ends, after Seoul's midnight, and how near to it is at the border.
+const CUT_MS: i64 = 84_600_000;
+const BORDER_MS: i64 = 600_000;
+
+/// Sagas, by service, kind of record, the field that tells kinds apart if there is one, and how they ended.
+const SAGAS: &[(&str, &str, &str, &str, Option<(&str, &str)>, &str)] = &[
+    ("recharges made", "money", "moneyRequest", "state", Some(("direction", "recharge")), "succeeded"),
+    ("recharges failed", "money", "moneyRequest", "state", Some(("direction", "recharge")), "failed"),
+    ("withdrawals made", "money", "moneyRequest", "state", Some(("direction", "withdrawal")), "succeeded"),
+    ("withdrawals failed", "money", "moneyRequest", "state", Some(("direction", "withdrawal")), "failed"),
+    ("transfers at the bank made", "banking", "firmbanking", "state", None, "succeeded"),
+    ("transfers at the bank failed", "banking", "firmbanking", "state", None, "failed"),
+    ("accounts unlinked", "banking", "bankAccount", "state", None, "unlinked"),
+    ("accounts refused by event", "banking", "bankAccount", "state", None, "refused"),
+    ("remittances made", "remittance", "remittance", "state", None, "completed"),
+    ("remittances failed", "remittance", "remittance", "state", None, "failed"),
+    ("payments made", "payment", "payment", "state", None, "normal"),
+    ("payments failed", "payment", "payment", "state", None, "failed"),
+    ("franchises closed", "franchise", "franchise", "state", None, "closed"),
+    ("members who left", "membership", "member", "state", None, "closed"),
+    ("lines paid out", "settlement", "line", "state", None, "paid"),
+    ("lines carried on", "settlement", "line", "state", None, "carried"),
+    ("lines that come to nothing", "settlement", "line", "state", None, "settled"),
+];
+
+/// What happened in a history, and how often. Every situation is named, also what never happened.
+pub fn of(evidence: &Evidence<'_>) -> BTreeMap<&'static str, u64> {
+    let mut mix = BTreeMap::new();
+    for (name, service, kind, field, of, end) in SAGAS {
+        let is_of = |record: &&Value| of.is_none_or(|(field, value)| text(record, field) == value);
+        let records = evidence.items(service, kind).iter().filter(is_of);
+        mix.insert(*name, count(records.filter(|record| text(record, field) == *end)));
+    }
+    payments(evidence, &mut mix);
+    settlements(evidence, &mut mix);
+    let generations = evidence.items("money-query", "generations").first();
+    mix.insert("rebuilds of the read model", u64::from(generations.is_some()));
+    mix.insert("signing keys rotated", evidence.ended.rotations);
+    mix.insert("deployments in the middle", u64::from(evidence.ended.were_versions_mixed));
+    mix
+}
+
+fn count<T>(all: impl Iterator<Item = T>) -> u64 {
+    u64::try_from(all.count()).expect("few enough")
+}
+
+fn payments(evidence: &Evidence<'_>, mix: &mut BTreeMap<&'static str, u64>) {
+    let first_fees: BTreeMap<&str, u64> = evidence
+        .items("franchise", "franchise")
+        .iter()
+        .map(|franchise| (text(franchise, "franchiseId"), number(&franchise["feeTerms"][0], "feeBps")))
+        .collect();
+    let payments =
+        || evidence.items("payment", "payment").iter().filter(|one| text(one, "state") == "normal");
+    let has_new_fee = |payment: &&Value| {
+        first_fees.get(text(payment, "franchiseId")).is_some_and(|fee| *fee != number(payment, "feeBps"))
+    };
+    let is_at_border = |payment: &&Value| {
+        let at: Option<Timestamp> = text(payment, "approvedAt").parse().ok();
+        at.is_some_and(|at| ((at.millis() + SEOUL_MS).rem_euclid(DAY_MS) - CUT_MS).abs() <= BORDER_MS)
+    };
+    let parts = |payment: &Value| payment["cancellations"].as_array().map_or(0, Vec::len);
+    mix.insert("payments at a business day's border", count(payments().filter(is_at_border)));
+    mix.insert("payments under a changed fee", count(payments().filter(has_new_fee)));
+    mix.insert("payments after a recharge", count(payments().filter(|one| one["topUp"].is_object())));
+    mix.insert("cancellations", count(payments().flat_map(|payment| 0..parts(payment))));
+    let sent = || evidence.items("remittance", "remittance").iter();
+    mix.insert("remittances after a recharge", count(sent().filter(|one| one["topUp"].is_object())));
+    let to_bank = sent().filter(|one| text(&one["to"], "kind") == "bankAccount");
+    mix.insert("remittances to the bank", count(to_bank));
+}
+
+fn settlements(evidence: &Evidence<'_>, mix: &mut BTreeMap<&'static str, u64>) {
+    let lines = evidence.items("settlement", "line");
+    let is_retried = |line: &&Value| number(&line["payout"], "attempt") > 1;
+    mix.insert("settlements tried again", count(lines.iter().filter(is_retried)));
+    let real = |line: &&Value| text(line, "state") != "empty";
+    let franchises: BTreeSet<&str> =
+        lines.iter().filter(real).map(|line| text(line, "franchiseId")).collect();
+    let more = franchises.iter().filter(|franchise| {
+        lines.iter().filter(real).filter(|line| text(line, "franchiseId") == **franchise).count() > 1
+    });
+    mix.insert("franchises settled more than once", count(more));
+    // A cancellation in a manifest without its payment came after the payment's own settlement.
+    let items = evidence.ended.items.get("payment").map_or(&[][..], Vec::as_slice);
+    let pages = items.iter().filter(|item| kind_of(item) == CollectedPage::KIND).cloned();
+    let pages = pages.map(|item| store::read::<CollectedPage>(item).expect("a page can be read"));
+    let mut manifests: BTreeMap<String, Vec<_>> = BTreeMap::new();
+    for page in pages {
+        let name = format!("{} {} {}", page.franchise_id, page.sequence, page.through);
+        manifests.entry(name).or_default().extend(page.ids());
+    }
+    let later = |ids: &Vec<_>| {
+        let paid: BTreeSet<_> =
+            ids.iter().filter(|(_, part)| Option::is_none(part)).map(|(id, _)| *id).collect();
+        count(ids.iter().filter(|(id, part)| part.is_some() && !paid.contains(id)))
+    };
+    mix.insert("cancellations after their settlement", manifests.values().map(later).sum());
+}

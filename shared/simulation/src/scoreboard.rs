@@ -1,0 +1,96 @@
+//! What is kept of soaks: a line of docs/soak.toml for each, so that several runs add up; and the table of cells.
+
+use crate::bugs::root;
+use anyhow::{Context as _, ensure};
+use serde::{Deserialize, Serialize};
+use std::{fmt, fs, process::Command};
+
+const SOAKS: &str = "docs/soak.toml";
+const HEAD: &str =
+    "# Soaks that were kept, by `make soak RECORD=1`, one after another. Nobody writes in it by hand.\n\n";
+const CELLS: (&str, &str, &str) = ("docs/simulation.md", "<!-- cells: begin -->\n", "<!-- cells: end -->\n");
+
+/// What one soak came to.
+#[derive(Default, Serialize, Deserialize)]
+pub struct Line {
+    /// The day on which it ended, in UTC.
+    pub day: String,
+    /// The commit that was soaked, with + if files differed from it.
+    pub commit: String,
+    /// The first seed; the others follow on.
+    pub first_seed: u64,
+    /// How many histories.
+    pub histories: u64,
+    /// How many actions each had.
+    pub steps: u64,
+    /// How many runs of operations.
+    pub operations: u64,
+    /// How many faults struck.
+    pub faults: u64,
+    /// In how many cells.
+    pub cells: usize,
+    /// How many histories failed.
+    pub failures: u64,
+    /// How long it took, in seconds.
+    pub seconds: u64,
+}
+
+/// All that is kept.
+#[derive(Default, Serialize, Deserialize)]
+struct Kept {
+    #[serde(default)]
+    soak: Vec<Line>,
+}
+
+impl Line {
+    /// A line with its day and commit.
+    pub fn begun() -> anyhow::Result<Line> {
+        let told = |program: &str, arguments: &[&str]| {
+            let output = Command::new(program).args(arguments).current_dir(root()).output()?;
+            anyhow::Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+        };
+        let changed = !told("git", &["status", "--porcelain", "--untracked-files=no"])?.is_empty();
+        let commit = told("git", &["rev-parse", "--short", "HEAD"])?;
+        let commit = if changed { format!("{commit}+") } else { commit };
+        Ok(Line { day: told("date", &["-u", "+%Y-%m-%d"])?, commit, ..Line::default() })
+    }
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Line { commit, first_seed, histories, operations, faults, cells, failures, seconds, .. } = self;
+        write!(
+            formatter,
+            "{histories} histories from seed {first_seed} at {commit}: {operations} operations run, {faults} faults in \
+             {cells} cells, {failures} failures; {} histories a second",
+            histories / seconds.max(&1)
+        )
+    }
+}
+
+/// Adds a line, and tells what all come to.
+pub fn keep(line: &Line) -> anyhow::Result<()> {
+    let path = root().join(SOAKS);
+    let before = fs::read_to_string(&path).unwrap_or_else(|_| HEAD.to_owned());
+    // A text or a whole number is written in TOML as in JSON.
+    let fields = serde_json::to_value(line)?;
+    let fields = fields.as_object().into_iter().flatten().map(|(name, value)| format!("{name} = {value}\n"));
+    let after = format!("{}\n\n[[soak]]\n{}", before.trim_end(), fields.collect::<String>());
+    let kept: Kept = toml::from_str(&after).context(SOAKS)?;
+    fs::write(&path, after)?;
+    let histories: u64 = kept.soak.iter().map(|line| line.histories).sum();
+    println!("{histories} histories are kept in {SOAKS}.");
+    Ok(())
+}
+
+/// Puts the table of cells between its marks.
+pub fn write_table(table: &str) -> anyhow::Result<()> {
+    let (file, begin, end) = CELLS;
+    let path = root().join(file);
+    let text = fs::read_to_string(&path)?;
+    let (before, rest) = text.split_once(begin).with_context(|| format!("{file} has no marks"))?;
+    let (_, after) = rest.split_once(end).with_context(|| format!("{file} has one mark"))?;
+    ensure!(!after.contains(begin), "{file} has its marks twice");
+    fs::write(&path, format!("{before}{begin}{table}{end}{after}"))?;
+    Ok(())
+}
