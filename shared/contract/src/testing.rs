@@ -88,7 +88,7 @@ impl Bench {
     /// A service at 2026-11-22T10:15:30Z with an empty table. Every fact is published; every secret that is asked
     /// for, and was not set, is `secret of <name>`.
     pub fn new(service: &'static Service) -> Bench {
-        let twin = Arc::new(Twin::new());
+        let twin = Arc::new(Twin::indexed(service.indexes));
         let world = Arc::new(World {
             millis: AtomicI64::new(events::example_time().millis()),
             seed: AtomicU64::new(1),

@@ -169,7 +169,7 @@ impl World {
     pub fn new(seed: u64, now_ms: i64) -> Arc<World> {
         let mut state = State::default();
         for service in SERVICES {
-            state.tables.insert(service.name, Arc::default());
+            state.tables.insert(service.name, Arc::new(ServiceTable::of(service)));
         }
         for name in SERVICES.iter().map(|service| format!("{}-key", service.name)) {
             let text = SecretText(format!("secret of {name}"));
@@ -273,6 +273,11 @@ pub fn find(full_name: &str) -> Option<(&'static Service, &'static Operation)> {
 }
 
 impl ServiceTable {
+    /// A service's empty table, with its indexes.
+    fn of(service: &Service) -> ServiceTable {
+        ServiceTable { twin: Twin::indexed(service.indexes), ..ServiceTable::default() }
+    }
+
     /// Moves what was committed since into the stream and the replica's backlog; answers the shards to be read.
     pub fn take_changes(&self, now_ms: i64) -> Vec<usize> {
         let mut to_read = Vec::new();

@@ -33,6 +33,15 @@ pub struct Change {
     pub new: Option<Item>,
 }
 
+/// What is wrong with an attribute that is an index's key.
+#[derive(Clone, Copy, PartialEq)]
+enum Misfit {
+    /// It is empty: the whole commit is refused at once.
+    Empty,
+    /// It is no text: a transaction is still told of the conditions that did not hold.
+    NoText,
+}
+
 /// A table in memory.
 #[derive(Default)]
 pub struct Twin {
@@ -80,16 +89,14 @@ impl Twin {
         self.state().items.values().cloned().collect()
     }
 
-    /// The values that indexes would have as their keys. Without them an item is not in an index.
-    fn index_keys<'a>(&self, write: &'a Write) -> Vec<&'a AttributeValue> {
-        let Write::Put(item, _) = write else { return Vec::new() };
+    /// Why no index could have the item, if one must: attributes that are an index's keys are texts, and not empty.
+    fn misfit(&self, write: &Write) -> Option<Misfit> {
+        let Write::Put(item, _) = write else { return None };
         let names = self.indexes.iter().flat_map(|index| [index.partition, index.sort]);
-        names.filter_map(|name| item.get(name)).collect()
-    }
-
-    /// Whether an index could have the item, if it must.
-    fn fits(&self, write: &Write) -> bool {
-        self.index_keys(write).iter().all(|key| matches!(key, AttributeValue::S(_)))
+        names.filter_map(|name| item.get(name)).find_map(|key| match key {
+            AttributeValue::S(text) => text.is_empty().then_some(Misfit::Empty),
+            _ => Some(Misfit::NoText),
+        })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -167,22 +174,19 @@ impl Table for Twin {
         if bytes > MOST_TRANSACTION_BYTES {
             return Err(Unavailable("a transaction is larger than 4 MB".to_owned()).into());
         }
-        let empty = AttributeValue::S(String::new());
-        if writes.iter().any(|write| self.fits(write) && self.index_keys(write).contains(&&empty)) {
-            return Err(Unavailable("an index's key is not empty".to_owned()).into());
-        }
-        let fits = writes.iter().all(|write| self.fits(write));
-        let misfit = || Err(Unavailable("an index's key is a text".to_owned()).into());
-        if !fits && writes.len() == 1 {
-            return misfit();
+        let misfits: Vec<Option<Misfit>> = writes.iter().map(|write| self.misfit(write)).collect();
+        let is_alone = writes.len() == 1;
+        if misfits.iter().flatten().any(|misfit| is_alone || *misfit == Misfit::Empty) {
+            return Err(Unavailable("an item does not fit an index".to_owned()).into());
         }
         let mut state = self.state();
         // A transaction tells of the conditions that did not hold, even if another of its writes does not fit.
         let refused: Vec<Refused> = writes
             .iter()
             .enumerate()
-            .filter(|(_, write)| self.fits(write))
-            .filter_map(|(write, wanted)| {
+            .zip(&misfits)
+            .filter(|(_, misfit)| misfit.is_none())
+            .filter_map(|((write, wanted), _)| {
                 let found = state.items.get(&key_of(wanted));
                 (!holds(condition_of(wanted), found)).then(|| Refused { write, found: found.cloned() })
             })
@@ -190,8 +194,8 @@ impl Table for Twin {
         if !refused.is_empty() {
             return Err(CommitError::Refused(refused));
         }
-        if !fits {
-            return misfit();
+        if misfits.iter().flatten().next().is_some() {
+            return Err(Unavailable("an item does not fit an index".to_owned()).into());
         }
         for write in writes {
             let key = key_of(write);

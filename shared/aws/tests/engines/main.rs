@@ -83,11 +83,11 @@ fn count<N: std::str::FromStr>(variable: &str, usual: N) -> N {
 #[tokio::test]
 async fn what_the_adapter_answers_under_faults_is_true() {
     let engine = Engine::start(Kind::Dynoxide).await;
-    each_seed(16, async |seed| commits::run(seed, &engine).await).await;
+    each_seed(12, async |seed| commits::run(seed, &engine).await).await;
 }
 
 #[tokio::test]
 async fn money_is_neither_made_nor_lost_under_faults() {
     let engine = Engine::start(Kind::Dynoxide).await;
-    each_seed(8, async |seed| town::run(seed, &engine).await).await;
+    each_seed(6, async |seed| town::run(seed, &engine).await).await;
 }

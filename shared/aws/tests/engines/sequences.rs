@@ -177,7 +177,8 @@ fn question(everything: u32) -> impl Strategy<Value = Question> {
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        10 => vec(wanted(), 1..6).prop_map(Step::Commit),
+        9 => vec(wanted(), 1..6).prop_map(|all| Step::Commit(with_keys_once(all))),
+        1 => vec(wanted(), 1..6).prop_map(Step::Commit),
         2 => (place(), read()).prop_map(|(place, read)| Step::Get(place, read)),
         3 => question(4).prop_map(Step::Walk),
         // A scan is in no order, so only all of its pages together can be compared.
@@ -185,6 +186,13 @@ fn step() -> impl Strategy<Value = Step> {
         3 => Just(Step::Turn),
         1 => (question(0), place(), owner(0)).prop_map(|(asked, place, owner)| Step::After(asked, place, owner)),
     ]
+}
+
+/// A commit that names a key twice is refused as a whole, and most should not be.
+fn with_keys_once(mut all: Vec<Wanted>) -> Vec<Wanted> {
+    let mut seen = BTreeSet::new();
+    all.retain(|wanted| seen.insert(wanted.place()));
+    all
 }
 
 fn key((partition, sort): Place) -> Key {
@@ -325,15 +333,16 @@ impl Reader<'_> {
     }
 }
 
-/// Whether an item at this place is the last that the question could find: it goes downwards, and the place is where
-/// it begins. DynamoDB Local sees that there is no next page, and refuses to look for one; others answer an empty one.
-/// DynamoDB promises neither, so nobody may count on it.
+/// Whether an item at this place is the last that the question could find, because it is where what is asked for ends.
+/// DynamoDB Local sees that there is no next page, and refuses to look for one; others answer an empty one. DynamoDB
+/// promises neither, so nobody may count on it.
 fn is_last(query: &Query, place: &Item) -> bool {
     let name = if matches!(query.scope, Scope::Index(..)) { BY_OWNER.sort } else { "sk" };
-    let (Sort::Between(lowest, _), Some(AttributeValue::S(sort))) = (&query.sort, place.get(name)) else {
+    let (Sort::Between(lowest, highest), Some(AttributeValue::S(sort))) = (&query.sort, place.get(name))
+    else {
         return false;
     };
-    query.order == Order::Descending && sort == lowest
+    sort == if query.order == Order::Ascending { highest } else { lowest }
 }
 
 fn committed(answer: Result<(), CommitError>) -> String {
@@ -419,10 +428,6 @@ fn the_twin_and_the_engines_do_the_same() {
                     let seen = reader.outcome(step).await;
                     if seen != expected && is_known(**kind, step, &seen, &expected) {
                         known.set(known.get() + 1);
-                        continue;
-                    }
-                    if seen != expected && crate::count("LOOK", 0) == 1 {
-                        println!("{kind:?} {step:?}\n  seen {seen}\n  twin {expected}");
                         continue;
                     }
                     prop_assert_eq!(

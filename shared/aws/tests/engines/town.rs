@@ -109,10 +109,10 @@ impl Others {
                 answer
             }
             "banking.getCorporateBalance" => {
-                json!({ "balance": won(u64::try_from(OWN_FUNDS + self.into_pay(|_| true)).unwrap()) })
+                json!({ "balance": won(u64::try_from(OWN_FUNDS + self.moved_in(|_| true)).unwrap()) })
             }
             "banking.auditBanking" => {
-                let sums = json!({ "banking.forSagas": self.into_pay(|_| true), "open.bankIn": 0 });
+                let sums = json!({ "banking.forSagas": self.moved_in(|_| true), "open.bankIn": 0 });
                 json!({ "checked": 1, "findings": [], "sums": sums })
             }
             audit if audit.contains(".audit") => json!({ "checked": 0, "findings": [], "sums": {} }),
@@ -121,7 +121,7 @@ impl Others {
     }
 
     /// What the bank has moved for this money request.
-    fn into_pay_by(&self, request: &Value) -> i64 {
+    fn moved_in_by(&self, request: &Value) -> i64 {
         let Some(request) = request.as_str() else { return 0 };
         let moved = self.moved.lock().unwrap();
         moved
@@ -132,7 +132,7 @@ impl Others {
     }
 
     /// What the bank has moved into Pay, less what it has moved out, in won.
-    fn into_pay(&self, is_meant: impl Fn(&Value) -> bool) -> i64 {
+    fn moved_in(&self, is_meant: impl Fn(&Value) -> bool) -> i64 {
         let moved = self.moved.lock().unwrap();
         let is_meant = |order: &&Value| {
             let linked = ["source", "destination"].into_iter().map(|side| &order[side]);
@@ -300,7 +300,7 @@ pub async fn run(seed: u64, engine: &Engine) -> Counts {
         }
         let kind = if is_done { "done" } else { "refused" };
         *counts.entry(kind.to_owned()).or_default() += 1;
-        let bank = town.others.into_pay_by(&answer.body["moneyRequestId"]);
+        let bank = town.others.moved_in_by(&answer.body["moneyRequestId"]);
         match ask {
             Ask::Recharge(_, amount) => {
                 assert_eq!(bank, if is_done { i64::try_from(*amount).unwrap() } else { 0 }, "{told}")
@@ -313,7 +313,7 @@ pub async fn run(seed: u64, engine: &Engine) -> Counts {
     }
     for number in 0..MEMBERS {
         let is_theirs = |linked: &Value| linked["bankAccountId"] == json!(account(number));
-        let expected = expected.get(&number).copied().unwrap_or_default() + town.others.into_pay(is_theirs);
+        let expected = expected.get(&number).copied().unwrap_or_default() + town.others.moved_in(is_theirs);
         assert_eq!(town.balance(number).await, expected, "SEED={seed}, member {number}: {plan:?}");
     }
     town.remittance.world.pass_seconds(3_600);
