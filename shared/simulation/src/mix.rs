@@ -14,34 +14,37 @@ const SEOUL_MS: i64 = 32_400_000;
 const CUT_MS: i64 = 84_600_000;
 const BORDER_MS: i64 = 600_000;
 
-/// Sagas, by service, kind of record, the field that tells kinds apart if there is one, and how they ended.
-const SAGAS: &[(&str, &str, &str, &str, Option<(&str, &str)>, &str)] = &[
-    ("recharges made", "money", "moneyRequest", "state", Some(("direction", "recharge")), "succeeded"),
-    ("recharges failed", "money", "moneyRequest", "state", Some(("direction", "recharge")), "failed"),
-    ("withdrawals made", "money", "moneyRequest", "state", Some(("direction", "withdrawal")), "succeeded"),
-    ("withdrawals failed", "money", "moneyRequest", "state", Some(("direction", "withdrawal")), "failed"),
-    ("transfers at the bank made", "banking", "firmbanking", "state", None, "succeeded"),
-    ("transfers at the bank failed", "banking", "firmbanking", "state", None, "failed"),
-    ("accounts unlinked", "banking", "bankAccount", "state", None, "unlinked"),
-    ("accounts refused by event", "banking", "bankAccount", "state", None, "refused"),
-    ("remittances made", "remittance", "remittance", "state", None, "completed"),
-    ("remittances failed", "remittance", "remittance", "state", None, "failed"),
-    ("payments made", "payment", "payment", "state", None, "normal"),
-    ("payments failed", "payment", "payment", "state", None, "failed"),
-    ("franchises closed", "franchise", "franchise", "state", None, "closed"),
-    ("members who left", "membership", "member", "state", None, "closed"),
-    ("lines paid out", "settlement", "line", "state", None, "paid"),
-    ("lines carried on", "settlement", "line", "state", None, "carried"),
-    ("lines that come to nothing", "settlement", "line", "state", None, "settled"),
+/// How sagas end: a name for it, the service and the kind of its records, the field that tells them apart if one must,
+/// and the state.
+type End = (&'static str, &'static str, &'static str, Option<(&'static str, &'static str)>, &'static str);
+
+const ENDS: &[End] = &[
+    ("recharges made", "money", "moneyRequest", Some(("direction", "recharge")), "succeeded"),
+    ("recharges failed", "money", "moneyRequest", Some(("direction", "recharge")), "failed"),
+    ("withdrawals made", "money", "moneyRequest", Some(("direction", "withdrawal")), "succeeded"),
+    ("withdrawals failed", "money", "moneyRequest", Some(("direction", "withdrawal")), "failed"),
+    ("transfers at the bank made", "banking", "firmbanking", None, "succeeded"),
+    ("transfers at the bank failed", "banking", "firmbanking", None, "failed"),
+    ("accounts unlinked", "banking", "bankAccount", None, "unlinked"),
+    ("accounts refused by event", "banking", "bankAccount", None, "refused"),
+    ("remittances made", "remittance", "remittance", None, "completed"),
+    ("remittances failed", "remittance", "remittance", None, "failed"),
+    ("payments made", "payment", "payment", None, "normal"),
+    ("payments failed", "payment", "payment", None, "failed"),
+    ("franchises closed", "franchise", "franchise", None, "closed"),
+    ("members who left", "membership", "member", None, "closed"),
+    ("lines paid out", "settlement", "line", None, "paid"),
+    ("lines carried on", "settlement", "line", None, "carried"),
+    ("lines that come to nothing", "settlement", "line", None, "settled"),
 ];
 
 /// What happened in a history, and how often. Every situation is named, also what never happened.
 pub fn of(evidence: &Evidence<'_>) -> BTreeMap<&'static str, u64> {
     let mut mix = BTreeMap::new();
-    for (name, service, kind, field, of, end) in SAGAS {
+    for (name, service, kind, of, end) in ENDS {
         let is_of = |record: &&Value| of.is_none_or(|(field, value)| text(record, field) == value);
         let records = evidence.items(service, kind).iter().filter(is_of);
-        mix.insert(*name, count(records.filter(|record| text(record, field) == *end)));
+        mix.insert(*name, count(records.filter(|record| text(record, "state") == *end)));
     }
     payments(evidence, &mut mix);
     settlements(evidence, &mut mix);
