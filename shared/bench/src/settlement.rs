@@ -15,6 +15,7 @@ use crate::{
 use anyhow::{Context as _, Result, bail, ensure};
 use aws_sdk_dynamodb::{
     Client,
+    config::{self, timeout::TimeoutConfig},
     types::{PutRequest, WriteRequest},
 };
 use kernel::{
@@ -26,7 +27,12 @@ use payment::{
     items::{Payment, PaymentState},
 };
 use serde_json::{Value, json};
-use std::{fs, path::Path, sync::Arc, time::Instant};
+use std::{
+    fs,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use store::Record as _;
 
 /// How many payments of how many franchises.
@@ -135,7 +141,10 @@ async fn open(world: &Arc<World>, size: Size) -> Result<(Caller, Vec<FranchiseId
 /// Writes payments as payment does when they are approved, over the day until an hour before its end; answers their
 /// sum.
 async fn pay(server: &Dynoxide, day: &SeoulDay, franchises: &[FranchiseId], count: u32) -> Result<u64> {
-    let client = Client::new(&server.config);
+    // Only the writing waits so long: a million payments are a while on a busy machine, and steps have their own time.
+    let patient = TimeoutConfig::builder().operation_timeout(Duration::from_secs(120)).build();
+    let config = config::Builder::from(&server.config).timeout_config(patient).build();
+    let client = Client::from_conf(config);
     let opened = day.business_opens_at();
     let step = (23_i64 * 3_600_000).checked_div(i64::from(count)).unwrap_or_default();
     let mut sum = 0;

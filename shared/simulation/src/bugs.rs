@@ -38,13 +38,14 @@ struct Bug {
     script: Option<String>,
 }
 
-/// Plants the bugs whose name has this text and hunts each. If all were planted, writes the table.
+/// Plants the bugs whose name has this text, hunts each, and writes its row of the table.
 pub fn plant(wanted: &str) -> anyhow::Result<()> {
     let root = root();
     let bugs = list()?;
     let copy = root.join(".local/planted-bugs");
-    let mut rows = Vec::new();
-    for bug in bugs.iter().filter(|bug| bug.name.contains(wanted)) {
+    let mut caught_bugs: usize = 0;
+    let wanted_bugs: Vec<&Bug> = bugs.iter().filter(|bug| bug.name.contains(wanted)).collect();
+    for bug in &wanted_bugs {
         println!("{} …", bug.name);
         copy_tree(&root, &copy)?;
         let file = copy.join(&bug.file);
@@ -55,28 +56,34 @@ pub fn plant(wanted: &str) -> anyhow::Result<()> {
             Ok(caught) => {
                 let (histories, judge) = (&caught["histories"], caught["judge"].as_str().unwrap_or_default());
                 println!("  caught after {histories} by {judge}: {}", caught["finding"]);
-                rows.push(format!("| {} | {} | {} | {histories} | {judge} |", bug.name, bug.why, bug.file));
+                let known = fs::read_to_string(root.join(TABLE))?;
+                fs::write(root.join(TABLE), table(&bugs, &known, &bug.name, &format!("{histories} | {judge}")))?;
+                caught_bugs += 1;
             }
             Err(error) => println!("  NOT CAUGHT: {error:#}"),
         }
     }
-    let planted = bugs.iter().filter(|bug| bug.name.contains(wanted)).count();
-    ensure!(rows.len() == planted, "{} of {planted} bugs were caught", rows.len());
-    if wanted.is_empty() {
-        fs::write(root.join(TABLE), table(&rows))?;
-    }
+    let planted = wanted_bugs.len();
+    ensure!(caught_bugs == planted, "{caught_bugs} of {planted} bugs were caught");
     println!("{planted} bugs planted, all caught");
     Ok(())
 }
 
-fn table(rows: &[String]) -> String {
+/// The table with one bug's catch; what is known of the others stays, and a new bug waits with a question mark.
+fn table(bugs: &[Bug], known: &str, caught: &str, catch: &str) -> String {
     let mut text = String::from(
         "# Planted bugs\n\nWritten by `make simulate-bugs`: each bug of shared/simulation/bugs.toml is planted in a \
          copy of the sources,\nand the number of histories is how many ran, from seed 1 on, until a judge found \
          something. Where bugs.toml names a\nscript, they are the faults placed in it one by one.\n\n| bug | what it does | where | histories | judge |\n|---|---|---|---|---|\n",
     );
-    for row in rows {
-        let _ = writeln!(text, "{row}");
+    for bug in bugs {
+        let start = format!("| {} | {} | {} |", bug.name, bug.why, bug.file);
+        let row = match known.lines().find_map(|line| line.strip_prefix(&start)) {
+            _ if bug.name == caught => format!(" {catch} |"),
+            Some(row) => row.to_owned(),
+            None => " ? | ? |".to_owned(),
+        };
+        let _ = writeln!(text, "{start}{row}");
     }
     text
 }

@@ -220,15 +220,17 @@ impl Town {
     /// Asks again under the same key until there is an answer, as a client does.
     async fn driven(&self, place: usize, ask: Ask) -> Answer {
         let bench = if matches!(ask, Ask::Remit(..)) { &self.remittance } else { &self.money };
+        let mut told = Vec::new();
         for _ in 0..MOST_ATTEMPTS {
             let answer = bench.send(Town::request(place, ask)).await;
+            told.push(format!("{} {}", answer.status, answer.body["code"]));
             self.remittance.world.pass_seconds(1);
             // Accepted is not done yet, and a conflict is with an attempt of its own.
             if answer.status < 500 && ![202, 409].contains(&answer.status) {
                 return answer;
             }
         }
-        panic!("{ask:?} is never answered");
+        panic!("ask {place}: {ask:?} is never answered, but {told:?}");
     }
 
     async fn rest(&mut self) {
