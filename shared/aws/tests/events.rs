@@ -102,8 +102,8 @@ fn function(name: Option<&str>) -> Function {
 
 /// What an operation of this name does with an event; a laptop, where the event tells which, must do the same.
 async fn handle(name: &str, event: &Value) -> Result<Value, Failure> {
-    let on_lambda = function(Some(name)).handle(event.clone(), None).await;
-    let on_a_laptop = function(None).handle(event.clone(), None).await;
+    let on_lambda = function(Some(name)).handle(event.clone(), "").await;
+    let on_a_laptop = function(None).handle(event.clone(), "").await;
     assert_eq!(on_lambda, on_a_laptop, "{name}");
     on_lambda
 }
