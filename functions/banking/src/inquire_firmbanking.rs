@@ -137,7 +137,12 @@ impl Open {
     fn tell(&self) {
         if self.count > 0 {
             let (unknowns, unknown_age) = (self.count, self.oldest_seconds);
-            tracing::warn!(unknowns, unknown_age, metrics = "unknowns,unknown_age", "the bank owes certainty");
+            tracing::warn!(
+                unknowns,
+                unknown_age,
+                metrics = "unknowns,unknown_age",
+                "the bank owes certainty"
+            );
         }
     }
 }

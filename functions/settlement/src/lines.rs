@@ -203,7 +203,9 @@ fn waiting(whom: &str, error: &CallError) -> Waiting {
         CallError::Refused(problem) => {
             tracing::error!(about = whom, code = %problem.code, "a step of a settlement was refused, which cannot be");
         }
-        CallError::Unanswered(error) => tracing::warn!(about = whom, cause = %error, "a step of a settlement has no answer"),
+        CallError::Unanswered(error) => {
+            tracing::warn!(about = whom, cause = %error, "a step of a settlement has no answer")
+        }
     }
     Waiting
 }

@@ -10,11 +10,7 @@ use contract::{
     ports::Clock,
 };
 use serde_json::json;
-use std::{
-    fmt,
-    io::Write,
-    panic::PanicHookInfo,
-};
+use std::{fmt, io::Write, panic::PanicHookInfo};
 use tracing::{
     Event, Level, Metadata, Subscriber,
     field::{Field, Visit},
@@ -36,7 +32,7 @@ pub fn start(service: &'static str, environment: Option<&Environment>) {
         service,
         operation: environment.and_then(|known| known.handler.clone()).unwrap_or_else(|| "none".to_owned()),
         namespace: environment.map_or_else(|| "pay".to_owned(), |known| known.prefix.clone()),
-        write: |line| {
+        write: |line: &str| {
             // A log that cannot be written cannot be told of.
             let _ = std::io::stdout().lock().write_all(line.as_bytes());
         },
@@ -84,7 +80,8 @@ where
         line.text("level", event.metadata().level().as_str());
         let span = context.event_span(event);
         let spans = span.iter().flat_map(|span| span.scope());
-        let of_call = spans.filter_map(|span| span.extensions().get::<OfCall>().map(|fields| fields.0.clone()));
+        let of_call =
+            spans.filter_map(|span| span.extensions().get::<OfCall>().map(|fields| fields.0.clone()));
         match of_call.last() {
             Some(fields) => line.append(&fields),
             None => {
@@ -173,7 +170,8 @@ impl Visit for Fields {
 /// happened but not the message, which may quote personal data.
 pub fn die_on_panic() {
     std::panic::set_hook(Box::new(|info: &PanicHookInfo<'_>| {
-        let place = info.location().map_or_else(|| "unknown".to_owned(), |at| format!("{}:{}", at.file(), at.line()));
+        let place =
+            info.location().map_or_else(|| "unknown".to_owned(), |at| format!("{}:{}", at.file(), at.line()));
         tracing::error!(place, "panicked");
         std::process::abort();
     }));
@@ -203,9 +201,15 @@ mod tests {
     fn lines_within_a_call_carry_its_service_operation_and_trace() {
         let lines = lines(|| {
             tracing::warn!(cause = "a \"quoted\" cause", unheard_of = 1, "outside");
-            let span = tracing::info_span!("call", service = "payment", operation = "requestPayment", trace_id = "ab");
+            let span = tracing::info_span!(
+                "call",
+                service = "payment",
+                operation = "requestPayment",
+                trace_id = "ab"
+            );
             span.in_scope(|| {
-                tracing::info_span!("inner").in_scope(|| tracing::info!(steps = "[{\"at\":1}]", millis = 3, "inside"));
+                tracing::info_span!("inner")
+                    .in_scope(|| tracing::info!(steps = "[{\"at\":1}]", millis = 3, "inside"));
             });
         });
         assert_eq!(lines[0]["service"], "money");
@@ -220,7 +224,8 @@ mod tests {
 
     #[test]
     fn a_line_that_counts_says_so_as_cloudwatch_wants_it() {
-        let lines = lines(|| tracing::info!(code = "too_late", refusals = 1, metrics = "refusals", "refused"));
+        let lines =
+            lines(|| tracing::info!(code = "too_late", refusals = 1, metrics = "refusals", "refused"));
         let told = &lines[0]["_aws"]["CloudWatchMetrics"];
         assert_eq!(
             *told,

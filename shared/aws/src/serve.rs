@@ -35,7 +35,7 @@ pub fn serve(service: &'static Service) -> ExitCode {
     match started {
         Ok((function, runtime)) => runtime.block_on(run(function)),
         Err(error) => {
-            tracing::error!(cause = cause = %error, "the function cannot start");
+            tracing::error!(cause = %error, "the function cannot start");
             ExitCode::FAILURE
         }
     }
@@ -82,7 +82,7 @@ async fn run(function: Function) -> ExitCode {
     match Runtime::new(handler).run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!(cause = cause = %error, "the runtime interface failed");
+            tracing::error!(cause = %error, "the runtime interface failed");
             ExitCode::FAILURE
         }
     }

@@ -184,14 +184,23 @@ async fn a_refused_request_is_a_problem_and_no_error_of_the_function() {
 }
 
 #[tokio::test]
-async fn a_request_without_a_trace_gets_lambdas_own() {
+async fn a_request_without_a_trace_gets_the_gateways_or_lambdas_own() {
+    let lambdas = "Root=1-6b033de1-9800ced546f7767bbe4b2c7e;Parent=c053c071ad47ad0b;Sampled=1";
     let mut event = with_claims(http_event("GET", "/v1/things/t", ""), "member");
-    let trace = Trace::parse("00-6b033de19800ced546f7767bbe4b2c7e-c053c071ad47ad0b-01");
+    let mut traced = async |headers: [(&str, Value); 2]| {
+        headers.map(|(name, value)| event["headers"][name] = value);
+        let answer = function(Some("showThing")).handle(event.clone(), lambdas).await.unwrap();
+        answer["headers"]["trace-id"].as_str().unwrap().to_owned()
+    };
     for header in [json!(null), json!("no traceparent")] {
-        event["headers"]["traceparent"] = header;
-        let answer = function(Some("showThing")).handle(event.clone(), trace.clone()).await.unwrap();
-        assert_eq!(answer["headers"]["trace-id"], "6b033de19800ced546f7767bbe4b2c7e");
+        let trace = traced([("traceparent", header), ("X-Amzn-Trace-Id", json!(null))]).await;
+        assert_eq!(trace, "6b033de19800ced546f7767bbe4b2c7e");
     }
+    let gateways = json!("Root=1-67891233-abcdef012345678912345678");
+    let trace = traced([("traceparent", json!(null)), ("X-Amzn-Trace-Id", gateways.clone())]).await;
+    assert_eq!(trace, "67891233abcdef012345678912345678");
+    let trace = traced([("traceparent", json!(TRACEPARENT)), ("X-Amzn-Trace-Id", gateways)]).await;
+    assert_eq!(Trace::parse(TRACEPARENT).unwrap().id(), trace);
 }
 
 fn direct(operation: &str, body: &Value) -> Value {

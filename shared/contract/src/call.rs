@@ -373,3 +373,24 @@ impl Reply<()> {
         Reply { status: 204, ..Reply::ok(()) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_trace_that_aws_began_is_continued() {
+        let read = |header| Trace::from_xray(header, [7; 8]).map(|trace| trace.traceparent().to_owned());
+        let lambdas = "Root=1-6b033de1-9800ced546f7767bbe4b2c7e;Parent=c053c071ad47ad0b;Sampled=1";
+        let same = "00-6b033de19800ced546f7767bbe4b2c7e-c053c071ad47ad0b-01";
+        assert_eq!(read(lambdas).as_deref(), Some(same));
+        let gateways = "Root=1-6b033de1-9800ced546f7767bbe4b2c7e";
+        let spanned = "00-6b033de19800ced546f7767bbe4b2c7e-0707070707070707-01";
+        assert_eq!(read(gateways).as_deref(), Some(spanned));
+        for odd in
+            ["", "Root=1-6b033de1", "Root=2-a-b;Parent=c", "Root=1-6b033de1-9800;Parent=c053c071ad47ad0b"]
+        {
+            assert_eq!(read(odd), None, "{odd}");
+        }
+    }
+}

@@ -35,13 +35,19 @@ pub static FIELDS: &[Field] = &[
     always("service", "the service"),
     always("operation", "the operation; `none` outside of one"),
     sometimes("trace_id", "the trace: 32 hexadecimal digits; every line of a call has it"),
-    sometimes("caller", "who called: a member (never which), an operation's full name, the platform, or nobody known"),
+    sometimes(
+        "caller",
+        "who called: a member (never which), an operation's full name, the platform, or nobody known",
+    ),
     sometimes("status", "the HTTP status, or what it would be"),
     sometimes("code", "why it was refused or failed: a stable code"),
     sometimes("cause", "what lies behind a failure, for the one who looks; never personal data"),
     sometimes("replayed", "the answer is an earlier one again, because the same request came again"),
     sometimes("millis", "how long the call took"),
-    sometimes("ids", "what the call was about: ids of payments, remittances, requests, firmbankings, settlements …"),
+    sometimes(
+        "ids",
+        "what the call was about: ids of payments, remittances, requests, firmbankings, settlements …",
+    ),
     sometimes("days", "which business days it was about"),
     sometimes("steps", "what the call did, in order: calls, commits, messages, facts, the bank; see below"),
     sometimes("fact", "the type of the fact that set it going, or that is counted"),
@@ -125,7 +131,16 @@ fn write(operation: &str, outcome: &Outcome, story: &Story) {
         Ok(reply) => {
             let (status, replayed) = (reply.status, reply.replayed.then_some(true));
             tracing::info!(
-                status, replayed, caller, fact, millis, ids, days, steps, unanswered, metrics = missed,
+                status,
+                replayed,
+                caller,
+                fact,
+                millis,
+                ids,
+                days,
+                steps,
+                unanswered,
+                metrics = missed,
                 "{operation} answered"
             );
         }

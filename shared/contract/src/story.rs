@@ -7,8 +7,8 @@
 use crate::{
     Call, Context, Trace, log,
     ports::{
-        Bus, Calls, Clock, DirectAnswer, DirectCall, Egress, Execution, Incoming, Outgoing, Queues, Unanswered,
-        Workflows,
+        Bus, Calls, Clock, DirectAnswer, DirectCall, Egress, Execution, Incoming, Outgoing, Queues,
+        Unanswered, Workflows,
     },
 };
 use async_trait::async_trait;
@@ -305,7 +305,9 @@ impl Table for Through {
 fn told_of(write: &Write) -> Option<String> {
     let item = match write {
         Write::Put(item, _) => item,
-        Write::Delete(key, _) => return Some(format!("delete {}", key.sort.split('#').next().unwrap_or_default())),
+        Write::Delete(key, _) => {
+            return Some(format!("delete {}", key.sort.split('#').next().unwrap_or_default()));
+        }
         Write::Check(..) => return None,
     };
     let mut told = kind_of(item).to_owned();

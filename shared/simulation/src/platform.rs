@@ -11,7 +11,8 @@ use crate::{
     world::{AUDIENCE, BANK, DeadLetter, ISSUER, World, find},
 };
 use contract::{
-    Access, Api, Call, Caller, Method, Operation, Problem, Reference, Reply, Service, Trace, Trigger, http, log,
+    Access, Api, Call, Caller, Method, Operation, Problem, Reference, Reply, Service, Trace, Trigger, http,
+    log,
     outbox::{Relayed, StreamBatch},
     ports::{DirectAnswer, DirectCall, Execution, Outgoing, Stage},
 };
