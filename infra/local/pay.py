@@ -14,6 +14,7 @@ import logs
 import stack
 import story
 import tracing
+import tracing_example
 from client import System, new_key
 from cloud import LOCAL, ROOT, Cloud, CloudError, free_port
 from rich.console import Console
@@ -385,6 +386,10 @@ def trace(options):
         raise CloudError(str(error)) from None
 
 
+def trace_example(options):
+    tracing_example.tell(system(options), options.mermaid)
+
+
 def invoke(options):
     running = system(options)
     name = running.operation(options.function)
@@ -555,6 +560,7 @@ def commands():
     verb("logs", show_logs, ("--minutes", {"type": float, "default": 15}), ("--trace", {}), ("--follow", {"action": "store_true"}))
     verb("trace", trace, ("id", {}), ("--minutes", {"type": float, "default": 24 * 60}), ("--mermaid", {"action": "store_true"}),
          ("--neutral", {"action": "store_true"}))
+    verb("trace-example", trace_example, ("--mermaid", {"action": "store_true"}))
     verb("invoke", invoke, ("function", {}), ("--payload", {}))
     verb("build", build_release, ("--architecture", {"default": "arm64"}))
     for name, action in (("plan", plan), ("deploy", deploy)):
