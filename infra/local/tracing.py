@@ -79,11 +79,14 @@ def parsed(message):
 
 
 def traces_of(wanted, lines):
-    """The traces of calls that were about an id: not those that only saw it pass in a sweep."""
+    """The traces of calls that were about an id: not those that only saw it pass in a sweep, or looked at it."""
     if TRACE.fullmatch(wanted):
         return [wanted]
     found = []
     for line in lines:
+        looked = "millis" in line and "steps" not in line and "code" not in line and line.get("caller") != "platform"
+        if looked:
+            continue
         named = wanted in line.get("ids", []) or wanted in line.get("days", []) or str(line.get("about", "")).startswith(wanted)
         if named and line.get("trace_id") and line["trace_id"] not in found:
             found.append(line["trace_id"])
@@ -188,7 +191,7 @@ def show(story, out=console):
         text = Text(f"{moment.at - start:9.0f}  ", style="dim")
         text.append(f"{moment.who:<38} ", style="cyan")
         text.append(f"{VERBS[moment.kind]} {moment.what}".rstrip(), style=COLOURS.get(moment.kind, ""))
-        if moment.went:
+        if moment.went and moment.went != "done":
             text.append(f" → {moment.went}", style="red" if moment.bad else "dim")
         if moment.ms:
             text.append(f"  {moment.ms} ms", style="dim")
@@ -270,7 +273,8 @@ def run(logs, name, wanted, minutes, picture=False, without_ids=False):
         print(cleaned(mermaid(story)))
         return
     begun = datetime.fromtimestamp(story[0].at / 1000, timezone.utc).isoformat(timespec="milliseconds")
-    console.print(cleaned(f"[bold]{wanted}[/bold]  began {begun}, trace {', '.join(traces)}"), soft_wrap=True)
+    began = "" if without_ids else f", began {begun}"
+    console.print(cleaned(f"[bold]{wanted}[/bold], trace {', '.join(traces)}{began}"), soft_wrap=True)
     for moment in story:
         moment.what, moment.went = cleaned(moment.what), cleaned(moment.went)
     show(story)
