@@ -182,7 +182,7 @@ impl Calls for Through {
         let went = match &answer {
             Ok(DirectAnswer::Done(_)) => DONE.to_owned(),
             Ok(DirectAnswer::Refused(problem)) => problem.code.to_string(),
-            Err(error) => error.to_string(),
+            Err(Unanswered(why)) => why.clone(),
         };
         if answer.is_err() {
             self.story.missed();
@@ -203,7 +203,7 @@ impl Egress for Through {
         let answer = self.context.egress.send(request).await;
         let went = match &answer {
             Ok(answer) => answer.status.to_string(),
-            Err(error) => error.to_string(),
+            Err(Unanswered(why)) => why.clone(),
         };
         if answer.is_err() {
             self.story.missed();
