@@ -223,7 +223,7 @@ async fn a_direct_call_is_answered_with_what_was_done_or_why_not() {
     // Neither another function's name nor an operation that nobody may call is served.
     for (name, called) in [("showThing", "example.makeThing"), ("makeThing", "example.makeThing")] {
         let event = direct(called, &json!({}));
-        let refused = function(Some(name)).handle(event, None).await.unwrap();
+        let refused = function(Some(name)).handle(event, "").await.unwrap();
         assert_eq!(refused["refused"]["code"], "internal_error", "{name}");
     }
 }
@@ -316,9 +316,9 @@ async fn schedules_rotations_and_people_give_the_input_as_it_is() {
         assert_eq!(answer["operation"], format!("example.{name}"));
         assert_eq!((&answer["caller"], &answer["body"]), (&json!("platform"), &input));
     }
-    let nothing = function(Some("sweepThings")).handle(Value::Null, None).await.unwrap();
+    let nothing = function(Some("sweepThings")).handle(Value::Null, "").await.unwrap();
     assert_eq!(nothing["body"], json!({}));
-    let failure = function(Some("sweepThings")).handle(json!({"refuse": 1}), None).await.unwrap_err();
+    let failure = function(Some("sweepThings")).handle(json!({"refuse": 1}), "").await.unwrap_err();
     assert_eq!(failure.kind, "precondition_failed", "Step Functions match on an error's type");
 }
 
@@ -331,7 +331,7 @@ async fn an_event_that_cannot_be_read_is_an_error_that_quotes_nothing() {
         json!({"Records": [{"eventSource": "aws:dynamodb", "dynamodb": {"NewImage": {"a": {"S": 5}}}}]}),
     ];
     for event in odd {
-        let failure = function(Some("showThing")).handle(event, None).await.unwrap_err();
+        let failure = function(Some("showThing")).handle(event, "").await.unwrap_err();
         assert_eq!(failure.kind, "internal_error");
         assert!(!failure.message.contains("s3cr3t"));
     }
