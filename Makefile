@@ -8,7 +8,7 @@ NAME   ?= pay
 
 .DEFAULT_GOAL := help
 .PHONY: help prepare run demo status token bank operator redrive republish rebuild-read-model audit settle load chaos demo-faults \
-        logs invoke watch stop reset \
+        logs trace trace-example invoke watch stop reset \
         test test-rust test-infra test-e2e lint fmt generate build plan deploy dynoxide dynamodb-local engines \
         deny advisories checkov fuzz rotation \
         simulate simulate-cells simulate-places simulate-bugs soak bench-units bench-settlement bench-start
@@ -68,6 +68,12 @@ rebuild-read-model: prepare ## build the region sums anew from the facts, while 
 
 logs: prepare ## all functions' logs in time order: [TRACE=<trace id>] [MINUTES=15] [FOLLOW=1]
 	@$(PAY) logs $(if $(MINUTES),--minutes "$(MINUTES)") $(if $(TRACE),--trace "$(TRACE)") $(if $(FOLLOW),--follow)
+
+trace: prepare ## the whole story of an id: ID=<payment, remittance, request, firmbanking, settlement, run's day or trace> [MERMAID=1] [MINUTES=1440] [NEUTRAL=1] [AWS=1]
+	@$(if $(AWS),.local/venv/bin/python infra/local/tracing.py --name $(NAME) --region $(REGION),$(PAY) trace) "$(ID)" $(if $(MINUTES),--minutes "$(MINUTES)") $(if $(MERMAID),--mermaid) $(if $(NEUTRAL),--neutral)
+
+trace-example: prepare ## play a payment whose bank falls silent, and tell its story: [MERMAID=1]
+	@$(PAY) trace-example $(if $(MERMAID),--mermaid)
 
 invoke: prepare ## invoke a function: F=increaseMoneyRequest [PAYLOAD=file.json], else with its payload from events/
 	@$(PAY) invoke "$(F)" $(if $(PAYLOAD),--payload "$(PAYLOAD)")

@@ -13,6 +13,8 @@ import build
 import logs
 import stack
 import story
+import tracing
+import tracing_example
 from client import System, new_key
 from cloud import LOCAL, ROOT, Cloud, CloudError, free_port
 from rich.console import Console
@@ -375,6 +377,19 @@ def show_logs(options):
     logs.show(system(options), options.minutes, options.trace, options.follow)
 
 
+def trace(options):
+    """The whole story of an id, read from the logs: infra/local/tracing.py."""
+    running = system(options)
+    try:
+        tracing.run(running.cloud.client("logs"), running.outputs["name"], options.id, options.minutes, options.mermaid, options.neutral)
+    except tracing.NoStory as error:
+        raise CloudError(str(error)) from None
+
+
+def trace_example(options):
+    tracing_example.tell(system(options), options.mermaid)
+
+
 def invoke(options):
     running = system(options)
     name = running.operation(options.function)
@@ -460,7 +475,7 @@ def test(options):
     try:
         up(cloud, build.WITH_TESTS, settings=TEST_SETTINGS)
         with timed("plan, for the composition's tests"):
-            plan_file = stack.Stack.local(cloud).plan_as_json({"alarms": True})
+            plan_file = stack.Stack.local(cloud).plan_as_json({"alarms": True, "dashboards": "services", "saved_queries": True})
         environment = {
             **os.environ,
             "PAY_CLOUD": cloud.name,
@@ -543,6 +558,9 @@ def commands():
     verb("republish", republish, ("service", {}), ("--since", {}))
     verb("rebuild-read-model", rebuild_read_model, ("--minutes", {"type": float, "default": 60}))
     verb("logs", show_logs, ("--minutes", {"type": float, "default": 15}), ("--trace", {}), ("--follow", {"action": "store_true"}))
+    verb("trace", trace, ("id", {}), ("--minutes", {"type": float, "default": 24 * 60}), ("--mermaid", {"action": "store_true"}),
+         ("--neutral", {"action": "store_true"}))
+    verb("trace-example", trace_example, ("--mermaid", {"action": "store_true"}))
     verb("invoke", invoke, ("function", {}), ("--payload", {}))
     verb("build", build_release, ("--architecture", {"default": "arm64"}))
     for name, action in (("plan", plan), ("deploy", deploy)):

@@ -117,6 +117,8 @@ def deploy_locally(cloud, **variables):
         "cors_origins": ["*"],
         "tracing": "Active",
         "alarms": False,
+        "dashboards": "none",
+        "saved_queries": False,
         "log_retention_days": 7,
         "settings": SETTINGS,
         **variables,

@@ -61,11 +61,11 @@ def tell(system, patience_seconds=WAIT_SECONDS):
     return people
 
 
-def introduce(system, bank, who, run):
+def introduce(system, bank, who, run, kind="personal"):
     """Registers, logs in, opens an account at the bank and links it."""
     name, address = NAMES[who]
     person = {"email": f"{who}.{run}@example.com", "password": f"correct horse {secrets.token_urlsafe(9)}", "name": name}
-    registration = {**person, "address": address, "kind": "personal"}
+    registration = {**person, "address": address, "kind": kind}
     member = succeed(system.api.post("/v1/memberships", registration, key=new_key()))
     person["membershipId"] = member["membershipId"]
     person["token"] = log_in(system, person)

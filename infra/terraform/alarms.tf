@@ -105,3 +105,58 @@ resource "aws_cloudwatch_metric_alarm" "gateway_errors" {
   alarm_actions       = var.alarm_actions
   ok_actions          = var.alarm_actions
 }
+
+# --- what our own log counts: each is written only when there is something to tell, so it costs its alarm alone
+
+resource "aws_cloudwatch_metric_alarm" "findings" {
+  count = var.alarms ? 1 : 0
+
+  alarm_name          = "${var.name}-audit-findings"
+  alarm_description   = "The audit found a difference: the query `audit` shows which rule and where, docs/runbook.md what to do."
+  namespace           = var.name
+  metric_name         = "findings"
+  statistic           = "Sum"
+  period              = 300
+  evaluation_periods  = 1
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = var.alarm_actions
+  ok_actions          = var.alarm_actions
+}
+
+# The scan that counts them runs every quarter of an hour.
+resource "aws_cloudwatch_metric_alarm" "unknowns" {
+  count = var.alarms ? 1 : 0
+
+  alarm_name          = "${var.name}-bank-unknowns"
+  alarm_description   = "For an hour nobody could say how a transfer at the bank ends: the query `bank` shows what it answers."
+  namespace           = var.name
+  metric_name         = "unknown_age"
+  statistic           = "Maximum"
+  period              = 900
+  evaluation_periods  = 1
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 3600
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = var.alarm_actions
+  ok_actions          = var.alarm_actions
+}
+
+# One metric of the whole account: the limit that functions meet is the account's too.
+resource "aws_cloudwatch_metric_alarm" "throttles" {
+  count = var.alarms ? 1 : 0
+
+  alarm_name          = "${var.name}-throttles"
+  alarm_description   = "Functions were not allowed to start: the account's limit of functions at once is reached."
+  namespace           = "AWS/Lambda"
+  metric_name         = "Throttles"
+  statistic           = "Sum"
+  period              = 300
+  evaluation_periods  = 1
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = var.alarm_actions
+  ok_actions          = var.alarm_actions
+}

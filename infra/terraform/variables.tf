@@ -113,9 +113,31 @@ variable "log_retention_days" {
 }
 
 variable "tracing" {
-  description = "Lambda tracing mode: PassThrough follows the caller's decision, Active samples every function."
+  description = "X-Ray: Active samples functions and the state machine (5 dollars a million traces), PassThrough leaves it off. The log tells the whole story either way."
   type        = string
   default     = "PassThrough"
+
+  validation {
+    condition     = contains(["PassThrough", "Active"], var.tracing)
+    error_message = "Tracing is PassThrough or Active."
+  }
+}
+
+variable "dashboards" {
+  description = "Dashboards: \"shared\" are two, one of the business and one of the machinery, within the three that AWS gives away; \"services\" are those and one for each service, at 3 dollars a month each; or \"none\"."
+  type        = string
+  default     = "shared"
+
+  validation {
+    condition     = contains(["none", "shared", "services"], var.dashboards)
+    error_message = "Dashboards are none, shared or services."
+  }
+}
+
+variable "saved_queries" {
+  description = "Save the library of log queries (infra/terraform/queries). The local cloud does not know saved queries."
+  type        = bool
+  default     = true
 }
 
 variable "key_rotation_days" {

@@ -19,7 +19,7 @@ from world import Bus, World  # noqa: E402
 
 # What was planted is looked for when everything else has run. Whoever leaves is looked after for another quarter of an
 # hour, which must not come between two looks at tables that are to be the same.
-LAST = ("test_closing.py", "test_privacy.py")
+LAST = ("test_closing.py", "test_observability.py", "test_privacy.py")
 
 
 def pytest_configure(config):

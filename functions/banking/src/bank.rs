@@ -124,6 +124,11 @@ impl<'a> Bank<'a> {
         self.heard(key, entry, answer)
     }
 
+    /// Asks in this trace from now on: a transfer's own, whoever goes on with it.
+    pub fn follow(&mut self, traceparent: &str) {
+        traceparent.clone_into(&mut self.traceparent);
+    }
+
     /// Asks what became of a transfer's id.
     pub async fn inquire(&self, key: &ServiceKey, entry: &Firmbanking) -> Heard {
         let answer = self.ask("GET", &format!("/v1/transfers/{}", entry.transfer_id), None).await;
@@ -154,7 +159,7 @@ impl<'a> Bank<'a> {
                 Some(answer)
             }
             Err(error) => {
-                tracing::warn!(%error, "the bank did not answer");
+                tracing::warn!(cause = %error, "the bank did not answer");
                 None
             }
         }
@@ -176,7 +181,7 @@ impl<'a> Bank<'a> {
             _ => {
                 // Only a person can tell what this means; nothing is concluded from it.
                 let firmbanking_id = entry.firmbanking_id;
-                tracing::error!(%firmbanking_id, "the bank answered for other terms than ours");
+                tracing::error!(about = %firmbanking_id, "the bank answered for other terms than ours");
                 Heard::Nothing
             }
         }

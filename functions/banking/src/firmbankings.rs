@@ -111,6 +111,7 @@ impl<'a> Teller<'a> {
     /// Brings a firmbanking as far as it will go now. Safe to run again, and at once with others.
     pub async fn advance(&mut self, entry: Firmbanking, mut last: Last) -> Result<Firmbanking, Problem> {
         let mut entry = entry;
+        self.bank.follow(&entry.traceparent);
         for _ in 0..STEPS {
             match next(entry.state, &last, self.is_overdue(&entry)) {
                 Step::Stop => return Ok(entry),
@@ -129,7 +130,7 @@ impl<'a> Teller<'a> {
                         && now.state != concluded(&entry, outcome, now.requested_at).state
                     {
                         let firmbanking_id = now.firmbanking_id;
-                        tracing::error!(%firmbanking_id, "the bank has told two executors different ends");
+                        tracing::error!(about = %firmbanking_id, "the bank has told two executors different ends");
                     }
                     entry = now;
                 }

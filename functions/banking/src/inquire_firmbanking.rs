@@ -16,7 +16,7 @@ use contract::{
     former::FormerMember,
     handled_by,
     outbox::{KeyName, Scan},
-    peers,
+    peers::{self, FirmbankingState},
 };
 use events::{
     Fact,
@@ -96,8 +96,10 @@ async fn inquire_firmbanking(context: &Context, call: Call<Inquiry>) -> Result<R
 async fn scan(context: &Context, call: &Call<Inquiry>) -> Result<u32, Problem> {
     let mut scan = Scan::after(call.body.after.as_ref());
     let mut queued = 0_u32;
+    let mut open = Open::default();
     while let Some(items) = scan.page(context).await? {
         for item in &items {
+            open.see(item, call.now)?;
             let Some(later) = (outbox::OUTBOX.unfinished)(item)? else { continue };
             if requested_at(item)?.plus_seconds(FORGOTTEN_AFTER_SECONDS) < call.now {
                 let sent = context.queues.send(later.operation, &later.body, 0, &trace(item, call)).await;
@@ -107,7 +109,42 @@ async fn scan(context: &Context, call: &Call<Inquiry>) -> Result<u32, Problem> {
         }
     }
     scan.go_on(context, NAME, &call.trace).await?;
+    open.tell();
     Ok(queued)
+}
+
+/// Firmbankings of which nobody knows for certain how they end.
+#[derive(Default)]
+struct Open {
+    count: u32,
+    oldest_seconds: i64,
+}
+
+impl Open {
+    fn see(&mut self, item: &Item, now: Timestamp) -> Result<(), Problem> {
+        if kind_of(item) == Firmbanking::KIND {
+            let entry: Firmbanking = store::read(item.clone())?;
+            if entry.state == FirmbankingState::Unknown {
+                let seconds = now.seconds().saturating_sub(entry.requested_at.seconds());
+                self.oldest_seconds = self.oldest_seconds.max(seconds);
+                self.count = self.count.saturating_add(1);
+            }
+        }
+        Ok(())
+    }
+
+    /// Says so where there are some: a bank that answers costs no metric.
+    fn tell(&self) {
+        if self.count > 0 {
+            let (unknowns, unknown_age) = (self.count, self.oldest_seconds);
+            tracing::warn!(
+                unknowns,
+                unknown_age,
+                metrics = "unknowns,unknown_age",
+                "the bank owes certainty"
+            );
+        }
+    }
 }
 
 fn requested_at(item: &Item) -> Result<Timestamp, Problem> {

@@ -46,6 +46,7 @@ pub async fn advance<I>(
     closing: &Closing,
 ) -> Result<Progress, Problem> {
     let id = member.membership_id;
+    let call = &call.in_trace_of(&member.traceparent);
     let (owner, reference) = (WalletOwner { membership_id: id }, closing.reference(id));
     let asked = context.call(&CLOSE_MEMBER_MONEY, call, Some(id), Some(reference), &owner).await;
     match asked {
@@ -63,7 +64,7 @@ pub async fn advance<I>(
                 CallError::Refused(problem) => {
                     tracing::error!(code = %problem.code, "money refused to say whether a wallet is closed");
                 }
-                CallError::Unanswered(error) => tracing::warn!(%error, "money did not answer"),
+                CallError::Unanswered(error) => tracing::warn!(cause = %error, "money did not answer"),
             }
             change(context, member, closing, Member::waiting).await?;
             Ok(Progress::Waiting)

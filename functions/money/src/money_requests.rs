@@ -189,6 +189,7 @@ pub async fn advance<I>(
     if record.is_final() {
         return Ok(record);
     }
+    let call = &call.in_trace_of(&record.traceparent);
     let limits = Settings::of(context)?.limits;
     let mut chain = chains::load(context, record.membership_id, record.requested_at).await?;
 
@@ -221,7 +222,7 @@ pub async fn advance<I>(
             wait_for_bank(context, record, call.now).await
         }
         Err(CallError::Unanswered(error)) => {
-            tracing::warn!(%error, "banking did not answer");
+            tracing::warn!(cause = %error, "banking did not answer");
             wait_for_bank(context, record, call.now).await
         }
     }

@@ -55,6 +55,7 @@ pub async fn find(context: &Context, id: PaymentId) -> Result<Option<Payment>, P
 /// Brings a payment as far as it will go now. Safe to run again and at once with others.
 pub async fn advance<I>(context: &Context, call: &Call<I>, payment: Payment) -> Result<Payment, Problem> {
     let mut payment = payment;
+    let call = &call.in_trace_of(&payment.traceparent);
     for _ in 0..TRIES {
         if payment.state != PaymentState::Requested {
             return Ok(payment);
@@ -123,7 +124,7 @@ async fn pay<I>(context: &Context, call: &Call<I>, payment: &Payment, step: &str
         Ok(entry) => Tried::Paid(entry.transferred_at),
         Err(CallError::Refused(problem)) => known(&problem),
         Err(CallError::Unanswered(error)) => {
-            tracing::warn!(%error, "money did not answer a payment");
+            tracing::warn!(cause = %error, "money did not answer a payment");
             Tried::Unknown
         }
     }

@@ -62,10 +62,11 @@ async fn refund<I>(
         expires_at: None,
     };
     let (member, reference) = (Some(payment.membership_id), Some(payment.refund_reference(part)));
+    let call = &call.in_trace_of(&part.traceparent);
     match context.call(&TRANSFER_MONEY, call, member, reference, &order).await {
         Ok(entry) => Some(entry.transferred_at),
         Err(error) => {
-            tracing::warn!(%error, "money did not take a cancellation back yet");
+            tracing::warn!(cause = %error, "money did not take a cancellation back yet");
             None
         }
     }

@@ -214,6 +214,7 @@ pub async fn advance<I>(
     if record.is_final() {
         return Ok(record);
     }
+    let call = &call.in_trace_of(&record.traceparent);
     let taken = take(context, call, &record, Try::First).await;
     let is_short = matches!(taken, Taken::Refused(code) if *code == money_codes::INSUFFICIENT_BALANCE);
     if !is_short {
@@ -262,7 +263,7 @@ async fn take<I>(context: &Context, call: &Call<I>, record: &Remittance, attempt
             }
         },
         Err(CallError::Unanswered(error)) => {
-            tracing::warn!(%error, "money did not answer");
+            tracing::warn!(cause = %error, "money did not answer");
             Taken::Waiting
         }
     }
@@ -301,7 +302,7 @@ async fn plan<I>(context: &Context, call: &Call<I>, record: Remittance) -> Resul
         Ok(None) => fail(context, record, money_codes::INSUFFICIENT_BALANCE.code).await,
         Ok(top_up) => save(context, Remittance { state: State::Recharging, top_up, ..record }).await,
         Err(problem) => {
-            tracing::warn!(%problem, "a recharge cannot be planned now");
+            tracing::warn!(cause = %problem, "a recharge cannot be planned now");
             let state = record.state;
             wait(context, record, state, call.now).await
         }
@@ -363,7 +364,7 @@ async fn ask_bank<I>(
             wait(context, record, State::BankUnknown, call.now).await
         }
         Err(CallError::Unanswered(error)) => {
-            tracing::warn!(%error, "banking did not answer");
+            tracing::warn!(cause = %error, "banking did not answer");
             wait(context, record, State::BankUnknown, call.now).await
         }
     }
@@ -411,7 +412,7 @@ async fn stuck(
         CallError::Refused(problem) => {
             tracing::error!(code = %problem.code, "money refused to close a hold");
         }
-        CallError::Unanswered(error) => tracing::warn!(%error, "money did not answer"),
+        CallError::Unanswered(error) => tracing::warn!(cause = %error, "money did not answer"),
     }
     wait(context, record, State::BankUnknown, now).await
 }

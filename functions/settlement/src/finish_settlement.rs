@@ -42,7 +42,7 @@ async fn finish_settlement(context: &Context, call: Call<Order>) -> Result<Reply
     let Some(run) = run.filter(|run| !run.is_final()) else { return Ok(Reply::ok(Finished {})) };
     let tally = entries::tally(context, &run.business_day).await?;
     if tally.due > 0 {
-        tracing::error!(business_day = %run.business_day, due = tally.due, "an attempt at a run has left franchises due");
+        tracing::error!(about = %run.business_day, "an attempt at a run has left franchises due");
         return Ok(Reply::ok(Finished {}));
     }
     let ended = Ended {

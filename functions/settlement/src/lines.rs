@@ -79,6 +79,7 @@ pub async fn newest(context: &Context, franchise: FranchiseId, most: u32) -> Res
 /// Brings a line as far as it will go now. Safe to run again, and at once with others.
 pub async fn advance<I>(context: &Context, call: &Call<I>, line: Line) -> Result<Line, Problem> {
     let mut line = line;
+    let call = &call.in_trace_of(&line.traceparent);
     for _ in 0..TRIES {
         if line.is_final() {
             return Ok(line);
@@ -165,7 +166,7 @@ async fn finish_payments<I>(context: &Context, call: &Call<I>, line: &mut Line) 
 /// Lets the bank move the money, and books it when the bank is certain.
 async fn pay_out<I>(context: &Context, call: &Call<I>, line: &mut Line) -> Result<LineState, Waiting> {
     let Some(payout) = line.payout else {
-        tracing::error!(settlement_id = %line.settlement_id(), "a line has no attempt to pay it out");
+        tracing::error!(about = %line.settlement_id(), "a line has no attempt to pay it out");
         return Err(Waiting);
     };
     let order = FirmbankingOrder {
@@ -200,9 +201,11 @@ async fn pay_out<I>(context: &Context, call: &Call<I>, line: &mut Line) -> Resul
 fn waiting(whom: &str, error: &CallError) -> Waiting {
     match error {
         CallError::Refused(problem) => {
-            tracing::error!(whom, code = %problem.code, "a step of a settlement was refused, which cannot be");
+            tracing::error!(about = whom, code = %problem.code, "a step of a settlement was refused, which cannot be");
         }
-        CallError::Unanswered(error) => tracing::warn!(whom, %error, "a step of a settlement has no answer"),
+        CallError::Unanswered(error) => {
+            tracing::warn!(about = whom, cause = %error, "a step of a settlement has no answer")
+        }
     }
     Waiting
 }

@@ -133,6 +133,7 @@ async fn sweep_all(context: &Context, call: &Call<Sweep>, after: Option<&KeyName
                         continue;
                     }
                     // Some lines at once would take longer than there is time: each has a message of its own.
+                    let call = &call.in_trace_of(&line.traceparent);
                     enqueue(context, call, &json!({ "settlementId": line.settlement_id() })).await?;
                     1
                 }
@@ -170,6 +171,6 @@ async fn retry_shard(
     Ok(sent)
 }
 
-async fn enqueue(context: &Context, call: &Call<Sweep>, body: &Value) -> Result<(), Problem> {
+async fn enqueue<I>(context: &Context, call: &Call<I>, body: &Value) -> Result<(), Problem> {
     context.queues.send(NAME, body, 0, &call.trace).await.map_err(Problem::unavailable)
 }

@@ -10,7 +10,8 @@ import pytest
 HTTP_FUNCTION_SECONDS = 20  # the gateway gives up after 30
 # The aim is 10 for all of Pay. Every polled queue costs 0.26 and its dead letters' alarm 0.10; to come down, services
 # would have to share queues or dead-letter queues. Until then this holds what there is.
-ALARMS_AND_SECRETS_DOLLARS = 17.90
+# Three alarms of the whole system are 0.30 of it: audit findings, bank unknowns, throttles.
+ALARMS_AND_SECRETS_DOLLARS = 18.20
 
 
 @pytest.fixture(scope="module")

@@ -53,7 +53,7 @@ impl EventBridge {
                 Some(result) => result.error_code()?,
                 None => "no result",
             };
-            tracing::warn!(code, kind = entry.event.kind, "an event was not taken by the bus");
+            tracing::warn!(code, fact = entry.event.kind, "an event was not taken by the bus");
             Some(entry.place)
         });
         Ok(failed.collect())

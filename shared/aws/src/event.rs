@@ -6,7 +6,7 @@
 
 use crate::queues::{Message, resource_name};
 use contract::{
-    Call, Caller, Context, Operation, Problem, Reply, Service, Trace, Trigger, http,
+    Call, Caller, Context, Operation, Problem, Reply, Service, Trace, Trigger, http, log,
     outbox::{Relayed, StreamBatch, StreamChange},
     ports::{DirectAnswer, DirectCall, StepCall},
 };
@@ -127,12 +127,15 @@ fn records<T: serde::de::DeserializeOwned>(mut object: Map<String, Value>) -> Re
 }
 
 impl Function {
-    /// Runs the operation that the event is for, and gives the answer that the event's sender expects. `trace` is
+    /// Runs the operation that the event is for, and gives the answer that the event's sender expects. `xray` names
     /// the trace that AWS itself began, for events that bring none.
-    pub async fn handle(&self, event: Value, trace: Option<Trace>) -> Result<Value, Failure> {
-        let trace = || trace.clone().unwrap_or_else(|| Trace::start(self.context.random()));
+    pub async fn handle(&self, event: Value, xray: &str) -> Result<Value, Failure> {
+        let trace = || {
+            Trace::from_xray(xray, self.context.random())
+                .unwrap_or_else(|| Trace::start(self.context.random()))
+        };
         match Event::read(event).map_err(|problem| self.unusable(problem))? {
-            Event::Http(event) => self.http(event, trace()).await,
+            Event::Http(event) => self.http(event, trace).await,
             Event::Direct(call) => self.direct(call).await,
             Event::Queue(records) => Ok(self.queue(records, trace).await),
             Event::Stream(records) => self.stream(records, trace()).await,
@@ -141,8 +144,9 @@ impl Function {
         }
     }
 
-    async fn http(&self, event: Map<String, Value>, trace: Trace) -> Result<Value, Failure> {
-        let request = http_request(event, &trace).map_err(|problem| self.unusable(problem))?;
+    async fn http(&self, event: Map<String, Value>, trace: impl Fn() -> Trace) -> Result<Value, Failure> {
+        let begun = |header: &str| Trace::from_xray(header, self.context.random()).unwrap_or_else(&trace);
+        let request = http_request(event, begun).map_err(|problem| self.unusable(problem))?;
         let response = http::answer(self.service, self.name.as_deref(), &self.context, request).await;
         Ok(http_response(response).map_err(|problem| self.unusable(problem))?)
     }
@@ -194,7 +198,8 @@ impl Function {
             Ok(input) => input,
             Err(problem) => {
                 let message_id = &record.message_id;
-                tracing::error!(message_id, queue, cause = problem.cause, "a message cannot be read");
+                let cause = problem.cause.as_deref();
+                tracing::error!(about = %format!("{queue} {message_id}"), cause, "a message cannot be read");
                 return Err(problem);
             }
         };
@@ -257,31 +262,29 @@ impl Function {
         around: Around,
         body: Value,
     ) -> Result<Reply<Value>, Problem> {
-        let began = self.context.clock.now();
         let trace = around.trace.clone();
-        let call = Call {
-            operation: self.service.full_name(operation),
-            caller: around.caller,
-            on_behalf_of: around.on_behalf_of,
-            idempotency_key: None,
-            reference: around.reference,
-            if_match: None,
-            trace: around.trace,
-            now: began,
-            fingerprint: seal::digest(&[&body.to_string()]),
-            body,
-        };
-        let outcome = (operation.handle)(&self.context, call).await;
-        let millis = self.context.clock.now().millis_since(began);
-        http::log(self.service.name, operation.name, &outcome, &trace, millis);
-        outcome
+        log::told(self.service, operation.name, &self.context, &trace, |context, story| async move {
+            let call = Call {
+                operation: self.service.full_name(operation),
+                caller: around.caller,
+                on_behalf_of: around.on_behalf_of,
+                idempotency_key: None,
+                reference: around.reference,
+                if_match: None,
+                trace: around.trace,
+                now: context.clock.now(),
+                fingerprint: seal::digest(&[&body.to_string()]),
+                body,
+            };
+            story.of_call(&call);
+            (operation.handle)(&context, call).await
+        })
+        .await
     }
 
     /// Tells the log of an event that no operation could be run for.
     fn unusable(&self, problem: Problem) -> Problem {
-        let (service, operation) = (self.service.name, self.name.as_deref().unwrap_or("none"));
-        let cause = problem.cause.as_deref().unwrap_or_default();
-        tracing::error!(service, operation, cause, "an event cannot be used");
+        tracing::error!(cause = problem.cause.as_deref(), "an event cannot be used");
         problem
     }
 
@@ -341,7 +344,12 @@ impl Around {
 }
 
 /// Headers are taken out first: the type for the rest refuses texts that HTTP allows in them.
-fn http_request(mut event: Map<String, Value>, trace: &Trace) -> Result<http::Request, Problem> {
+///
+/// A caller's trace is taken over; else it is the one that the gateway's own header names, by `begun`.
+fn http_request(
+    mut event: Map<String, Value>,
+    begun: impl FnOnce(&str) -> Trace,
+) -> Result<http::Request, Problem> {
     let headers = event.remove("headers").unwrap_or_default();
     let mut headers: Vec<(String, String)> = headers
         .as_object()
@@ -352,6 +360,8 @@ fn http_request(mut event: Map<String, Value>, trace: &Trace) -> Result<http::Re
     let has_trace = |(name, value): &(String, String)| name == "traceparent" && Trace::parse(value).is_some();
     if !headers.iter().any(has_trace) {
         headers.retain(|(name, _)| name != "traceparent");
+        let xray = headers.iter().find(|(name, _)| name == "x-amzn-trace-id");
+        let trace = begun(xray.map_or("", |(_, value)| value));
         headers.push(("traceparent".to_owned(), trace.traceparent().to_owned()));
     }
     let event: ApiGatewayV2httpRequest = read(Value::Object(event))?;

@@ -18,31 +18,31 @@ use crate::{
     table::DynamoDb,
     workflows::StepFunctions,
 };
-use contract::{Context, Service, Trace};
+use contract::{Context, Service};
 use lambda_runtime::{Diagnostic, LambdaEvent, Runtime, service_fn};
 use serde_json::Value;
 use std::{process::ExitCode, sync::Arc};
 
 /// Runs the service's operations until Lambda ends the process.
 pub fn serve(service: &'static Service) -> ExitCode {
-    log::start();
+    let environment = Environment::of_process();
+    log::start(service.name, environment.as_ref().ok());
     log::die_on_panic();
-    let started = function(service).and_then(|function| {
+    let started = environment.and_then(|environment| function(service, environment)).and_then(|function| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         Ok((function, runtime.map_err(|_| Unready::Runtime)?))
     });
     match started {
         Ok((function, runtime)) => runtime.block_on(run(function)),
         Err(error) => {
-            let service = service.name;
-            tracing::error!(service, %error, "the function cannot start");
+            tracing::error!(cause = %error, "the function cannot start");
             ExitCode::FAILURE
         }
     }
 }
 
-fn function(service: &'static Service) -> Result<Function, Unready> {
-    let mut environment = Environment::of_process()?;
+fn function(service: &'static Service, environment: Environment) -> Result<Function, Unready> {
+    let mut environment = environment;
     if environment.table.is_empty() {
         // On a laptop, one process environment serves every service's functions.
         environment.table = format!("{}-{}", environment.prefix, service.name);
@@ -76,13 +76,13 @@ pub fn context(environment: &Environment) -> Result<Context, Unready> {
 async fn run(function: Function) -> ExitCode {
     let function = &function;
     let handler = service_fn(|event: LambdaEvent<Value>| async move {
-        let trace = event.context.xray_trace_id.as_deref().and_then(from_xray);
-        function.handle(event.payload, trace).await.map_err(diagnostic)
+        let header = event.context.xray_trace_id.unwrap_or_default();
+        function.handle(event.payload, &header).await.map_err(diagnostic)
     });
     match Runtime::new(handler).run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!(%error, "the runtime interface failed");
+            tracing::error!(cause = %error, "the runtime interface failed");
             ExitCode::FAILURE
         }
     }
@@ -90,31 +90,4 @@ async fn run(function: Function) -> ExitCode {
 
 fn diagnostic(failure: Failure) -> Diagnostic {
     Diagnostic { error_type: failure.kind, error_message: failure.message }
-}
-
-/// The trace that Lambda's own tracing began: `Root=1-6b033de1-9800ced546f7767bbe4b2c7e;Parent=c053c071ad47ad0b`.
-fn from_xray(header: &str) -> Option<Trace> {
-    let part = |name: &str| header.split(';').find_map(|part| part.trim().strip_prefix(name));
-    let (seconds, random) = part("Root=1-")?.split_once('-')?;
-    Trace::parse(&format!("00-{seconds}{random}-{}-01", part("Parent=")?))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lambdas_own_trace_is_continued() {
-        let header = "Root=1-6b033de1-9800ced546f7767bbe4b2c7e;Parent=c053c071ad47ad0b;Sampled=1";
-        let trace = from_xray(header).unwrap();
-        assert_eq!(trace.traceparent(), "00-6b033de19800ced546f7767bbe4b2c7e-c053c071ad47ad0b-01");
-        for odd in [
-            "",
-            "Root=1-6b033de1",
-            "Root=1-6b033de1-9800ced546f7767bbe4b2c7e;Sampled=1",
-            "Root=2-a-b;Parent=c",
-        ] {
-            assert_eq!(from_xray(odd), None, "{odd}");
-        }
-    }
 }

@@ -102,8 +102,8 @@ fn function(name: Option<&str>) -> Function {
 
 /// What an operation of this name does with an event; a laptop, where the event tells which, must do the same.
 async fn handle(name: &str, event: &Value) -> Result<Value, Failure> {
-    let on_lambda = function(Some(name)).handle(event.clone(), None).await;
-    let on_a_laptop = function(None).handle(event.clone(), None).await;
+    let on_lambda = function(Some(name)).handle(event.clone(), "").await;
+    let on_a_laptop = function(None).handle(event.clone(), "").await;
     assert_eq!(on_lambda, on_a_laptop, "{name}");
     on_lambda
 }
@@ -184,14 +184,23 @@ async fn a_refused_request_is_a_problem_and_no_error_of_the_function() {
 }
 
 #[tokio::test]
-async fn a_request_without_a_trace_gets_lambdas_own() {
+async fn a_request_without_a_trace_gets_the_gateways_or_lambdas_own() {
+    let lambdas = "Root=1-6b033de1-9800ced546f7767bbe4b2c7e;Parent=c053c071ad47ad0b;Sampled=1";
     let mut event = with_claims(http_event("GET", "/v1/things/t", ""), "member");
-    let trace = Trace::parse("00-6b033de19800ced546f7767bbe4b2c7e-c053c071ad47ad0b-01");
+    let mut traced = async |headers: [(&str, Value); 2]| {
+        headers.map(|(name, value)| event["headers"][name] = value);
+        let answer = function(Some("showThing")).handle(event.clone(), lambdas).await.unwrap();
+        answer["headers"]["trace-id"].as_str().unwrap().to_owned()
+    };
     for header in [json!(null), json!("no traceparent")] {
-        event["headers"]["traceparent"] = header;
-        let answer = function(Some("showThing")).handle(event.clone(), trace.clone()).await.unwrap();
-        assert_eq!(answer["headers"]["trace-id"], "6b033de19800ced546f7767bbe4b2c7e");
+        let trace = traced([("traceparent", header), ("X-Amzn-Trace-Id", json!(null))]).await;
+        assert_eq!(trace, "6b033de19800ced546f7767bbe4b2c7e");
     }
+    let gateways = json!("Root=1-67891233-abcdef012345678912345678");
+    let trace = traced([("traceparent", json!(null)), ("X-Amzn-Trace-Id", gateways.clone())]).await;
+    assert_eq!(trace, "67891233abcdef012345678912345678");
+    let trace = traced([("traceparent", json!(TRACEPARENT)), ("X-Amzn-Trace-Id", gateways)]).await;
+    assert_eq!(Trace::parse(TRACEPARENT).unwrap().id(), trace);
 }
 
 fn direct(operation: &str, body: &Value) -> Value {
@@ -214,7 +223,7 @@ async fn a_direct_call_is_answered_with_what_was_done_or_why_not() {
     // Neither another function's name nor an operation that nobody may call is served.
     for (name, called) in [("showThing", "example.makeThing"), ("makeThing", "example.makeThing")] {
         let event = direct(called, &json!({}));
-        let refused = function(Some(name)).handle(event, None).await.unwrap();
+        let refused = function(Some(name)).handle(event, "").await.unwrap();
         assert_eq!(refused["refused"]["code"], "internal_error", "{name}");
     }
 }
@@ -307,9 +316,9 @@ async fn schedules_rotations_and_people_give_the_input_as_it_is() {
         assert_eq!(answer["operation"], format!("example.{name}"));
         assert_eq!((&answer["caller"], &answer["body"]), (&json!("platform"), &input));
     }
-    let nothing = function(Some("sweepThings")).handle(Value::Null, None).await.unwrap();
+    let nothing = function(Some("sweepThings")).handle(Value::Null, "").await.unwrap();
     assert_eq!(nothing["body"], json!({}));
-    let failure = function(Some("sweepThings")).handle(json!({"refuse": 1}), None).await.unwrap_err();
+    let failure = function(Some("sweepThings")).handle(json!({"refuse": 1}), "").await.unwrap_err();
     assert_eq!(failure.kind, "precondition_failed", "Step Functions match on an error's type");
 }
 
@@ -322,7 +331,7 @@ async fn an_event_that_cannot_be_read_is_an_error_that_quotes_nothing() {
         json!({"Records": [{"eventSource": "aws:dynamodb", "dynamodb": {"NewImage": {"a": {"S": 5}}}}]}),
     ];
     for event in odd {
-        let failure = function(Some("showThing")).handle(event, None).await.unwrap_err();
+        let failure = function(Some("showThing")).handle(event, "").await.unwrap_err();
         assert_eq!(failure.kind, "internal_error");
         assert!(!failure.message.contains("s3cr3t"));
     }

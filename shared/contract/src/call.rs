@@ -104,6 +104,15 @@ impl Trace {
         Trace(format!("00-{}-{}-01", HEXLOWER.encode(trace), HEXLOWER.encode(span)))
     }
 
+    /// Continues the trace that AWS began: `Root=1-6b033de1-9800ced546f7767bbe4b2c7e;Parent=c053c071ad47ad0b`. A
+    /// gateway's header has a root only; the span is then made of these random bytes.
+    pub fn from_xray(header: &str, random: [u8; 8]) -> Option<Trace> {
+        let part = |name: &str| header.split(';').find_map(|part| part.trim().strip_prefix(name));
+        let (seconds, rest) = part("Root=1-")?.split_once('-')?;
+        let span = part("Parent=").map_or_else(|| HEXLOWER.encode(&random), str::to_owned);
+        Trace::parse(&format!("00-{seconds}{rest}-{span}-01"))
+    }
+
     /// The whole traceparent.
     pub fn traceparent(&self) -> &str {
         &self.0
@@ -194,6 +203,23 @@ impl<I> Call<I> {
     /// Whether the call may change a thing at this version: it named no other one in If-Match.
     pub fn may_change(&self, version: u64) -> bool {
         self.if_match.as_ref().is_none_or(|tag| tag == "*" || *tag == version.to_string())
+    }
+
+    /// The same call without its input, in the trace of the record that it works on: whoever goes on with a record,
+    /// a repetition of its request or a sweep, does it as a part of the record's own story.
+    pub fn in_trace_of(&self, traceparent: &str) -> Call<()> {
+        Call {
+            operation: self.operation.clone(),
+            caller: self.caller.clone(),
+            on_behalf_of: self.on_behalf_of,
+            idempotency_key: self.idempotency_key.clone(),
+            reference: self.reference.clone(),
+            if_match: self.if_match.clone(),
+            trace: Trace::parse(traceparent).unwrap_or_else(|| self.trace.clone()),
+            now: self.now,
+            fingerprint: self.fingerprint.clone(),
+            body: (),
+        }
     }
 
     /// The same call with another input.
@@ -345,5 +371,26 @@ impl Reply<()> {
     /// 204: done, and nothing to show.
     pub fn done() -> Reply<()> {
         Reply { status: 204, ..Reply::ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_trace_that_aws_began_is_continued() {
+        let read = |header| Trace::from_xray(header, [7; 8]).map(|trace| trace.traceparent().to_owned());
+        let lambdas = "Root=1-6b033de1-9800ced546f7767bbe4b2c7e;Parent=c053c071ad47ad0b;Sampled=1";
+        let same = "00-6b033de19800ced546f7767bbe4b2c7e-c053c071ad47ad0b-01";
+        assert_eq!(read(lambdas).as_deref(), Some(same));
+        let gateways = "Root=1-6b033de1-9800ced546f7767bbe4b2c7e";
+        let spanned = "00-6b033de19800ced546f7767bbe4b2c7e-0707070707070707-01";
+        assert_eq!(read(gateways).as_deref(), Some(spanned));
+        for odd in
+            ["", "Root=1-6b033de1", "Root=2-a-b;Parent=c", "Root=1-6b033de1-9800;Parent=c053c071ad47ad0b"]
+        {
+            assert_eq!(read(odd), None, "{odd}");
+        }
     }
 }

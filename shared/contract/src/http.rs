@@ -6,9 +6,11 @@
 use crate::{
     Access, Call, Caller, Context, IdempotencyKey, Method, Operation, Problem, Reply, Scope, Service, Trace,
     json,
+    log::{self, Outcome},
     operation::JSON,
     ports::{SecretText, Stage},
     problem,
+    story::Story,
 };
 use kernel::id::MembershipId;
 use serde::Deserialize;
@@ -73,45 +75,24 @@ impl Request {
 /// Answers a request with the operation of this name, or, on a laptop without names, by method and path.
 pub async fn answer(service: &Service, name: Option<&str>, context: &Context, request: Request) -> Response {
     let trace = request.trace(context);
-    let began = context.clock.now();
     let found = match name {
         Some(name) => service.operation(name),
         None => find(service, &request),
     };
-    let outcome = match found {
-        Some(operation) => run(service, operation, context, &request, trace.clone()).await,
-        None => Err((&problem::UNKNOWN_PATH).into()),
-    };
     let name = found.map_or("none", |operation| operation.name);
-    let millis = context.clock.now().millis_since(began);
-    log(service.name, name, &outcome, &trace, millis);
-    match outcome {
+    let asked = &request;
+    let outcome = log::told(service, name, context, &trace, |context, story| {
+        let trace = trace.clone();
+        async move {
+            match found {
+                Some(operation) => run(service, operation, &context, &story, asked, trace).await,
+                None => Err((&problem::UNKNOWN_PATH).into()),
+            }
+        }
+    });
+    match outcome.await {
         Ok(reply) => success(found.map_or(JSON, |operation| operation.produces), reply, &trace),
         Err(problem) => refusal(&problem, &trace),
-    }
-}
-
-/// Writes the one line that a call leaves in the log.
-pub fn log(
-    service: &str,
-    operation: &str,
-    outcome: &Result<Reply<Value>, Problem>,
-    trace: &Trace,
-    millis: i64,
-) {
-    let trace_id = trace.id();
-    match outcome {
-        Ok(reply) => {
-            let status = reply.status;
-            tracing::info!(service, operation, status, trace_id, millis, "{operation} answered");
-        }
-        Err(Problem { status, code, cause, .. }) if *status >= 500 => {
-            let cause = cause.as_deref().unwrap_or_default();
-            tracing::error!(service, operation, status, %code, cause, trace_id, millis, "{operation} failed");
-        }
-        Err(Problem { status, code, .. }) => {
-            tracing::info!(service, operation, status, %code, trace_id, millis, "{operation} refused");
-        }
     }
 }
 
@@ -119,9 +100,10 @@ async fn run(
     service: &Service,
     operation: &Operation,
     context: &Context,
+    story: &Story,
     request: &Request,
     trace: Trace,
-) -> Result<Reply<Value>, Problem> {
+) -> Outcome {
     if let Access::ApiKey(secret) = operation.access {
         hold_to_key(context, secret, request.header("x-api-key")).await?;
     }
@@ -140,6 +122,7 @@ async fn run(
         fingerprint: seal::digest(&[&input.to_string()]),
         body: input,
     };
+    story.of_call(&call);
     (operation.handle)(context, call).await
 }
 

@@ -11,6 +11,7 @@ pub mod former;
 pub mod franchise_codes;
 pub mod http;
 mod json;
+pub mod log;
 pub mod money_codes;
 pub mod operation;
 pub mod outbox;
@@ -18,6 +19,7 @@ pub mod page;
 pub mod peers;
 pub mod ports;
 pub mod problem;
+pub mod story;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod top_up;

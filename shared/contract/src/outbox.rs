@@ -75,17 +75,19 @@ pub async fn relay(
     let mut origins = Vec::new();
     let mut last: BTreeMap<Key, &Item> = BTreeMap::new();
     let mut poison = BTreeSet::new();
+    let mut tally = Tally::default();
     for (place, change) in call.body.changes.iter().enumerate() {
         let Some(new) = &change.new else { continue };
         last.insert(key_of(new), new);
         match news(outbox, change.old.as_ref(), new) {
             Ok(facts) => {
+                tally.count(outbox, change.old.as_ref(), new, &facts);
                 let wanted = facts.into_iter().filter(|fact| is_published(context, fact));
                 events.extend(wanted.inspect(|_| origins.push(place)));
             }
             // A record that cannot be read must not hold up those behind it: its key goes to the queue.
             Err(error) => {
-                tracing::error!(%error, "a change cannot be relayed and its key is queued");
+                tracing::error!(cause = %error, "a change cannot be relayed and its key is queued");
                 poison.insert(key_of(new));
             }
         }
@@ -95,12 +97,73 @@ pub async fn relay(
     }
     advance_later(context, outbox, last.values().copied(), &call.trace).await?;
     let failed = publish(context, &events).await?;
+    // A batch that is delivered again is counted again: metrics are for people, sums are the audit's.
+    tally.tell();
     let failed_sequence = failed
         .first()
         .and_then(|place| origins.get(*place))
         .and_then(|place| call.body.changes.get(*place))
         .map(|change| change.sequence.clone());
     Ok(Reply::ok(Relayed { published: events.len().saturating_sub(failed.len()), failed_sequence }))
+}
+
+/// What a batch counts for: every change of every record comes through here, and no request waits for it.
+#[derive(Default)]
+struct Tally {
+    reached: BTreeMap<(String, String), u64>,
+    won: BTreeMap<String, Vec<u64>>,
+    fees: BTreeMap<String, Vec<u64>>,
+}
+
+/// The facts whose amounts are counted: each is a series of its own, so they are few.
+pub const COUNTED: &[&str] = &[
+    "payment.approved.v1",
+    "payment.canceled.v1",
+    "money.increased.v1",
+    "money.decreased.v1",
+    "remittance.completed.v1",
+    "settlement.paidOut.v1",
+];
+
+/// How many numbers one line may give for one metric.
+const MOST_NUMBERS: usize = 100;
+
+impl Tally {
+    fn count(&mut self, outbox: &Outbox, old: Option<&Item>, new: &Item, facts: &[Envelope]) {
+        for fact in facts.iter().filter(|fact| COUNTED.contains(&fact.kind.as_str())) {
+            let amount = |name| fact.data.get(name)?.get("amount")?.as_u64();
+            let (won, fee) = (amount("amount"), amount("fee"));
+            self.won.entry(fact.kind.clone()).or_default().extend(won);
+            self.fees.entry(fact.kind.clone()).or_default().extend(fee);
+        }
+        let (Some(old), Some(state)) = (old, text_of(new, "state")) else { return };
+        let is_open = |item| matches!((outbox.unfinished)(item), Ok(Some(_)));
+        if text_of(old, "state") != Some(state) && (is_open(old) || is_open(new)) {
+            let place = (store::kind_of(new).to_owned(), state.to_owned());
+            let reached = self.reached.entry(place).or_default();
+            *reached = reached.saturating_add(1);
+        }
+    }
+
+    fn tell(&self) {
+        for ((record, state), reached) in &self.reached {
+            tracing::info!(record, state, reached, metrics = "reached", "records have come to a state");
+        }
+        for (fact, amounts) in &self.won {
+            for some in amounts.chunks(MOST_NUMBERS) {
+                tracing::info!(fact, won = numbers(some), metrics = "won", "amounts of facts");
+            }
+        }
+        for (fact, amounts) in &self.fees {
+            for some in amounts.chunks(MOST_NUMBERS) {
+                tracing::info!(fact, fees = numbers(some), metrics = "fees", "fees of facts");
+            }
+        }
+    }
+}
+
+fn numbers(amounts: &[u64]) -> String {
+    Value::from(amounts).to_string()
 }
 
 /// The facts that the new item states and the old one did not.
@@ -338,16 +401,17 @@ pub async fn read_facts(
 }
 
 fn key_of(item: &Item) -> Key {
-    let text = |name| match item.get(name) {
-        Some(AttributeValue::S(text)) => text.clone(),
-        _ => String::new(),
-    };
+    let text = |name| text_of(item, name).unwrap_or_default();
     Key::new(text("pk"), text("sk"))
 }
 
 fn trace_of(item: &Item) -> Option<Trace> {
-    match item.get("traceparent") {
-        Some(AttributeValue::S(text)) => Trace::parse(text),
+    text_of(item, "traceparent").and_then(Trace::parse)
+}
+
+fn text_of<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
+    match item.get(name) {
+        Some(AttributeValue::S(text)) => Some(text),
         _ => None,
     }
 }

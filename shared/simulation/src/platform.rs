@@ -12,6 +12,7 @@ use crate::{
 };
 use contract::{
     Access, Api, Call, Caller, Method, Operation, Problem, Reference, Reply, Service, Trace, Trigger, http,
+    log,
     outbox::{Relayed, StreamBatch},
     ports::{DirectAnswer, DirectCall, Execution, Outgoing, Stage},
 };
@@ -90,22 +91,27 @@ pub fn run(
 ) -> Receiver<Outcome> {
     start(world, service, operation, |run| async move {
         let context = run.context();
-        let began = context.clock.now();
         let trace = Trace::parse(&around.traceparent).unwrap_or_else(|| Trace::start(context.random()));
-        let call = Call {
-            operation: service.full_name(operation),
-            caller: around.caller,
-            on_behalf_of: around.on_behalf_of,
-            idempotency_key: None,
-            reference: around.reference,
-            if_match: None,
-            trace: trace.clone(),
-            now: began,
-            fingerprint: store::seal::digest(&[&body.to_string()]),
-            body,
-        };
-        let outcome = (operation.handle)(&context, call).await;
-        http::log(service.name, operation.name, &outcome, &trace, 0);
+        let outcome = log::told(service, operation.name, &context, &trace, |context, story| {
+            let trace = trace.clone();
+            async move {
+                let call = Call {
+                    operation: service.full_name(operation),
+                    caller: around.caller,
+                    on_behalf_of: around.on_behalf_of,
+                    idempotency_key: None,
+                    reference: around.reference,
+                    if_match: None,
+                    trace,
+                    now: context.clock.now(),
+                    fingerprint: store::seal::digest(&[&body.to_string()]),
+                    body,
+                };
+                story.of_call(&call);
+                (operation.handle)(&context, call).await
+            }
+        })
+        .await;
         run.world.tell_some(|| crate::story::of_outcome(service, operation, &outcome));
         outcome
     })

@@ -284,3 +284,89 @@ fn nothing_is_left_to_do() {
         }
     }
 }
+
+/// What stands between the parentheses that begin here.
+fn within(text: &str) -> &str {
+    let (mut depth, mut quoted, mut escaped) = (0_i32, false, false);
+    for (place, letter) in text.char_indices() {
+        match letter {
+            _ if escaped => escaped = false,
+            '\\' if quoted => escaped = true,
+            '"' => quoted = !quoted,
+            '(' if !quoted => depth += 1,
+            ')' if !quoted => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 {
+            return &text[1..place];
+        }
+    }
+    text
+}
+
+/// The arguments of a macro, divided at commas that stand in no parentheses and no text.
+fn arguments(text: &str) -> Vec<&str> {
+    let (mut depth, mut quoted, mut escaped, mut begin) = (0_i32, false, false, 0);
+    let mut found = Vec::new();
+    for (place, letter) in text.char_indices() {
+        match letter {
+            _ if escaped => escaped = false,
+            '\\' if quoted => escaped = true,
+            '"' => quoted = !quoted,
+            '(' | '[' | '{' if !quoted => depth += 1,
+            ')' | ']' | '}' if !quoted => depth -= 1,
+            ',' if !quoted && depth == 0 => {
+                found.push(text[begin..place].trim());
+                begin = place + 1;
+            }
+            _ => {}
+        }
+    }
+    found.push(text[begin..].trim());
+    found
+}
+
+#[test]
+fn log_lines_have_no_other_fields_than_those_declared() {
+    let known: BTreeSet<_> = contract::log::FIELDS.iter().map(|field| field.name).collect();
+    let mut seen = 0;
+    for (path, text) in texts("functions").into_iter().chain(texts("shared")) {
+        if !path.ends_with(".rs") || path.contains("simulation") || path.contains("/tests/") {
+            continue;
+        }
+        // A file's own tests stand at its end.
+        let product = text.split("#[cfg(test)]").next().unwrap_or_default();
+        for level in ["info", "warn", "error", "debug", "trace", "info_span"] {
+            for (place, name) in product.match_indices(&format!("tracing::{level}!(")) {
+                seen += 1;
+                for argument in arguments(within(&product[place + name.len() - 1..])) {
+                    if argument.starts_with('"') || argument.is_empty() {
+                        continue;
+                    }
+                    let field = argument.split(" = ").next().unwrap_or_default();
+                    let field = field.trim_start_matches(['%', '?']);
+                    assert!(
+                        known.contains(field) || field == "metrics",
+                        "{path} logs {field}, which shared/contract/src/log.rs does not declare"
+                    );
+                }
+            }
+        }
+    }
+    assert!(seen > 25, "only {seen} lines were found");
+}
+
+#[test]
+fn the_fields_and_metrics_of_the_log_are_documented() {
+    let document = fs::read_to_string(root().join("docs/observability.md")).unwrap();
+    for field in contract::log::FIELDS {
+        let always = if field.always { "always" } else { "" };
+        let row = format!("| `{}` | {always} | {} |", field.name, field.about);
+        assert!(document.contains(&row), "docs/observability.md lacks: {row}");
+    }
+    for metric in contract::log::METRICS {
+        let dimensions: Vec<_> = metric.dimensions.iter().map(|name| format!("`{name}`")).collect();
+        let row = format!("| `{}` | {} |", metric.name, dimensions.join(", "));
+        assert!(document.contains(&row), "docs/observability.md lacks a row that begins: {row}");
+    }
+}

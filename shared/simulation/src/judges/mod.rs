@@ -12,6 +12,7 @@ mod records;
 mod regions;
 mod remittances;
 mod settlement;
+mod traces;
 
 use crate::history::Ended;
 use money::domain::{Entry, JournalEntry};
@@ -47,6 +48,7 @@ pub const JUDGES: &[Judge] = &[
     Judge { name: "answers", look: answers::judge },
     Judge { name: "outbox", look: outbox::judge },
     Judge { name: "regions", look: regions::judge },
+    Judge { name: "traces", look: traces::judge },
     Judge { name: "privacy", look: privacy::judge },
     Judge { name: "audit", look: audit::judge },
 ];
