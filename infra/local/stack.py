@@ -7,6 +7,7 @@ import os
 import subprocess
 from pathlib import Path
 
+import ship
 from cloud import LOCAL, ROOT, CloudError, credentials
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -104,7 +105,7 @@ def artifacts(cloud):
     return LOCAL / "artifacts" / cloud.name
 
 
-def deploy_locally(cloud, **variables):
+def deploy_locally(cloud, canary="", **variables):
     """Brings the cloud to what the composition says, or sees that it is there already.
 
     Returns the number of changed resources, or None where nothing had to be looked at.
@@ -117,6 +118,7 @@ def deploy_locally(cloud, **variables):
         "cors_origins": ["*"],
         "tracing": "Active",
         "alarms": False,
+        "canary": "",
         "log_retention_days": 7,
         "settings": SETTINGS,
         **variables,
@@ -127,6 +129,7 @@ def deploy_locally(cloud, **variables):
     changed, outputs = Stack.local(cloud).apply(values)
     kept = {"endpoint": cloud.endpoint, "log": str(cloud.log), **outputs}
     (cloud.folder / "outputs.json").write_text(json.dumps(kept, indent=2))
+    ship.Ship(kept, cloud.client).make_live(canary=canary)
     cloud.client("ssm").put_parameter(Name=FINGERPRINT, Value=wanted, Type="String", Overwrite=True)
     return changed
 
