@@ -26,7 +26,7 @@ class CodeDeploy:
     def answer(self, action, said):
         """The status and body of one call."""
         try:
-            return 200, getattr(self, {"CreateDeployment": "create", "GetDeployment": "get", "StopDeployment": "stop"}[action])(said)
+            return 200, getattr(self, {"CreateDeployment": "create", "BatchGetDeployments": "get", "StopDeployment": "stop"}[action])(said)
         except KeyError as error:
             return 400, {"__type": "DeploymentDoesNotExistException", "message": f"unknown: {error}"}
 
@@ -41,7 +41,8 @@ class CodeDeploy:
         return {"deploymentId": deployment}
 
     def get(self, said):
-        return {"deploymentInfo": {name: value for name, value in self.deployments[said["deploymentId"]].items() if name != "stop"}}
+        known = [self.deployments[one] for one in said["deploymentIds"]]
+        return {"deploymentsInfo": [{name: value for name, value in one.items() if name != "stop"} for one in known]}
 
     def stop(self, said):
         self.deployments[said["deploymentId"]]["stop"] = True

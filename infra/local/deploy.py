@@ -15,6 +15,7 @@ import boto3
 import idle_month
 import ship
 import stack
+from botocore.config import Config
 from cloud import LOCAL, ROOT, CloudError
 from rich.console import Console
 
@@ -41,7 +42,9 @@ class Deployment:
         self.target.init()
 
     def client(self, name):
-        return boto3.client(name, region_name=self.region)
+        # A deployment asks a hundred functions in a row; AWS throttles that.
+        patient = Config(retries={"mode": "adaptive", "max_attempts": 10})
+        return boto3.client(name, region_name=self.region, config=patient)
 
     def outputs(self):
         said = json.loads(self.target.quietly("output", "-json"))
@@ -85,6 +88,9 @@ class Deployment:
         return compatible(sorted(bases) if deployed else None) and not lost
 
     def apply(self, unasked=False):
+        # The deployed table names a commit, with which the next deployment is compared.
+        if git("status", "--porcelain"):
+            raise CloudError("there are changes that are not committed: what is deployed must have a name")
         if not self.plan():
             raise CloudError("nothing was deployed: see docs/deployments.md for what may be done about the above")
         if not unasked and input(f"Deploy {self.service or 'everything'} to {self.name}? Only yes is yes: ") != "yes":
@@ -98,10 +104,17 @@ class Deployment:
 
 def released(table):
     """The table with the commit that each service's part of it comes from."""
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True)
+    commit = git("rev-parse", "HEAD")
     for service in table["services"].values():
-        service["release"] = commit.stdout.strip()
+        service["release"] = commit
     return table
+
+
+def git(*arguments):
+    said = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True)
+    if said.returncode != 0:
+        raise CloudError(f"git {arguments[0]}: {said.stderr.strip()}")
+    return said.stdout.strip()
 
 
 def with_only(service, wanted, deployed):

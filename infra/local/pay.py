@@ -451,8 +451,10 @@ def validate(options):
     check = stack.Stack(LOCAL / "validate", "", {})
     if check.interactively("fmt", "-check", "-recursive", "-diff") != 0:
         raise CloudError("terraform fmt would change these files: make fmt")
-    check.quietly("init", "-backend=false", "-input=false")
-    console.print(check.quietly("validate", "-no-color").strip())
+    bootstrap = stack.Stack(LOCAL / "validate-bootstrap", "", {}, stack.COMPOSITION / "bootstrap")
+    for one in (check, bootstrap):
+        one.quietly("init", "-backend=false", "-input=false")
+        console.print(one.quietly("validate", "-no-color").strip())
 
 
 def test(options):

@@ -17,6 +17,8 @@ ALIAS = "live"
 AT_ONCE = 16
 POLL_SECONDS = 5
 MOST_SECONDS = 3600
+VERSIONS_KEPT = 5
+MOST_AT_ONCE = 25  # deployments that CodeDeploy shows in one answer
 ENDED = {"Succeeded", "Failed", "Stopped"}
 
 
@@ -75,6 +77,7 @@ class Ship:
             self.deploy(moves, canary)
         with ThreadPoolExecutor(AT_ONCE) as pool:
             list(pool.map(self.settle, moves))
+            list(pool.map(self.forget_old_versions, moves))
         return len(moves)
 
     def settle(self, move, note="before"):
@@ -84,13 +87,22 @@ class Ship:
             Description=f"{note} {move.was}", RoutingConfig={"AdditionalVersionWeights": {}},
         )
 
+    def forget_old_versions(self, move):
+        """Lambda keeps the code of every version, 75 GB a region at most: the newest few are kept, and what was live."""
+        pages = self.functions.get_paginator("list_versions_by_function").paginate(FunctionName=move.function)
+        versions = sorted(int(one["Version"]) for page in pages for one in page["Versions"] if one["Version"] != "$LATEST")
+        for version in versions[:-VERSIONS_KEPT]:
+            if str(version) not in (move.was, move.to):
+                self.functions.delete_function(FunctionName=move.function, Qualifier=str(version))
+
     def roll_back(self, service):
         """The service's functions at the versions that were live before their last deployment."""
         moves = []
         for name, alias in self.aliases(service).items():
             if weights := alias.get("RoutingConfig", {}).get("AdditionalVersionWeights"):
                 raise CloudError(f"{name} is in a canary with {weights}: stop its deployment, which takes it back")
-            if before := noted(alias, "before"):
+            before = noted(alias, "before")
+            if before and before != alias["FunctionVersion"]:
                 moves.append(Move(name, self.outputs["functions"][name], alias["FunctionVersion"], before))
         if not moves:
             raise CloudError(f"nothing of {service} has another version that was live before")
@@ -104,6 +116,8 @@ class Ship:
         """CodeDeploy moves all of them; whatever goes wrong, all are back where they were."""
         client = self.client("codedeploy")
         self.say(f"canary of {len(moves)} functions ({', '.join(sorted({move.service for move in moves}))}): {configuration}")
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            list(pool.map(self.note, moves))
         started = {}
         try:
             for move in moves:
@@ -134,38 +148,51 @@ class Ship:
         )
         return made["deploymentId"]
 
+    def note(self, move):
+        """What is live, before anything moves: CodeDeploy goes on if this program does not."""
+        self.functions.update_alias(FunctionName=move.function, Name=ALIAS, Description=f"before {move.was}")
+
     def wait(self, client, started):
-        """Until all have ended, or one badly. Returns how each stands."""
+        """Until all have ended, or one badly. Returns how those stand that have ended."""
         deadline = time.monotonic() + MOST_SECONDS
         while True:
-            states = {one: client.get_deployment(deploymentId=one)["deploymentInfo"] for one in started}
-            statuses = [state["status"] for state in states.values()]
-            if all(status in ENDED for status in statuses):
-                return states
-            if any(status in ENDED - {"Succeeded"} for status in statuses):
-                return {one: state for one, state in states.items() if state["status"] in ENDED}
+            states = standing(client, started)
+            ended = {one: state for one, state in states.items() if state["status"] in ENDED}
+            if len(ended) == len(started) or any(state["status"] != "Succeeded" for state in ended.values()):
+                return ended
             if time.monotonic() > deadline:
                 raise CloudError("the canary does not end")
             time.sleep(POLL_SECONDS)
 
     def take_back(self, client, started):
         """Stops what goes on, which CodeDeploy takes back itself, and moves back what has ended well."""
-        for deployment, move in started.items():
-            state = client.get_deployment(deploymentId=deployment)["deploymentInfo"]["status"]
-            if state not in ENDED:
+        for deployment, state in standing(client, started).items():
+            if state["status"] not in ENDED:
                 client.stop_deployment(deploymentId=deployment, autoRollbackEnabled=True)
-        self.wait_all_ended(client, started)
+        self.wait_until_ended(client, list(started))
         for move in started.values():
-            back = Move(move.operation, move.function, move.to, move.was)
-            self.settle(back, "rolled back from")
+            self.settle(Move(move.operation, move.function, move.to, move.was), "rolled back from")
 
-    def wait_all_ended(self, client, started):
+    def wait_until_ended(self, client, deployments):
+        """Until these have ended, and the deployments with which CodeDeploy takes them back."""
         deadline = time.monotonic() + MOST_SECONDS
-        for deployment in started:
-            while client.get_deployment(deploymentId=deployment)["deploymentInfo"]["status"] not in ENDED:
-                if time.monotonic() > deadline:
-                    raise CloudError(f"deployment {deployment} does not stop: look at it in CodeDeploy")
-                time.sleep(POLL_SECONDS)
+        while deployments:
+            states = standing(client, deployments).values()
+            if all(state["status"] in ENDED for state in states):
+                backs = [state.get("rollbackInfo", {}).get("rollbackDeploymentId") for state in states]
+                return self.wait_until_ended(client, [back for back in backs if back])
+            if time.monotonic() > deadline:
+                raise CloudError(f"deployments do not stop: look at them in CodeDeploy: {', '.join(deployments)}")
+            time.sleep(POLL_SECONDS)
+
+
+def standing(client, deployments):
+    """How deployments stand, by id."""
+    deployments, found = list(deployments), {}
+    for first in range(0, len(deployments), MOST_AT_ONCE):
+        some = client.batch_get_deployments(deploymentIds=deployments[first:first + MOST_AT_ONCE])["deploymentsInfo"]
+        found |= {state["deploymentId"]: state for state in some}
+    return found
 
 
 def noted(alias, what):

@@ -20,8 +20,9 @@ PROVIDER = "registry.terraform.io/hashicorp/aws"
 class Stack:
     """One state of the composition. `folder` holds what Terraform keeps beside it."""
 
-    def __init__(self, folder, backend, environment):
+    def __init__(self, folder, backend, environment, composition=COMPOSITION):
         self.folder = folder
+        self.composition = composition
         self.backend = backend
         self.environment = {
             **os.environ,
@@ -42,7 +43,7 @@ class Stack:
         return cls(LOCAL / "aws", "\n".join([*lines, "use_lockfile = true", "encrypt = true"]), {})
 
     def command(self, *arguments):
-        return ["terraform", f"-chdir={COMPOSITION}", *arguments]
+        return ["terraform", f"-chdir={self.composition}", *arguments]
 
     def init(self):
         """Runs `terraform init`, unless nothing that it depends on has changed since the last time."""
