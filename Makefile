@@ -9,7 +9,8 @@ NAME   ?= pay
 .DEFAULT_GOAL := help
 .PHONY: help prepare run demo status token bank operator redrive republish rebuild-read-model audit settle load chaos demo-faults \
         logs trace trace-example invoke watch stop reset \
-        test test-rust test-infra test-e2e lint fmt generate build plan deploy dynoxide dynamodb-local engines \
+        test test-rust test-infra test-e2e lint fmt generate compatibility items workflows sbom \
+        build plan deploy rollback canary dynoxide dynamodb-local engines \
         deny advisories checkov fuzz rotation \
         simulate simulate-cells simulate-places simulate-bugs soak bench-units bench-settlement bench-start
 
@@ -113,6 +114,23 @@ fmt: ## format Rust and Terraform
 generate: ## write operations.json, openapi.json, schemas, the watch router and README's table from the Rust sources
 	cargo run --quiet --package xtask -- generate
 
+compatibility: ## what a change breaks for clients, other services, queues and tables: [BASE=<commit>, else the last release or origin/main]
+	@cargo run --quiet --package compatibility -- $(foreach base,$(BASE),--base $(base))
+
+items: ## keep the forms in which records are stored in events/items, for later versions to be held to: [HISTORIES=400]
+	@cargo run --quiet --profile soak --package simulation -- items $(if $(HISTORIES),--histories $(HISTORIES))
+
+workflows: prepare ## the GitHub workflows against their schema, and against what makes workflows unsafe
+	@$(PYTHON) infra/local/prepare.py zizmor
+	@.local/venv/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@.local/venv/bin/zizmor --offline --quiet --min-severity medium .github/workflows
+
+sbom: ## the software bill of materials of the functions (CycloneDX), into target/sbom
+	@$(PYTHON) infra/local/prepare.py cargo-sbom
+	@mkdir -p target/sbom
+	@.local/tools/bin/cargo-sbom --cargo-package bootstrap --output-format cyclone_dx_json_1_6 > target/sbom/pay.cdx.json
+	@echo target/sbom/pay.cdx.json
+
 dynoxide: prepare ## install the local DynamoDB engine of the conformance suite and the benches
 	@$(PYTHON) infra/local/prepare.py dynoxide
 
@@ -174,12 +192,20 @@ bench-start: dynoxide ## instructions, memory and zip size of a release function
 
 # --- AWS
 
-build: prepare ## release zips by cargo-lambda: [ARCH=arm64|x86-64]
+AWS := --bucket "$(STATE_BUCKET)" --region "$(REGION)" --name "$(NAME)" --architecture "$(ARCH)" $(if $(VARIABLES),--variables "$(VARIABLES)")
+
+build: prepare ## release zips by cargo-lambda: [ARCH=arm64|x86-64] [SERVICE=money]
 	@$(PYTHON) infra/local/prepare.py cargo-lambda
-	@$(PAY) build --architecture "$(ARCH)"
+	@$(PAY) build --architecture "$(ARCH)" $(if $(SERVICE),--service "$(SERVICE)")
 
-plan: prepare ## what a deployment would change: STATE_BUCKET=… [REGION=] [NAME=] [ARCH=] [VARIABLES=file.tfvars]
-	@$(PAY) plan --bucket "$(STATE_BUCKET)" --region "$(REGION)" --name "$(NAME)" --architecture "$(ARCH)" $(if $(VARIABLES),--variables "$(VARIABLES)")
+plan: prepare build ## what a deployment would change, cost and break: STATE_BUCKET=… [SERVICE=money] [REGION=] [NAME=] [ARCH=] [VARIABLES=file.tfvars]
+	@$(PAY) plan $(AWS) $(if $(SERVICE),--service "$(SERVICE)")
 
-deploy: build ## deploy to AWS, after asking: STATE_BUCKET=… [REGION=] [NAME=] [ARCH=] [VARIABLES=file.tfvars]
-	@$(PAY) deploy --bucket "$(STATE_BUCKET)" --region "$(REGION)" --name "$(NAME)" --architecture "$(ARCH)" $(if $(VARIABLES),--variables "$(VARIABLES)")
+deploy: prepare build ## the same, then, after asking, apply it and make it live by a canary: … [YES=1 asks nobody]
+	@$(PAY) deploy $(AWS) $(if $(SERVICE),--service "$(SERVICE)") $(if $(YES),--yes)
+
+rollback: prepare ## a service at the versions that were live before: SERVICE=money [STATE_BUCKET=… for AWS, else on this machine]
+	@$(PAY) rollback "$(SERVICE)" $(AWS)
+
+canary: prepare ## deploy what has changed to the running system by a canary, as on AWS: [PERCENT=10] [MINUTES=1]
+	@$(PAY) canary $(if $(PERCENT),--percent "$(PERCENT)") $(if $(MINUTES),--minutes "$(MINUTES)")

@@ -10,6 +10,7 @@ import asyncio
 import json
 import mimetypes
 import os
+import random
 import signal
 import socketserver
 import threading
@@ -19,6 +20,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import boto3
+import codedeploy
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from ministack import app as ministack
@@ -125,20 +127,42 @@ def rotate_secrets():
     secretsmanager._rotate_secret = rotate
 
 
+def client(name):
+    """A client of this very cloud."""
+    keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+    return boto3.client(name, endpoint_url=ENDPOINT, region_name="us-east-1", **keys)
+
+
 def rotation_steps(function, secret, version):
-    functions = boto3.client(
-        "lambda",
-        endpoint_url=ENDPOINT,
-        region_name="us-east-1",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-    )
+    functions = client("lambda")
     for step in ("createSecret", "setSecret", "testSecret", "finishSecret"):
         event = {"Step": step, "SecretId": secret, "ClientRequestToken": version}
         answer = functions.invoke(FunctionName=function, Payload=json.dumps(event))
         if "FunctionError" in answer:
             print(f"rotation of {secret} stopped at {step}: {answer['Payload'].read()}", flush=True)
             return
+
+
+def route_calls_by_the_weights_of_aliases():
+    """An alias may give a part of its calls to a second version; ministack keeps the weights and sends all to the first."""
+    invoke, find = lambda_svc._invoke, lambda_svc._effective_func_record_for_qualifier
+
+    def version_of(function, qualifier):
+        alias = ((function or {}).get("aliases") or {}).get(qualifier) or {}
+        for version, weight in ((alias.get("RoutingConfig") or {}).get("AdditionalVersionWeights") or {}).items():
+            if random.random() < weight:
+                return version
+        return qualifier
+
+    async def invoke_by_weight(name, event, headers, path_qualifier=None, query_params=None):
+        qualifier = path_qualifier or lambda_svc._qp_first(query_params or {}, "Qualifier")
+        return await invoke(name, event, headers, version_of(lambda_svc._functions.get(name), qualifier), query_params)
+
+    def find_by_weight(function, qualifier):
+        return find(function, version_of(function, qualifier))
+
+    lambda_svc._invoke = invoke_by_weight
+    lambda_svc._effective_func_record_for_qualifier = find_by_weight
 
 
 class Frame:
@@ -148,12 +172,22 @@ class Frame:
         self.inner = inner
         self.troubles = troubles
         self.swagger = Path(find_spec("swagger_ui").origin).parent / "static"
+        self.deployments = codedeploy.CodeDeploy(client)
 
     async def __call__(self, scope, receive, send):
         if scope["type"] == "http" and scope["path"].startswith("/_pay/"):
             said = await read_body(receive)
             status, kind, body = self.answer(scope["path"].removeprefix("/_pay/"), scope["method"], said)
             headers = [(b"content-type", kind.encode()), (b"content-length", str(len(body)).encode())]
+            await send({"type": "http.response.start", "status": status, "headers": headers})
+            await send({"type": "http.response.body", "body": body})
+            return
+        action = dict(scope.get("headers", [])).get(b"x-amz-target", b"")
+        if scope["type"] == "http" and action.startswith(codedeploy.TARGET):
+            said = json.loads(await read_body(receive))
+            status, answer = self.deployments.answer(action.removeprefix(codedeploy.TARGET).decode(), said)
+            body = json.dumps(answer).encode()
+            headers = [(b"content-type", b"application/x-amz-json-1.1"), (b"content-length", str(len(body)).encode())]
             await send({"type": "http.response.start", "status": status, "headers": headers})
             await send({"type": "http.response.body", "body": body})
             return
@@ -311,6 +345,7 @@ if __name__ == "__main__":
     describe_token_authorizers_like_aws()
     create_empty_secrets_empty()
     rotate_secrets()
+    route_calls_by_the_weights_of_aliases()
     read_streams_from_where_they_begin()
     run_distributed_maps_by_jsonata()
     stop_children_with_their_execution()

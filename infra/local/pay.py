@@ -10,7 +10,9 @@ from collections import Counter
 from pathlib import Path
 
 import build
+import deploy
 import logs
+import ship
 import stack
 import story
 import tracing
@@ -37,14 +39,14 @@ CHAOS_CLOUD = "chaos"
 CHAOS_SETTINGS = {**TEST_SETTINGS, "membership": {"keyPublishedSeconds": 330}}
 
 
-def up(cloud, what=build.FUNCTIONS, **variables):
+def up(cloud, what=build.FUNCTIONS, canary="", **variables):
     """Builds, starts and deploys, saying how long each step took."""
     with timed("build (development profile)"):
         build.for_this_machine(stack.artifacts(cloud), what)
     with timed("local cloud"):
         cloud.start()
     with timed("deployment") as notes:
-        changed = stack.deploy_locally(cloud, **variables)
+        changed = stack.deploy_locally(cloud, canary, **variables)
         notes.append("nothing to do" if changed is None else f"{changed} resources changed")
 
 
@@ -464,8 +466,10 @@ def validate(options):
     check = stack.Stack(LOCAL / "validate", "", {})
     if check.interactively("fmt", "-check", "-recursive", "-diff") != 0:
         raise CloudError("terraform fmt would change these files: make fmt")
-    check.quietly("init", "-backend=false", "-input=false")
-    console.print(check.quietly("validate", "-no-color").strip())
+    bootstrap = stack.Stack(LOCAL / "validate-bootstrap", "", {}, stack.COMPOSITION / "bootstrap")
+    for one in (check, bootstrap):
+        one.quietly("init", "-backend=false", "-input=false")
+        console.print(one.quietly("validate", "-no-color").strip())
 
 
 def test(options):
@@ -475,7 +479,11 @@ def test(options):
     try:
         up(cloud, build.WITH_TESTS, settings=TEST_SETTINGS)
         with timed("plan, for the composition's tests"):
-            plan_file = stack.Stack.local(cloud).plan_as_json({"alarms": True, "dashboards": "services", "saved_queries": True})
+            as_on_aws = {
+                "alarms": True, "dashboards": "services", "saved_queries": True,
+                "canary": "CodeDeployDefault.LambdaCanary10Percent10Minutes",
+            }
+            plan_file = stack.Stack.local(cloud).plan_as_json(as_on_aws)
         environment = {
             **os.environ,
             "PAY_CLOUD": cloud.name,
@@ -494,26 +502,39 @@ def test(options):
 
 
 def build_release(options):
-    build.for_aws(options.architecture)
+    build.for_aws(options.architecture, options.service)
+
+
+def deployment(options):
+    return deploy.Deployment(options.bucket, options.region, options.name, options.architecture, options.variables, options.service)
 
 
 def plan(options):
-    aws(options, "plan")
+    if not deployment(options).plan():
+        raise CloudError("this cannot be deployed as it is: see docs/deployments.md")
 
 
-def deploy(options):
-    aws(options, "apply")
+def deploy_to_aws(options):
+    deployment(options).apply(options.yes)
 
 
-def aws(options, action):
-    if not options.bucket:
-        raise CloudError("STATE_BUCKET= names the S3 bucket that keeps Terraform's state")
-    target = stack.Stack.aws(options.bucket, options.region, options.name)
-    target.init()
-    architecture = "x86_64" if options.architecture == "x86-64" else "arm64"
-    variables = [f"-var=region={options.region}", f"-var=name={options.name}", f"-var=architecture={architecture}"]
-    files = [f"-var-file={Path(options.variables).resolve()}"] if options.variables else []
-    sys.exit(target.interactively(action, *variables, *files))
+def rollback(options):
+    """A service's functions back at the versions that were live before, on AWS or, without a bucket, on this machine."""
+    if options.bucket:
+        target = deployment(options)
+        moves = ship.Ship(target.outputs(), target.client, console.print).roll_back(options.service)
+    else:
+        cloud = Cloud(options.cloud)
+        moves = ship.Ship(stack.outputs(cloud), cloud.client, console.print).roll_back(options.service)
+    for move in moves:
+        console.print(f"{move.operation}: version {move.was} → {move.to}")
+    console.print(f"{options.service}: {len(moves)} functions serve what they served before, until a newer version is deployed")
+
+
+def canary(options):
+    """Deploys what has changed to the running local cloud as AWS does it: by a canary, taken back if it fails."""
+    cloud = Cloud(options.cloud)
+    up(cloud, canary=f"CodeDeployDefault.LambdaCanary{options.percent}Percent{options.minutes}Minutes")
 
 
 def system(options, listener=None):
@@ -562,10 +583,13 @@ def commands():
          ("--neutral", {"action": "store_true"}))
     verb("trace-example", trace_example, ("--mermaid", {"action": "store_true"}))
     verb("invoke", invoke, ("function", {}), ("--payload", {}))
-    verb("build", build_release, ("--architecture", {"default": "arm64"}))
-    for name, action in (("plan", plan), ("deploy", deploy)):
-        verb(name, action, ("--bucket", {}), ("--region", {"default": "us-east-1"}), ("--name", {"default": "pay"}),
-             ("--architecture", {"default": "arm64"}), ("--variables", {}))
+    aws = (("--bucket", {}), ("--region", {"default": "us-east-1"}), ("--name", {"default": "pay"}),
+           ("--architecture", {"default": "arm64"}), ("--variables", {}))
+    verb("build", build_release, ("--architecture", {"default": "arm64"}), ("--service", {}))
+    verb("plan", plan, ("--service", {}), *aws)
+    verb("deploy", deploy_to_aws, ("--service", {}), ("--yes", {"action": "store_true"}), *aws)
+    verb("rollback", rollback, ("service", {}), *aws)
+    verb("canary", canary, ("--percent", {"type": int, "default": 10}), ("--minutes", {"type": int, "default": 1}))
     return parser
 
 

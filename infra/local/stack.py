@@ -7,6 +7,7 @@ import os
 import subprocess
 from pathlib import Path
 
+import ship
 from cloud import LOCAL, ROOT, CloudError, credentials
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -19,8 +20,9 @@ PROVIDER = "registry.terraform.io/hashicorp/aws"
 class Stack:
     """One state of the composition. `folder` holds what Terraform keeps beside it."""
 
-    def __init__(self, folder, backend, environment):
+    def __init__(self, folder, backend, environment, composition=COMPOSITION):
         self.folder = folder
+        self.composition = composition
         self.backend = backend
         self.environment = {
             **os.environ,
@@ -41,7 +43,7 @@ class Stack:
         return cls(LOCAL / "aws", "\n".join([*lines, "use_lockfile = true", "encrypt = true"]), {})
 
     def command(self, *arguments):
-        return ["terraform", f"-chdir={COMPOSITION}", *arguments]
+        return ["terraform", f"-chdir={self.composition}", *arguments]
 
     def init(self):
         """Runs `terraform init`, unless nothing that it depends on has changed since the last time."""
@@ -104,7 +106,7 @@ def artifacts(cloud):
     return LOCAL / "artifacts" / cloud.name
 
 
-def deploy_locally(cloud, **variables):
+def deploy_locally(cloud, canary="", **variables):
     """Brings the cloud to what the composition says, or sees that it is there already.
 
     Returns the number of changed resources, or None where nothing had to be looked at.
@@ -119,6 +121,7 @@ def deploy_locally(cloud, **variables):
         "alarms": False,
         "dashboards": "none",
         "saved_queries": False,
+        "canary": "",
         "log_retention_days": 7,
         "settings": SETTINGS,
         **variables,
@@ -129,6 +132,7 @@ def deploy_locally(cloud, **variables):
     changed, outputs = Stack.local(cloud).apply(values)
     kept = {"endpoint": cloud.endpoint, "log": str(cloud.log), **outputs}
     (cloud.folder / "outputs.json").write_text(json.dumps(kept, indent=2))
+    ship.Ship(kept, cloud.client).make_live(canary=canary)
     cloud.client("ssm").put_parameter(Name=FINGERPRINT, Value=wanted, Type="String", Overwrite=True)
     return changed
 

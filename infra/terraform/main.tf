@@ -37,6 +37,7 @@ module "service" {
   name                = "${var.name}-${each.key}"
   artifact            = "${var.artifacts}/${each.value.binary}/bootstrap.zip"
   bucket              = aws_s3_bucket.artifacts.id
+  pin                 = lookup(var.pins, each.key, null)
   indexes             = each.value.indexes
   deletion_protection = !local.is_local
 }
@@ -149,6 +150,13 @@ resource "aws_s3_bucket" "artifacts" {
 
   bucket        = "${var.name}-artifacts-${local.account}-${var.region}"
   force_destroy = local.is_local
+}
+
+# What is deployed, for the next deployment to compare with: one of a single service leaves the others as they are here.
+resource "aws_s3_object" "operations" {
+  bucket  = aws_s3_bucket.artifacts.id
+  key     = "operations.json"
+  content = file(var.operations_file)
 }
 
 resource "aws_s3_bucket_public_access_block" "artifacts" {

@@ -67,3 +67,18 @@ output "workflows_base" {
   description = "What every state machine's ARN begins with."
   value       = local.workflows_base
 }
+
+output "versions" {
+  description = "The version published last, by operation; the deployment makes it live."
+  value       = { for name, operation in module.function : name => operation.version }
+}
+
+output "artifacts" {
+  description = "Key and hash of each service's artifact: what `pins` takes."
+  value       = { for name, service in module.service : name => { key = service.artifact.key, hash = service.artifact.hash } }
+}
+
+output "canary" {
+  description = "CodeDeploy's configuration, or nothing."
+  value       = var.canary
+}

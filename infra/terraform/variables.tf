@@ -39,6 +39,18 @@ variable "operations_file" {
   default     = "operations.json"
 }
 
+variable "pins" {
+  description = "Artifacts to keep as they are, by service: `make deploy SERVICE=…` pins all the others to the output `artifacts`."
+  type        = map(object({ key = string, hash = string }))
+  default     = {}
+}
+
+variable "canary" {
+  description = "CodeDeploy's configuration by which new versions become live. Empty: all at once, without CodeDeploy."
+  type        = string
+  default     = "CodeDeployDefault.LambdaCanary10Percent10Minutes"
+}
+
 variable "bank_simulator" {
   description = "Deploy the bank simulator with an HTTP API of its own. Only for development."
   type        = bool

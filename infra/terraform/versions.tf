@@ -33,6 +33,7 @@ provider "aws" {
     content {
       apigatewayv2   = endpoints.value
       cloudwatch     = endpoints.value
+      codedeploy     = endpoints.value
       dynamodb       = endpoints.value
       events         = endpoints.value
       iam            = endpoints.value

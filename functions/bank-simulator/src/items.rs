@@ -8,6 +8,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::{Key, Record};
 
+/// Every kind of record in the table.
+pub const RECORDS: &[store::Kind] =
+    &[store::Kind::of::<Account>(), store::Kind::of::<Entry>(), store::Kind::of::<Transfer>()];
+
 /// An account.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -26,6 +26,7 @@ pub static SERVICE: Service = Service {
     summary: "Development's external bank",
     api: Api::Bank,
     indexes: &[],
+    records: items::RECORDS,
     operations: &[
         open_account::OPERATION,
         find_account::OPERATION,

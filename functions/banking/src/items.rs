@@ -27,6 +27,16 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::{Condition, Index, Key, Query, Read, Record, Write};
 
+/// Every kind of record in the table.
+pub const RECORDS: &[store::Kind] = &[
+    store::Kind::of::<BankAccount>(),
+    store::Kind::of::<Claim>(),
+    store::Kind::of::<Firmbanking>(),
+    store::Kind::of::<Closing>(),
+    store::Kind::of::<Request>(),
+    store::Kind::of::<contract::former::FormerMember>(),
+];
+
 /// Lists, newest first: a member's accounts, a member's payees, and firmbankings over a few shards.
 pub static NEWEST_FIRST: Index = Index { name: "newestFirst", partition: "listed", sort: "listedAt" };
 

@@ -41,6 +41,7 @@ pub static SERVICE: Service = Service {
     summary: "Bank accounts, and transfers at the external bank",
     api: Api::Pay,
     indexes: &[&items::NEWEST_FIRST],
+    records: items::RECORDS,
     operations: &[
         register_bank_account::OPERATION,
         register_bank_account_by_event::OPERATION,

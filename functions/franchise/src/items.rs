@@ -17,6 +17,10 @@ use kernel::{
 use serde::{Deserialize, Serialize};
 use store::{Condition, Index, Key, Query, Read, Record, Write};
 
+/// Every kind of record in the table.
+pub const RECORDS: &[store::Kind] =
+    &[store::Kind::of::<Franchise>(), store::Kind::of::<contract::former::FormerMember>()];
+
 /// All franchises, newest first, over a few shards.
 pub static NEWEST_FIRST: Index = Index { name: "newestFirst", partition: "listed", sort: "listedAt" };
 /// An owner's franchises, newest first.

@@ -33,6 +33,7 @@ pub static SERVICE: Service = Service {
     summary: "Shops that take payments, their fees and how they are paid out",
     api: Api::Pay,
     indexes: &[&items::NEWEST_FIRST, &items::OWNERS_NEWEST_FIRST],
+    records: items::RECORDS,
     operations: &[
         register_franchise::OPERATION,
         modify_franchise::OPERATION,

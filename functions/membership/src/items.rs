@@ -19,6 +19,17 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::{Key, Read, Record, Table};
 
+/// Every kind of record in the table.
+pub const RECORDS: &[store::Kind] = &[
+    store::Kind::of::<Move>(),
+    store::Kind::of::<Member>(),
+    store::Kind::of::<EmailOwner>(),
+    store::Kind::of::<LoginAttempts>(),
+    store::Kind::of::<Session>(),
+    store::Kind::of::<RefreshToken>(),
+    store::Kind::of::<PublishedKey>(),
+];
+
 /// How far a membership is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

@@ -46,6 +46,7 @@ pub static SERVICE: Service = Service {
     summary: "Members, their personal data, login and tokens",
     api: Api::Pay,
     indexes: &[],
+    records: items::RECORDS,
     operations: &[
         register_membership::OPERATION,
         register_membership_by_event::OPERATION,

@@ -16,6 +16,14 @@ use kernel::{SeoulDay, Timestamp, id::WalletId};
 use serde::{Deserialize, Serialize};
 use store::{Condition, Key, Query, Read, Record, Sort, Write};
 
+/// Every kind of record in the table.
+pub const RECORDS: &[store::Kind] = &[
+    store::Kind::of::<Generations>(),
+    store::Kind::of::<Wallet>(),
+    store::Kind::of::<CountedLeg>(),
+    store::Kind::of::<CountedCell>(),
+];
+
 /// How many items a region's day is spread over, so that none is hot.
 pub const SHARDS: u8 = 8;
 

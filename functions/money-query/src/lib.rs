@@ -21,6 +21,7 @@ pub static SERVICE: Service = Service {
     summary: "How much money lies in each region, and how much was recharged there, by day",
     api: Api::Pay,
     indexes: &[],
+    records: items::RECORDS,
     operations: &[
         query_money_sum_by_region::OPERATION,
         on_counted_fact::OPERATION,

@@ -18,6 +18,10 @@ use kernel::{
 use serde::{Deserialize, Serialize};
 use store::{Key, Record};
 
+/// Every kind of record in the table.
+pub const RECORDS: &[store::Kind] =
+    &[store::Kind::of::<Entry>(), store::Kind::of::<JournalEntry>(), store::Kind::of::<MoneyRequest>()];
+
 impl Record for Entry {
     const KIND: &'static str = "entry";
 

@@ -51,6 +51,7 @@ pub static SERVICE: Service = Service {
     summary: "Wallets: recharges, withdrawals, transfers, balances, and the ledger behind them",
     api: Api::Pay,
     indexes: &[],
+    records: items::RECORDS,
     operations: &[
         create_member_money::OPERATION,
         on_membership_registered::OPERATION,

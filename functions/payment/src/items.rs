@@ -32,6 +32,15 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 use store::{Index, Key, Record};
 
+/// Every kind of record in the table.
+pub const RECORDS: &[store::Kind] = &[
+    store::Kind::of::<Payment>(),
+    store::Kind::of::<Canceled>(),
+    store::Kind::of::<CollectedPage>(),
+    store::Kind::of::<SettledGroup>(),
+    store::Kind::of::<FranchiseCopy>(),
+];
+
 /// A franchise's payments of a business day, and its cancellations, by shard.
 pub static FRANCHISES_NEWEST_FIRST: Index =
     Index { name: "franchisesNewestFirst", partition: "paidTo", sort: "approvedPlace" };

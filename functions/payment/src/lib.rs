@@ -47,6 +47,7 @@ pub static SERVICE: Service = Service {
     summary: "Payments to franchises: requested, cancelled, listed and finished",
     api: Api::Pay,
     indexes: &[&items::FRANCHISES_NEWEST_FIRST, &items::PAYERS_NEWEST_FIRST],
+    records: items::RECORDS,
     operations: &[
         request_payment::OPERATION,
         find_payment::OPERATION,

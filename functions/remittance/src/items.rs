@@ -13,6 +13,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::{Index, Key, Record};
 
+/// Every kind of record in the table.
+pub const RECORDS: &[store::Kind] = &[store::Kind::of::<Remittance>()];
+
 /// What a member has sent, newest first.
 pub static SENT_NEWEST_FIRST: Index =
     Index { name: "sentNewestFirst", partition: "sentBy", sort: "completedPlace" };

@@ -31,6 +31,7 @@ pub static SERVICE: Service = Service {
     summary: "Money from member to member, and from members to bank accounts",
     api: Api::Pay,
     indexes: &[&items::SENT_NEWEST_FIRST, &items::RECEIVED_NEWEST_FIRST],
+    records: items::RECORDS,
     operations: &[
         request_remittance::OPERATION,
         find_remittance::OPERATION,

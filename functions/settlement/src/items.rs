@@ -20,6 +20,16 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use store::{Key, Record};
 
+/// Every kind of record in the table.
+pub const RECORDS: &[store::Kind] = &[
+    store::Kind::of::<Run>(),
+    store::Kind::of::<Entry>(),
+    store::Kind::of::<Line>(),
+    store::Kind::of::<Pointer>(),
+    store::Kind::of::<RetryRequest>(),
+    store::Kind::of::<Retry>(),
+];
+
 /// How far a run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

@@ -45,6 +45,7 @@ pub static SERVICE: Service = Service {
     summary: "What franchises were paid, less the fee, paid out to their bank accounts",
     api: Api::Pay,
     indexes: &[],
+    records: items::RECORDS,
     operations: &[
         start_settlement::OPERATION,
         find_settlement::OPERATION,

@@ -3,9 +3,14 @@
 import json
 import os
 import re
+import sys
 from pathlib import Path
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "local"))
+
+import idle_month  # noqa: E402
 
 HTTP_FUNCTION_SECONDS = 20  # the gateway gives up after 30
 # The aim is 10 for all of Pay. Every polled queue costs 0.26 and its dead letters' alarm 0.10; to come down, services
@@ -21,18 +26,7 @@ def plan():
 
 @pytest.fixture(scope="module")
 def resources(plan):
-    """Every managed resource by type: {type: {address: values}}."""
-    found = {}
-
-    def collect(module):
-        for resource in module.get("resources", []):
-            if resource["mode"] == "managed":
-                found.setdefault(resource["type"], {})[resource["address"]] = resource["values"]
-        for child in module.get("child_modules", []):
-            collect(child)
-
-    collect(plan["planned_values"]["root_module"])
-    return found
+    return idle_month.resources(plan["planned_values"]["root_module"])
 
 
 @pytest.fixture(scope="module")
@@ -365,14 +359,21 @@ def test_every_state_says_why_it_is_there(machine):
 
 
 def test_an_idle_month_is_cheap(resources):
-    """List prices: 0.10 dollars per metric of an alarm, 0.40 per secret, 0.40 per million requests of a queue's
-    five pollers (20 seconds each) after the free million."""
-    alarm_metrics = sum(
-        sum(bool(query["metric"]) for query in alarm["metric_query"] or []) or 1
-        for alarm in resources["aws_cloudwatch_metric_alarm"].values()
-    )
-    polled = [m for m in resources["aws_lambda_event_source_mapping"].values() if ":sqs:" in m["event_source_arn"]]
-    polls = len(polled) * 5 * 3 * 60 * 24 * 30
-    dollars = 0.10 * alarm_metrics + 0.40 * len(resources["aws_secretsmanager_secret"]) + 0.40 * max(0, polls - 1_000_000) / 1_000_000
-    print(f"{dollars:.2f} dollars: {alarm_metrics} alarm metrics, {len(polled)} polled queues")
+    dollars = idle_month.dollars(resources)
+    metrics, queues = idle_month.alarm_metrics(resources), idle_month.polled_queues(resources)
+    print(f"{dollars:.2f} dollars: {metrics} alarm metrics, {queues} polled queues")
     assert dollars <= ALARMS_AND_SECRETS_DOLLARS
+
+
+def test_a_canary_per_function_is_taken_back_by_the_alarms_of_its_service(resources, operations):
+    groups = {group["deployment_group_name"]: group for group in resources["aws_codedeploy_deployment_group"].values()}
+    assert set(groups) == {f"pay-{operation['service']}-{operation['name']}" for operation in operations.values()}
+    alarms = {alarm["alarm_name"]: alarm for alarm in resources["aws_cloudwatch_metric_alarm"].values()}
+    for operation in operations.values():
+        group = groups[f"pay-{operation['service']}-{operation['name']}"]
+        assert group["app_name"] == f"pay-{operation['service']}"
+        assert {"DEPLOYMENT_STOP_ON_ALARM", "DEPLOYMENT_FAILURE"} <= set(group["auto_rollback_configuration"][0]["events"])
+        asked = group["alarm_configuration"][0]
+        assert asked["enabled"] and f"pay-{operation['service']}-errors" in asked["alarms"]
+        minutes = int(re.search(r"(\d+)Minutes", group["deployment_config_name"]).group(1))
+        assert all(alarms[name]["period"] * alarms[name]["evaluation_periods"] < minutes * 60 for name in asked["alarms"])

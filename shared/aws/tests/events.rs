@@ -71,6 +71,7 @@ static SERVICE: Service = Service {
     summary: "An example",
     api: Api::Pay,
     indexes: &[],
+    records: &[],
     operations: &[
         Operation {
             name: "showThing",

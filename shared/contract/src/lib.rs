@@ -10,6 +10,8 @@ pub mod call;
 pub mod former;
 pub mod franchise_codes;
 pub mod http;
+#[cfg(feature = "testing")]
+pub mod items;
 mod json;
 pub mod log;
 pub mod money_codes;

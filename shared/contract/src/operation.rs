@@ -7,7 +7,7 @@ use schemars::{Schema, SchemaGenerator};
 use serde::Serialize;
 use serde_json::Value;
 use std::{future::Future, pin::Pin};
-use store::Index;
+use store::{Index, Kind};
 
 /// An HTTP method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -248,6 +248,8 @@ pub struct Service {
     pub api: Api,
     /// The indexes of its table.
     pub indexes: &'static [&'static Index],
+    /// What its table holds.
+    pub records: &'static [Kind],
     /// Its operations.
     pub operations: &'static [Operation],
 }

@@ -57,6 +57,7 @@ static SERVICE: Service = Service {
     summary: "An example",
     api: Api::Pay,
     indexes: &[],
+    records: &[],
     operations: &[
         Operation {
             name: "deposit",

@@ -10,7 +10,7 @@ use contract::{
 use store::{AttributeValue, Condition, Item, Write};
 
 static SERVICE: Service =
-    Service { name: "large", summary: "", api: Api::Pay, indexes: &[], operations: &[] };
+    Service { name: "large", summary: "", api: Api::Pay, indexes: &[], records: &[], operations: &[] };
 
 /// Three of these make a page of 1 MB.
 const ITEM_BYTES: usize = 390_000;

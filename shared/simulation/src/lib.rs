@@ -17,6 +17,7 @@ pub mod actions;
 pub mod agenda;
 pub mod cells;
 pub mod faults;
+pub mod forms;
 pub mod history;
 pub mod hunt;
 pub mod judges;

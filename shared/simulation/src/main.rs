@@ -15,6 +15,7 @@ use clap::{Parser, Subcommand};
 use simulation::{
     cells,
     faults::{Coverage, Fault, Plan},
+    forms,
     history::{Plot, run_and_judge},
     hunt::{self, Failure, STEPS},
     scripts::{self, SCRIPTS},
@@ -83,6 +84,12 @@ enum Command {
         #[arg(long)]
         write: bool,
     },
+    /// Adds the forms of stored items that histories reach and nobody has kept yet to events/items.
+    Items {
+        /// How many histories, from seed 1 on.
+        #[arg(long, default_value_t = 400)]
+        histories: u64,
+    },
     /// Runs histories until one fails; ends well if one does. For planted bugs.
     Catch {
         /// How many histories at most.
@@ -106,6 +113,10 @@ fn main() -> anyhow::Result<()> {
         Command::Soak { minutes, from, steps, record } => soak(minutes, from, steps, record),
         Command::Place { script } => place(&script),
         Command::Cells { histories, write } => cells(histories, write),
+        Command::Items { histories } => {
+            println!("{} new forms", forms::keep(std::path::Path::new("events/items"), histories)?);
+            Ok(())
+        }
         Command::Catch { most, script } => catch(most, script.as_deref()),
         Command::Bugs { bug } => bugs::plant(&bug),
     }

@@ -139,6 +139,7 @@ pub enum DeadLetter {
 /// A service's table with what surrounds it.
 #[derive(Default)]
 pub struct ServiceTable {
+    name: &'static str,
     /// The table.
     pub twin: Twin,
     lagging: Twin,
@@ -275,7 +276,7 @@ pub fn find(full_name: &str) -> Option<(&'static Service, &'static Operation)> {
 impl ServiceTable {
     /// A service's empty table, with its indexes.
     fn of(service: &Service) -> ServiceTable {
-        ServiceTable { twin: Twin::indexed(service.indexes), ..ServiceTable::default() }
+        ServiceTable { name: service.name, twin: Twin::indexed(service.indexes), ..ServiceTable::default() }
     }
 
     /// Moves what was committed since into the stream and the replica's backlog; answers the shards to be read.
@@ -283,6 +284,9 @@ impl ServiceTable {
         let mut to_read = Vec::new();
         let mut stream = lock(&self.stream);
         for change in self.twin.take_changes() {
+            if let Some(item) = &change.new {
+                crate::forms::seen(self.name, item);
+            }
             lock(&self.pending).push_back((now_ms, change.clone()));
             let known = stream.shard_of.len();
             // By turn, not by hash: a partition's name may hold a key's id, which no seed decides.

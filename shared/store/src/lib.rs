@@ -12,7 +12,7 @@ pub mod table;
 #[cfg(feature = "testing")]
 pub mod twin;
 
-pub use record::{Record, Unreadable, kind_of, read};
+pub use record::{Kind, Record, Unreadable, kind_of, read};
 pub use serde_dynamo::{AttributeValue, Item};
 pub use table::{
     CommitError, Condition, Index, Key, Order, Page, Query, Read, Refused, Scope, Sort, Table, Unavailable,

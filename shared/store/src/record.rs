@@ -55,6 +55,22 @@ impl Unreadable {
     }
 }
 
+/// A kind of record, for what must hold of all of them.
+#[derive(Clone, Copy)]
+pub struct Kind {
+    /// The value of the items' `kind` attribute.
+    pub name: &'static str,
+    /// The item as the record would write it that is read from it.
+    pub rewritten: fn(Item) -> Result<Item, Unreadable>,
+}
+
+impl Kind {
+    /// The kind of this record.
+    pub const fn of<R: Record>() -> Kind {
+        Kind { name: R::KIND, rewritten: |item| read::<R>(item)?.to_item() }
+    }
+}
+
 /// Reads a record from its item.
 pub fn read<R: Record>(item: Item) -> Result<R, Unreadable> {
     serde_dynamo::from_item(item).map_err(|error| Unreadable::new(R::KIND, &error))

@@ -102,3 +102,18 @@ fn a_published_fact_may_gain_optional_fields_and_nothing_else() {
         assert_eq!(facts::extends(&published, &schema, ""), Err(difference.to_owned()));
     }
 }
+
+#[test]
+fn every_committed_schema_is_of_something_that_there_is() {
+    let written: Vec<String> =
+        generate::outputs(&root(), SERVICES).unwrap().into_iter().map(|output| output.path).collect();
+    for folder in ["events/schemas", "events/facts", "events/calls"] {
+        for file in std::fs::read_dir(root().join(folder)).unwrap() {
+            let path = format!("{folder}/{}", file.unwrap().file_name().to_str().unwrap());
+            assert!(
+                written.contains(&path),
+                "{path} is of nothing any more: make compatibility says whether it may go"
+            );
+        }
+    }
+}

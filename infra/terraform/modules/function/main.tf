@@ -44,10 +44,17 @@ resource "aws_lambda_function" "function" {
   depends_on = [aws_iam_role_policy.function]
 }
 
+# Terraform makes the alias and then leaves it alone: it publishes versions, and which of them is live is decided by the
+# deployment (infra/local/ship.py), through CodeDeploy where there is a canary. An apply that moved the alias would end
+# a canary at once, and undo a roll-back.
 resource "aws_lambda_alias" "live" {
   name             = "live"
   function_name    = aws_lambda_function.function.function_name
   function_version = aws_lambda_function.function.version
+
+  lifecycle {
+    ignore_changes = [function_version, routing_config, description]
+  }
 }
 
 # Errors are counted from the log (a line with level ERROR, a crash, a time-out) into one metric per
@@ -64,6 +71,11 @@ resource "aws_cloudwatch_log_metric_filter" "errors" {
     name      = "${var.operation.service}-errors"
     value     = "1"
   }
+}
+
+output "version" {
+  description = "The version published last. It is live only when a deployment has made it so."
+  value       = aws_lambda_function.function.version
 }
 
 output "function" {

@@ -11,12 +11,19 @@ variable "artifact" { type = string }
 variable "bucket" { type = string }
 variable "deletion_protection" { type = bool }
 
+variable "pin" {
+  description = "The artifact to keep, if it is not to be what lies in the folder: its key and hash, as the output says them."
+  type        = object({ key = string, hash = string })
+  default     = null
+}
+
 variable "indexes" {
   type = list(object({ name = string, partition = string, sort = string, projection = string }))
 }
 
 locals {
-  hash            = filesha256(var.artifact)
+  key             = var.pin == null ? "${var.name}/${filesha256(var.artifact)}.zip" : var.pin.key
+  hash            = var.pin == null ? filebase64sha256(var.artifact) : var.pin.hash
   index_keys      = flatten([for index in var.indexes : [index.partition, index.sort]])
   attribute_names = toset(concat(["pk", "sk"], local.index_keys))
 }
@@ -67,7 +74,7 @@ resource "aws_dynamodb_table" "table" {
 # The key carries the content's hash: an unchanged service is not touched by a deployment.
 resource "aws_s3_object" "artifact" {
   bucket = var.bucket
-  key    = "${var.name}/${local.hash}.zip"
+  key    = local.key
   source = var.artifact
 
   lifecycle {
@@ -87,6 +94,6 @@ output "artifact" {
   value = {
     bucket = aws_s3_object.artifact.bucket
     key    = aws_s3_object.artifact.key
-    hash   = filebase64sha256(var.artifact)
+    hash   = local.hash
   }
 }

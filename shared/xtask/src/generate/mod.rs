@@ -2,6 +2,7 @@
 //!
 //! An output is a path and its whole text; writing and checking differ only in what is done with the difference.
 
+pub mod calls;
 pub mod facts;
 pub mod machine;
 pub mod openapi;
@@ -34,6 +35,7 @@ pub fn outputs(root: &Path, services: &[&'static Service]) -> Result<Vec<Output>
         part_of(root, "docs/settlement.md", "<!--", " -->", &machine::picture(&machine::read(root)?))?,
     ];
     outputs.extend(facts::files(root)?);
+    outputs.extend(calls::files(services)?);
     Ok(outputs)
 }
 

@@ -1,0 +1,184 @@
+# What must be there before the first deployment from GitHub: the bucket of Terraform's state, and two roles that GitHub's
+# workflows take by OpenID Connect, so that no key of AWS is stored anywhere. A person applies this once, with rights of
+# their own, and keeps its small state; docs/deployments.md says how.
+
+terraform {
+  required_version = ">= 1.11.0"
+
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = "5.100.0"
+    }
+  }
+}
+
+variable "region" {
+  type    = string
+  default = "us-east-1"
+}
+
+variable "name" {
+  description = "The `name` of the stack: the roles reach what begins with it."
+  type        = string
+  default     = "pay"
+}
+
+variable "repository" {
+  description = "Owner and name of the repository on GitHub."
+  type        = string
+}
+
+variable "environment" {
+  description = "GitHub's environment whose reviewers approve deployments."
+  type        = string
+  default     = "production"
+}
+
+provider "aws" {
+  region = var.region
+}
+
+data "aws_caller_identity" "current" {}
+
+locals {
+  account = data.aws_caller_identity.current.account_id
+  place   = "${var.region}:${local.account}"
+  issuer  = "token.actions.githubusercontent.com"
+
+  # Who may take a role: a job of a pull request may look, and a job that somebody let into the environment may deploy.
+  subjects = {
+    plan   = "repo:${var.repository}:pull_request"
+    deploy = "repo:${var.repository}:environment:${var.environment}"
+  }
+
+  own = [
+    "arn:aws:apigateway:${var.region}::*", # APIs have ids, no names
+    "arn:aws:cloudwatch:${local.place}:alarm:${var.name}-*",
+    "arn:aws:cloudwatch::${local.account}:dashboard/${var.name}-*",
+    "arn:aws:codedeploy:${local.place}:application:${var.name}-*",
+    "arn:aws:codedeploy:${local.place}:deploymentconfig:*",
+    "arn:aws:codedeploy:${local.place}:deploymentgroup:${var.name}-*",
+    "arn:aws:dynamodb:${local.place}:table/${var.name}-*",
+    "arn:aws:events:${local.place}:archive/${var.name}*",
+    "arn:aws:events:${local.place}:event-bus/${var.name}",
+    "arn:aws:events:${local.place}:rule/${var.name}/*",
+    "arn:aws:lambda:${local.place}:event-source-mapping:*", # they have ids, no names
+    "arn:aws:lambda:${local.place}:function:${var.name}-*",
+    "arn:aws:logs:${local.place}:log-group:*", # the provider lists groups by prefix, which is asked of all
+    "arn:aws:scheduler:${local.place}:schedule/default/${var.name}-*",
+    "arn:aws:sqs:${local.place}:${var.name}-*",
+    "arn:aws:states:${local.place}:stateMachine:${var.name}-*",
+  ]
+  services = ["apigateway", "cloudwatch", "codedeploy", "dynamodb", "events", "lambda", "logs", "scheduler", "sqs", "states"]
+  looks = [
+    "apigateway:GET", "cloudwatch:DescribeAlarms", "cloudwatch:GetDashboard", "cloudwatch:List*", "codedeploy:Get*", "codedeploy:List*",
+    "dynamodb:Describe*", "dynamodb:List*", "events:Describe*", "events:List*", "lambda:Get*", "lambda:List*",
+    "logs:Describe*", "logs:List*", "scheduler:Get*", "scheduler:List*", "sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:ListQueueTags",
+    "states:Describe*", "states:List*", "states:ValidateStateMachineDefinition",
+  ]
+
+  # A secret's value is read by no workflow: Terraform writes values without reading them back.
+  looks_at_secrets   = ["secretsmanager:DescribeSecret", "secretsmanager:GetResourcePolicy", "secretsmanager:ListSecretVersionIds"]
+  changes_of_secrets = ["CreateSecret", "DeleteSecret", "PutSecretValue", "RotateSecret", "TagResource", "UpdateSecret", "CancelRotateSecret"]
+  looks_at_roles     = ["iam:GetRole", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:ListInstanceProfilesForRole", "iam:ListRolePolicies"]
+  changes_of_roles   = ["CreateRole", "DeleteRole", "DeleteRolePolicy", "PutRolePolicy", "TagRole", "UpdateAssumeRolePolicy", "UpdateRole"]
+  artifacts          = "arn:aws:s3:::${var.name}-artifacts-${local.account}-${var.region}"
+  looks_at_buckets   = ["s3:Get*", "s3:ListBucket"]
+
+  statements = {
+    plan = [
+      { Action = local.looks, Resource = local.own },
+      { Action = ["sqs:ListQueues", "lambda:ListEventSourceMappings", "logs:DescribeLogGroups", "secretsmanager:GetRandomPassword"], Resource = ["*"] },
+      { Action = local.looks_at_secrets, Resource = ["arn:aws:secretsmanager:${local.place}:secret:${var.name}*"] },
+      { Action = local.looks_at_roles, Resource = ["arn:aws:iam::${local.account}:role/${var.name}-*"] },
+      { Action = local.looks_at_buckets, Resource = [local.artifacts, "${local.artifacts}/*", aws_s3_bucket.state.arn, "${aws_s3_bucket.state.arn}/${var.name}.tfstate"] },
+      { Action = ["s3:PutObject", "s3:DeleteObject"], Resource = ["${aws_s3_bucket.state.arn}/${var.name}.tfstate.tflock"] },
+    ]
+    deploy = [
+      { Action = [for service in local.services : "${service}:*"], Resource = local.own },
+      { Action = ["sqs:ListQueues", "lambda:ListEventSourceMappings", "lambda:CreateEventSourceMapping", "logs:DescribeLogGroups", "logs:*LogDelivery*", "logs:*ResourcePolic*"], Resource = ["*"] },
+      { Action = concat(local.looks_at_secrets, [for change in local.changes_of_secrets : "secretsmanager:${change}"]), Resource = ["arn:aws:secretsmanager:${local.place}:secret:${var.name}*"] },
+      { Action = ["secretsmanager:GetRandomPassword"], Resource = ["*"] },
+      { Action = concat(local.looks_at_roles, [for change in local.changes_of_roles : "iam:${change}"]), Resource = ["arn:aws:iam::${local.account}:role/${var.name}-*"] },
+      {
+        Action    = ["iam:PassRole"]
+        Resource  = ["arn:aws:iam::${local.account}:role/${var.name}-*"]
+        Condition = { StringEquals = { "iam:PassedToService" = ["codedeploy.amazonaws.com", "lambda.amazonaws.com", "scheduler.amazonaws.com", "states.amazonaws.com"] } }
+      },
+      { Action = ["s3:*"], Resource = [local.artifacts, "${local.artifacts}/*"] },
+      { Action = local.looks_at_buckets, Resource = [aws_s3_bucket.state.arn] },
+      { Action = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"], Resource = ["${aws_s3_bucket.state.arn}/${var.name}.tfstate", "${aws_s3_bucket.state.arn}/${var.name}.tfstate.tflock"] },
+    ]
+  }
+}
+
+resource "aws_s3_bucket" "state" {
+  #checkov:skip=CKV_AWS_18:whoever reads or writes it is in CloudTrail, and nothing of it is secret
+  #checkov:skip=CKV_AWS_144:it can be imported again; versions are what protects it
+  #checkov:skip=CKV2_AWS_61:old versions of a state are small and worth keeping
+  #checkov:skip=CKV2_AWS_62:nothing waits for a change
+
+  bucket = "${var.name}-state-${local.account}-${var.region}"
+}
+
+resource "aws_s3_bucket_versioning" "state" {
+  bucket = aws_s3_bucket.state.id
+
+  versioning_configuration {
+    status = "Enabled"
+  }
+}
+
+resource "aws_s3_bucket_public_access_block" "state" {
+  bucket                  = aws_s3_bucket.state.id
+  block_public_acls       = true
+  block_public_policy     = true
+  ignore_public_acls      = true
+  restrict_public_buckets = true
+}
+
+resource "aws_iam_openid_connect_provider" "github" {
+  url            = "https://${local.issuer}"
+  client_id_list = ["sts.amazonaws.com"]
+}
+
+resource "aws_iam_role" "workflow" {
+  for_each = local.subjects
+
+  # Not among the names that the roles themselves may change.
+  name                 = "github-${var.name}-${each.key}"
+  max_session_duration = 7200 # an apply, and a canary that waits
+
+  assume_role_policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Effect    = "Allow"
+      Action    = "sts:AssumeRoleWithWebIdentity"
+      Principal = { Federated = aws_iam_openid_connect_provider.github.arn }
+      Condition = { StringEquals = { "${local.issuer}:aud" = "sts.amazonaws.com", "${local.issuer}:sub" = each.value } }
+    }]
+  })
+}
+
+resource "aws_iam_role_policy" "workflow" {
+  for_each = aws_iam_role.workflow
+
+  name = "workflow"
+  role = each.value.id
+
+  policy = jsonencode({
+    Version   = "2012-10-17"
+    Statement = [for statement in local.statements[each.key] : merge({ Effect = "Allow" }, statement)]
+  })
+}
+
+output "state_bucket" {
+  description = "STATE_BUCKET, and the repository's variable of that name."
+  value       = aws_s3_bucket.state.id
+}
+
+output "roles" {
+  description = "The repository's variables PLAN_ROLE and DEPLOY_ROLE."
+  value       = { for name, role in aws_iam_role.workflow : name => role.arn }
+}
