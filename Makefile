@@ -157,8 +157,8 @@ soak: ## run new histories: MINUTES=10 [FROM=seed] [STEPS=30] [RECORD=1 keeps a 
 
 # --- benches: figures that a noisy machine does not change, written into docs/benchmarks.md
 
-bench-units: dynoxide ## DynamoDB units, AWS calls and dollars of every operation; fails if a budget is broken
-	cargo run --quiet --package bench -- units
+bench-units: dynoxide ## DynamoDB units, AWS calls and dollars of every operation; fails if a budget is broken or an operation costs other than shared/bench/costs.toml says: [ACCEPT=1]
+	cargo run --quiet --package bench -- units $(if $(ACCEPT),--accept)
 
 bench-settlement: dynoxide ## units and memory of settling N payments of M franchises; without them, the document's sizes
 	cargo run --quiet --package bench -- settlement $(N) $(M)

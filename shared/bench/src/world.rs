@@ -383,6 +383,8 @@ impl Calls for World {
 impl Bus for World {
     async fn publish(&self, events: &[Envelope]) -> Result<Vec<usize>, Unanswered> {
         self.tally.push(Callee::Bus(events.len()), "bus", "PutEvents", Units::default());
+        let kinds: Vec<&str> = events.iter().map(|event| event.kind.as_str()).collect();
+        self.tally.annotate("bus", kinds.join(", "), None);
         lock(&self.facts).extend_from_slice(events);
         Ok(Vec::new())
     }
