@@ -11,7 +11,7 @@ NAME   ?= pay
         logs invoke watch stop reset \
         test test-rust test-infra test-e2e lint fmt generate build plan deploy dynoxide dynamodb-local engines \
         deny advisories checkov fuzz rotation \
-        simulate simulate-cells simulate-places simulate-bugs soak bench-units bench-settlement bench-start
+        simulate simulate-cells simulate-places simulate-bugs soak bench-units bench-settlement bench-start bench-idle
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -165,6 +165,9 @@ bench-settlement: dynoxide ## units and memory of settling N payments of M franc
 
 bench-start: dynoxide ## instructions, memory and zip size of a release function, by valgrind; builds the release first
 	cargo run --quiet --package bench -- start
+
+bench-idle: prepare ## the price of a month in which nobody calls, line by line, from a plan of all that AWS gets
+	@$(PAY) bench-idle
 
 # --- AWS
 

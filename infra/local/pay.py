@@ -10,6 +10,7 @@ from collections import Counter
 from pathlib import Path
 
 import build
+import idle
 import logs
 import stack
 import story
@@ -478,6 +479,13 @@ def test(options):
     sys.exit(code)
 
 
+def bench_idle(_):
+    """What a month costs in which nobody calls."""
+    with timed("plan against an empty cloud"):
+        lines = idle.month(idle.resources_of(idle.plan()))
+    console.print(idle.listing(lines))
+
+
 def build_release(options):
     build.for_aws(options.architecture)
 
@@ -544,6 +552,7 @@ def commands():
     verb("rebuild-read-model", rebuild_read_model, ("--minutes", {"type": float, "default": 60}))
     verb("logs", show_logs, ("--minutes", {"type": float, "default": 15}), ("--trace", {}), ("--follow", {"action": "store_true"}))
     verb("invoke", invoke, ("function", {}), ("--payload", {}))
+    verb("bench-idle", bench_idle)
     verb("build", build_release, ("--architecture", {"default": "arm64"}))
     for name, action in (("plan", plan), ("deploy", deploy)):
         verb(name, action, ("--bucket", {}), ("--region", {"default": "us-east-1"}), ("--name", {"default": "pay"}),
