@@ -1,13 +1,13 @@
 # Doors to everything: `make help` lists them. The work itself is in infra/local/*.py.
 
 PYTHON ?= python3
-PAY    := .local/venv/bin/python infra/local/pay.py
+PAY    := .local/venv/bin/python infra/local/pay.py $(if $(AWS),--cloud aws)
 ARCH   ?= arm64
 REGION ?= us-east-1
 NAME   ?= pay
 
 .DEFAULT_GOAL := help
-.PHONY: help prepare run demo status token bank operator redrive republish rebuild-read-model audit settle load chaos demo-faults \
+.PHONY: help prepare run demo status token bank operator redrive rotate-keys replay restore republish rebuild-read-model audit settle load chaos demo-faults \
         logs invoke watch stop reset \
         test test-rust test-infra test-e2e lint fmt generate build plan deploy dynoxide dynamodb-local engines \
         deny advisories checkov fuzz rotation \
@@ -39,8 +39,17 @@ bank: prepare ## how the simulated bank treats an account: ACCOUNT=… MODE=norm
 operator: prepare ## make a member an operator: EMAIL=…
 	@$(PAY) operator "$(EMAIL)"
 
-redrive: prepare ## give dead letters another chance
+redrive: prepare ## give dead letters another chance; this and what operates Pay works on AWS too: AWS=1 STATE_BUCKET=… [REGION=] [NAME=]
 	@$(PAY) redrive
+
+rotate-keys: prepare ## rotate the keys that sign tokens, now: [TIMES=1]; docs/runbook.md for a key that leaked
+	@$(PAY) rotate-keys $(if $(TIMES),--times "$(TIMES)")
+
+replay: prepare ## bring facts out of the archive once more: FROM=2026-01-01T00:00:00Z [TO=…] [ONLY=operation]
+	@$(PAY) replay "$(FROM)" $(if $(TO),--until "$(TO)") $(if $(ONLY),--only "$(ONLY)")
+
+restore: prepare ## a table as it was, beside the one that lives: SERVICE=money AT=2026-01-01T00:00:00Z [PUT=1 puts back what is missing] [DROP=1] [SWITCH=1]
+	@$(PAY) restore "$(SERVICE)" "$(AT)" $(if $(PUT),--put) $(if $(DROP),--drop) $(if $(SWITCH),--switch)
 
 republish: prepare ## publish facts again from stored items: SERVICE=money [FROM=2026-01-01T00:00:00Z]
 	@$(PAY) republish "$(SERVICE)" $(if $(FROM),--since "$(FROM)")

@@ -127,6 +127,7 @@ def deploy_locally(cloud, **variables):
         "alarms": False,
         "log_retention_days": 7,
         "settings": SETTINGS,
+        "tables": json.loads(tables_file(cloud).read_text()) if tables_file(cloud).exists() else {},
         **variables,
     }
     wanted = fingerprint(values)
@@ -137,6 +138,11 @@ def deploy_locally(cloud, **variables):
     (cloud.folder / "outputs.json").write_text(json.dumps(kept, indent=2))
     cloud.client("ssm").put_parameter(Name=FINGERPRINT, Value=wanted, Type="String", Overwrite=True)
     return changed
+
+
+def tables_file(cloud):
+    """Which restored tables have taken the place of lost ones in this cloud: they are not forgotten by the next `make run`."""
+    return cloud.folder / "tables.json"
 
 
 def fingerprint(values):

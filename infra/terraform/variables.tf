@@ -113,9 +113,9 @@ variable "log_retention_days" {
 }
 
 variable "archive_days" {
-  description = "How long the archive of facts keeps them. Older ones can be published again from the tables."
+  description = "How long the archive of facts keeps them: not longer than point-in-time recovery keeps tables. Older ones are published again from the tables."
   type        = number
-  default     = 90
+  default     = 35
 }
 
 variable "tables" {
