@@ -229,11 +229,10 @@ fn relays(row: &Row, prices: &Prices) -> Result<Vec<Run>> {
     })
 }
 
-/// The types of the facts that are published: those that somebody listens to.
+/// The types of the facts that are published.
 fn facts(row: &Row) -> Vec<String> {
-    let relayed = row.spent.iter().filter(|spent| matches!(spent.callee, Callee::Bus(_)));
-    let kinds = relayed.flat_map(|spent| spent.about.split(", ").map(str::to_owned).collect::<Vec<_>>());
-    kinds.filter(|kind| !consumers(std::slice::from_ref(kind)).is_empty()).collect()
+    let relayed = row.spent.iter().filter(|spent| matches!(spent.callee, Callee::Bus(more) if more > 0));
+    relayed.flat_map(|spent| spent.about.split(", ").map(str::to_owned).collect::<Vec<_>>()).collect()
 }
 
 /// Every operation that gets one of these, once for each.
