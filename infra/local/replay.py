@@ -25,7 +25,9 @@ def moment(text):
 def replay(running, since, until=None, only=None, minutes=60):
     """Starts a replay, and waits for its end."""
     events, bus = running.cloud.client("events"), running.outputs["bus"]
-    start, end = moment(since), moment(until) if until else datetime.now(timezone.utc)
+    # EventBridge knows an event's time to the second, cut off.
+    start = moment(since).replace(microsecond=0)
+    end = moment(until) if until else datetime.now(timezone.utc)
     if start >= end:
         raise CloudError("FROM= is before TO=")
     arn = events.describe_event_bus(Name=bus)["Arn"]
