@@ -7,7 +7,7 @@ REGION ?= us-east-1
 NAME   ?= pay
 
 .DEFAULT_GOAL := help
-.PHONY: help prepare run demo status token bank operator redrive rotate-keys replay restore republish rebuild-read-model audit settle load chaos demo-faults \
+.PHONY: help prepare run demo status token bank operator redrive sweep rotate-keys replay restore republish rebuild-read-model audit settle load chaos demo-faults \
         logs invoke watch stop reset \
         test test-rust test-infra test-e2e lint fmt generate build plan deploy dynoxide dynamodb-local engines \
         deny advisories checkov fuzz rotation \
@@ -41,6 +41,9 @@ operator: prepare ## make a member an operator: EMAIL=…
 
 redrive: prepare ## give dead letters another chance; this and what operates Pay works on AWS too: AWS=1 STATE_BUCKET=… [REGION=] [NAME=]
 	@$(PAY) redrive
+
+sweep: prepare ## advance at once whatever is not final, and ask the bank, as schedules do every hour
+	@$(PAY) sweep
 
 rotate-keys: prepare ## rotate the keys that sign tokens, now: [TIMES=1]; docs/runbook.md for a key that leaked
 	@$(PAY) rotate-keys $(if $(TIMES),--times "$(TIMES)")

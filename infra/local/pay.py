@@ -180,6 +180,14 @@ def redrive(options):
     console.print("done")
 
 
+def sweep(options):
+    """Does at once what schedules do every hour: whatever is not final is advanced, and the bank is asked."""
+    running = system(options)
+    for name, operation in stack.table()["operations"].items():
+        if operation["queue"] and operation["schedule"] and name != "money.auditLedger":
+            console.print(f"{name}: {json.dumps(running.call(name, {}))}", markup=False)
+
+
 def rotate_keys(options):
     keys.rotate(system(options), options.times)
 
@@ -552,6 +560,7 @@ def commands():
     verb("demo-faults", demo_faults, ("--times", {"type": int, "default": 10}), ("--seed", {"type": int}))
     verb("fuzz", fuzz, ("--examples", {"type": int, "default": 50}), ("--seed", {"type": int}), ("--only", {"default": ""}))
     verb("rotation", rotation, ("--rotations", {"type": int, "default": 2}))
+    verb("sweep", sweep)
     verb("rotate-keys", rotate_keys, ("--times", {"type": int, "default": 1}))
     verb("replay", replay, ("since", {}), ("--until", {}), ("--only", {}))
     flag = {"action": "store_true"}
