@@ -118,7 +118,12 @@ def put_back(running, live, item, is_missing):
 
 
 def switch(running, service, at):
-    """Lets the copy take the place of a table that is lost: under Terraform, with its stream, its reader and its grants."""
+    """Lets the copy take the place of a table that is lost: under Terraform, with its stream, its reader and its grants.
+
+    In a local cloud. On AWS the same steps are a person's, one after the other: docs/recovery.md.
+    """
+    if running.cloud.name == "aws":
+        raise CloudError("on AWS, by hand and with two pairs of eyes: docs/recovery.md, a table that is lost as a whole")
     copy = copy_of(running, service, at)
     address = f'module.service["{service}"].aws_dynamodb_table.table'
     target = stack.Stack.local(running.cloud)
