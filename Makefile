@@ -1,18 +1,18 @@
 # Doors to everything: `make help` lists them. The work itself is in infra/local/*.py.
 
 PYTHON ?= python3
-PAY    := .local/venv/bin/python infra/local/pay.py
+PAY    := .local/venv/bin/python infra/local/pay.py $(if $(AWS),--cloud aws)
 ARCH   ?= arm64
 REGION ?= us-east-1
 NAME   ?= pay
 
 .DEFAULT_GOAL := help
-.PHONY: help prepare run demo status token bank operator redrive republish rebuild-read-model audit settle load chaos demo-faults \
-        logs trace trace-example invoke watch stop reset \
+.PHONY: help prepare run demo status token bank operator redrive sweep rotate-keys replay restore republish \
+        rebuild-read-model audit settle load chaos demo-faults logs trace trace-example invoke watch stop reset \
         test test-rust test-infra test-e2e lint fmt generate compatibility items workflows sbom \
         build plan deploy rollback canary dynoxide dynamodb-local engines \
         deny advisories checkov fuzz rotation \
-        simulate simulate-cells simulate-places simulate-bugs soak bench-units bench-settlement bench-start
+        simulate simulate-cells simulate-places simulate-bugs soak bench-units bench-settlement bench-start bench-idle
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,8 +40,20 @@ bank: prepare ## how the simulated bank treats an account: ACCOUNT=… MODE=norm
 operator: prepare ## make a member an operator: EMAIL=…
 	@$(PAY) operator "$(EMAIL)"
 
-redrive: prepare ## give dead letters another chance
+redrive: prepare ## give dead letters another chance; this and what operates Pay works on AWS too: AWS=1 STATE_BUCKET=… [REGION=] [NAME=]
 	@$(PAY) redrive
+
+sweep: prepare ## advance at once whatever is not final, and ask the bank, as schedules do every hour
+	@$(PAY) sweep
+
+rotate-keys: prepare ## rotate the keys that sign tokens, now: [TIMES=1]; docs/runbook.md for a key that leaked
+	@$(PAY) rotate-keys $(if $(TIMES),--times "$(TIMES)")
+
+replay: prepare ## bring facts out of the archive once more: FROM=2026-01-01T00:00:00Z [TO=…] [ONLY=operation]
+	@$(PAY) replay "$(FROM)" $(if $(TO),--until "$(TO)") $(if $(ONLY),--only "$(ONLY)")
+
+restore: prepare ## a table as it was, beside the one that lives: SERVICE=money AT=2026-01-01T00:00:00Z [PUT=1 puts back what is missing] [DROP=1] [SWITCH=1]
+	@$(PAY) restore "$(SERVICE)" "$(AT)" $(if $(PUT),--put) $(if $(DROP),--drop) $(if $(SWITCH),--switch)
 
 republish: prepare ## publish facts again from stored items: SERVICE=money [FROM=2026-01-01T00:00:00Z]
 	@$(PAY) republish "$(SERVICE)" $(if $(FROM),--since "$(FROM)")
@@ -181,8 +193,8 @@ soak: ## run new histories: MINUTES=10 [FROM=seed] [STEPS=30] [RECORD=1 keeps a 
 
 # --- benches: figures that a noisy machine does not change, written into docs/benchmarks.md
 
-bench-units: dynoxide ## DynamoDB units, AWS calls and dollars of every operation; fails if a budget is broken
-	cargo run --quiet --package bench -- units
+bench-units: dynoxide ## DynamoDB units, AWS calls and dollars of every operation; fails if a budget is broken or an operation costs other than shared/bench/costs.toml says: [ACCEPT=1]
+	cargo run --quiet --package bench -- units $(if $(ACCEPT),--accept)
 
 bench-settlement: dynoxide ## units and memory of settling N payments of M franchises; without them, the document's sizes
 	cargo run --quiet --package bench -- settlement $(N) $(M)
@@ -190,22 +202,25 @@ bench-settlement: dynoxide ## units and memory of settling N payments of M franc
 bench-start: dynoxide ## instructions, memory and zip size of a release function, by valgrind; builds the release first
 	cargo run --quiet --package bench -- start
 
+bench-idle: prepare ## the price of a month in which nobody calls, line by line, from a plan of all that AWS gets
+	@$(PAY) bench-idle
+
 # --- AWS
 
-AWS := --bucket "$(STATE_BUCKET)" --region "$(REGION)" --name "$(NAME)" --architecture "$(ARCH)" $(if $(VARIABLES),--variables "$(VARIABLES)")
+DEPLOYMENT := --bucket "$(STATE_BUCKET)" --region "$(REGION)" --name "$(NAME)" --architecture "$(ARCH)" $(if $(VARIABLES),--variables "$(VARIABLES)")
 
 build: prepare ## release zips by cargo-lambda: [ARCH=arm64|x86-64] [SERVICE=money]
 	@$(PYTHON) infra/local/prepare.py cargo-lambda
 	@$(PAY) build --architecture "$(ARCH)" $(if $(SERVICE),--service "$(SERVICE)")
 
 plan: prepare build ## what a deployment would change, cost and break: STATE_BUCKET=… [SERVICE=money] [REGION=] [NAME=] [ARCH=] [VARIABLES=file.tfvars]
-	@$(PAY) plan $(AWS) $(if $(SERVICE),--service "$(SERVICE)")
+	@$(PAY) plan $(DEPLOYMENT) $(if $(SERVICE),--service "$(SERVICE)")
 
 deploy: prepare build ## the same, then, after asking, apply it and make it live by a canary: … [YES=1 asks nobody]
-	@$(PAY) deploy $(AWS) $(if $(SERVICE),--service "$(SERVICE)") $(if $(YES),--yes)
+	@$(PAY) deploy $(DEPLOYMENT) $(if $(SERVICE),--service "$(SERVICE)") $(if $(YES),--yes)
 
 rollback: prepare ## a service at the versions that were live before: SERVICE=money [STATE_BUCKET=… for AWS, else on this machine]
-	@$(PAY) rollback "$(SERVICE)" $(AWS)
+	@$(PAY) rollback "$(SERVICE)" $(DEPLOYMENT)
 
 canary: prepare ## deploy what has changed to the running system by a canary, as on AWS: [PERCENT=10] [MINUTES=1]
 	@$(PAY) canary $(if $(PERCENT),--percent "$(PERCENT)") $(if $(MINUTES),--minutes "$(MINUTES)")

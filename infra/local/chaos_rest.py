@@ -7,7 +7,7 @@ an operator gives them. Nothing else helps. Whatever is not final then is stuck.
 import json
 import time
 
-import pay
+import letters
 import stack
 from boto3.dynamodb.types import TypeDeserializer
 from cloud import CloudError
@@ -66,7 +66,7 @@ class Rest:
             time.sleep(PAUSE_SECONDS)
 
     def help(self):
-        pay.redrive_all(self.running)
+        letters.redrive(self.running)
         for name in self.sweepers:
             try:
                 self.running.call(name, {})

@@ -12,7 +12,7 @@ import tomllib
 from pathlib import Path
 
 import boto3
-import idle_month
+import idle
 import ship
 import stack
 from botocore.config import Config
@@ -141,9 +141,9 @@ def compatible(bases):
 
 def cost(plan):
     """What an idle month costs before and after, as the composition's tests count it."""
-    before = idle_month.dollars(idle_month.resources(plan.get("prior_state", {}).get("values", {}).get("root_module", {})))
-    after = idle_month.dollars(idle_month.resources(plan["planned_values"]["root_module"]))
-    return f"an idle month's alarms, secrets and polls: {before:.2f} dollars now, {after:.2f} then ({after - before:+.2f})"
+    before = idle.most(idle.resources_of(plan.get("prior_state", {}).get("values", {})))
+    after = idle.most(idle.resources_of(plan["planned_values"]))
+    return f"an idle month: {before:.2f} dollars now, {after:.2f} then ({after - before:+.2f})"
 
 
 def losses(plan):

@@ -6,12 +6,17 @@ import os
 import subprocess
 import sys
 import time
-from collections import Counter
 from pathlib import Path
 
 import build
 import deploy
+import deployed
+import idle
+import keys
+import letters
 import logs
+import replay as replays
+import restore as restoring
 import ship
 import stack
 import story
@@ -102,23 +107,29 @@ def invite(running, person):
 
 
 def status(options):
-    cloud = Cloud(options.cloud)
-    if not cloud.is_running():
-        console.print(f"The local cloud '{cloud.name}' is not running: make run")
+    if options.cloud != deployed.NAME and not Cloud(options.cloud).is_running():
+        console.print(f"The local cloud '{options.cloud}' is not running: make run")
         return
     running = system(options)
-    console.print(f"API      {running.outputs['api_url']}\nSwagger  {running.outputs['endpoint']}/_pay/docs/\nLog      {cloud.log}")
+    cloud = running.cloud
+    console.print(f"API      {running.outputs['api_url']}")
+    if "endpoint" in running.outputs:
+        console.print(f"Swagger  {running.outputs['endpoint']}/_pay/docs/\nLog      {cloud.log}")
     tables = cloud.client("dynamodb")
     for service, name in running.outputs["tables"].items():
-        count = tables.scan(TableName=name, Select="COUNT")["Count"]
+        # Exact where a look costs nothing; AWS counts for itself every six hours.
+        count = (tables.describe_table(TableName=name)["Table"]["ItemCount"] if options.cloud == deployed.NAME
+                 else tables.scan(TableName=name, Select="COUNT")["Count"])
         console.print(f"Table    {name}: {count} items of {service}")
-    listing = Table("queue", "waiting", "in work", "dead letters")
-    for name in sorted(running.outputs["dead_letter_queues"]):
-        url = running.outputs["queues"].get(name)
-        waiting, hidden = depth(cloud, url) if url else ("–", "–")
-        dead, _ = depth(cloud, running.outputs["dead_letter_queues"][name])
-        listing.add_row(name, str(waiting), str(hidden), f"[red]{dead}[/red]" if dead else "0")
+    listing = Table("queue", "waiting", "in work")
+    for name, url in sorted(running.outputs["queues"].items()):
+        listing.add_row(name, *(str(count) for count in depth(cloud, url)))
     console.print(listing)
+    dead = letters.counts(running)
+    for name, count in dead.items():
+        console.print(f"[red]{count} dead letters of {name}[/red]: make redrive gives them another chance")
+    if not dead:
+        console.print("no dead letters")
 
 
 def depth(cloud, url):
@@ -167,41 +178,40 @@ def bank(options):
 
 
 def redrive(options):
-    """Gives dead letters another chance. A relay's letters are pointers into a stream: those need republish."""
-    running = system(options)
-    for name, moved in redrive_all(running).items():
+    """Gives dead letters another chance: messages, missed schedules, and, by republishing, what a relay gave up."""
+    for name, moved in letters.redrive(system(options)).items():
         console.print(f"{name}: {moved} redriven")
     console.print("done")
 
 
-def redrive_all(running):
-    """Sends dead letters to their queues again. Returns how many of each queue."""
-    queues = running.cloud.client("sqs")
-    redriven = Counter()
-    for name, dead in running.outputs["dead_letter_queues"].items():
-        url = running.outputs["queues"].get(name)
-        while letters := queues.receive_message(QueueUrl=dead, MaxNumberOfMessages=10, MessageAttributeNames=["All"]).get("Messages"):
-            if url is None:
-                service = name.split(".")[0]
-                console.print(f"{name}: dead letters that cannot be sent again as they are; make republish SERVICE={service}")
-                break
-            for letter in letters:
-                queues.send_message(QueueUrl=url, MessageBody=letter["Body"], MessageAttributes=letter.get("MessageAttributes", {}))
-                queues.delete_message(QueueUrl=dead, ReceiptHandle=letter["ReceiptHandle"])
-                redriven[name] += 1
-    return redriven
+def sweep(options):
+    """Does at once what schedules do every hour: whatever is not final is advanced, and the bank is asked."""
+    running = system(options)
+    for name, operation in stack.table()["operations"].items():
+        if operation["queue"] and operation["schedule"] and name != "money.auditLedger":
+            console.print(f"{name}: {json.dumps(running.call(name, {}))}", markup=False)
+
+
+def rotate_keys(options):
+    keys.rotate(system(options), options.times)
+
+
+def replay(options):
+    """Brings facts of a time out of the archive once more."""
+    replays.replay(system(options), options.since, options.until, options.only)
+
+
+def restore(options):
+    """A table as it was, beside the one that lives; what that lacks is put back."""
+    running = system(options)
+    if options.switch:
+        restoring.switch(running, options.service, options.at)
+    else:
+        restoring.restore(running, options.service, options.at, options.put, options.drop)
 
 
 def republish(options):
-    running = system(options)
-    published, after = 0, None
-    while True:
-        body = {name: value for name, value in {"from": options.since, "after": after}.items() if value}
-        answer = running.call(f"{options.service}.republish", body)
-        published += answer["published"]
-        after = answer.get("after")
-        if after is None:
-            break
+    published = letters.republish(system(options), options.service, options.since)
     console.print(f"{options.service}: {published} facts published again")
 
 
@@ -501,6 +511,13 @@ def test(options):
     sys.exit(code)
 
 
+def bench_idle(_):
+    """What a month costs in which nobody calls."""
+    with timed("plan against an empty cloud"):
+        lines = idle.month(idle.resources_of(idle.plan()["planned_values"]))
+    console.print(idle.listing(lines))
+
+
 def build_release(options):
     build.for_aws(options.architecture, options.service)
 
@@ -538,6 +555,9 @@ def canary(options):
 
 
 def system(options, listener=None):
+    if options.cloud == deployed.NAME:
+        found = deployed.outputs()
+        return System(deployed.Aws(found["region"]), found, listener)
     cloud = Cloud(options.cloud)
     return System(cloud, stack.outputs(cloud), listener)
 
@@ -576,6 +596,11 @@ def commands():
     verb("demo-faults", demo_faults, ("--times", {"type": int, "default": 10}), ("--seed", {"type": int}))
     verb("fuzz", fuzz, ("--examples", {"type": int, "default": 50}), ("--seed", {"type": int}), ("--only", {"default": ""}))
     verb("rotation", rotation, ("--rotations", {"type": int, "default": 2}))
+    verb("sweep", sweep)
+    verb("rotate-keys", rotate_keys, ("--times", {"type": int, "default": 1}))
+    verb("replay", replay, ("since", {}), ("--until", {}), ("--only", {}))
+    flag = {"action": "store_true"}
+    verb("restore", restore, ("service", {}), ("at", {}), ("--put", flag), ("--drop", flag), ("--switch", flag))
     verb("republish", republish, ("service", {}), ("--since", {}))
     verb("rebuild-read-model", rebuild_read_model, ("--minutes", {"type": float, "default": 60}))
     verb("logs", show_logs, ("--minutes", {"type": float, "default": 15}), ("--trace", {}), ("--follow", {"action": "store_true"}))
@@ -583,6 +608,7 @@ def commands():
          ("--neutral", {"action": "store_true"}))
     verb("trace-example", trace_example, ("--mermaid", {"action": "store_true"}))
     verb("invoke", invoke, ("function", {}), ("--payload", {}))
+    verb("bench-idle", bench_idle)
     aws = (("--bucket", {}), ("--region", {"default": "us-east-1"}), ("--name", {"default": "pay"}),
            ("--architecture", {"default": "arm64"}), ("--variables", {}))
     verb("build", build_release, ("--architecture", {"default": "arm64"}), ("--service", {}))

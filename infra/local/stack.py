@@ -82,13 +82,16 @@ class Stack:
 
     def plan_as_json(self, changes):
         """Plans what was deployed with some variables changed, and returns the plan as a JSON file."""
-        variables = {**json.loads((self.folder / "pay.tfvars.json").read_text()), **changes}
-        (self.folder / "plan.tfvars.json").write_text(json.dumps(variables))
-        plan = self.folder / "plan.tfplan"
-        self.quietly("plan", "-input=false", "-parallelism=60", f"-var-file={self.folder / 'plan.tfvars.json'}", f"-out={plan}")
         shown = self.folder / "plan.json"
-        shown.write_text(self.quietly("show", "-json", str(plan)))
+        shown.write_text(json.dumps(self.plan({**json.loads((self.folder / "pay.tfvars.json").read_text()), **changes})))
         return shown
+
+    def plan(self, variables):
+        """What would be there with these variables, as `terraform show -json` tells it."""
+        file, plan = self.folder / "plan.tfvars.json", self.folder / "plan.tfplan"
+        file.write_text(json.dumps(variables))
+        self.quietly("plan", "-input=false", "-parallelism=60", f"-var-file={file}", f"-out={plan}")
+        return json.loads(self.quietly("show", "-json", str(plan)))
 
     def interactively(self, *arguments):
         return subprocess.run(self.command(*arguments), env=self.environment).returncode
@@ -99,6 +102,11 @@ SETTINGS = {
     "money": {"ownFunds": 1_000_000_000_000},
     "settlement": {"mostDaysAhead": 400, "pollSeconds": 2, "deadlineSeconds": 120},
 }
+
+
+def table():
+    """The table of operations, as `make generate` writes it."""
+    return json.loads((COMPOSITION / "operations.json").read_text())
 
 
 def artifacts(cloud):
@@ -124,6 +132,7 @@ def deploy_locally(cloud, canary="", **variables):
         "canary": "",
         "log_retention_days": 7,
         "settings": SETTINGS,
+        "tables": json.loads(tables_file(cloud).read_text()) if tables_file(cloud).exists() else {},
         **variables,
     }
     wanted = fingerprint(values)
@@ -135,6 +144,11 @@ def deploy_locally(cloud, canary="", **variables):
     ship.Ship(kept, cloud.client).make_live(canary=canary)
     cloud.client("ssm").put_parameter(Name=FINGERPRINT, Value=wanted, Type="String", Overwrite=True)
     return changed
+
+
+def tables_file(cloud):
+    """Which restored tables have taken the place of lost ones in this cloud: they are not forgotten by the next `make run`."""
+    return cloud.folder / "tables.json"
 
 
 def fingerprint(values):

@@ -2,55 +2,30 @@
 # can speak for all of a service's functions: an idle month stays cheap.
 
 locals {
-  with_dead_letters = [
-    for name, operation in local.operations : name
+  # Services that can give work up: to a dead-letter queue of their own, see modules/service.
+  giving_up = toset([
+    for operation in values(local.operations) : operation.service
     if operation.queue || operation.stream || operation.schedule != null
-  ]
-  # An alarm takes ten metrics at most.
-  dead_letter_groups = merge([
-    for service in keys(local.services) : {
-      for index, group in chunklist(sort([
-        for name in local.with_dead_letters : "${local.full_names[name]}-dead" if local.operations[name].service == service
-      ]), 10) : "${service}-${index + 1}" => group
-    }
-  ]...)
+  ])
   relays = { for name, operation in local.operations : operation.service => name if operation.stream }
 }
 
 resource "aws_cloudwatch_metric_alarm" "dead_letters" {
-  for_each = var.alarms ? local.dead_letter_groups : {}
+  for_each = var.alarms ? local.giving_up : []
 
   alarm_name          = "${var.name}-${each.key}-dead-letters"
-  alarm_description   = "Work was given up and waits in a dead-letter queue: see docs/runbook.md, then make redrive."
+  alarm_description   = "Work of ${each.key} was given up and waits: docs/runbook.md#a-dead-letter-came, then make redrive."
+  namespace           = "AWS/SQS"
+  metric_name         = "ApproximateNumberOfMessagesVisible"
+  dimensions          = { QueueName = "${var.name}-${each.key}-dead" }
+  statistic           = "Maximum"
+  period              = 300
   comparison_operator = "GreaterThanThreshold"
   threshold           = 0
   evaluation_periods  = 1
   treat_missing_data  = "notBreaching"
   alarm_actions       = var.alarm_actions
   ok_actions          = var.alarm_actions
-
-  metric_query {
-    id          = "total"
-    expression  = "SUM(METRICS())"
-    label       = "dead letters"
-    return_data = true
-  }
-
-  dynamic "metric_query" {
-    for_each = each.value
-
-    content {
-      id = "queue${metric_query.key}"
-
-      metric {
-        namespace   = "AWS/SQS"
-        metric_name = "ApproximateNumberOfMessagesVisible"
-        dimensions  = { QueueName = metric_query.value }
-        stat        = "Maximum"
-        period      = 300
-      }
-    }
-  }
 }
 
 resource "aws_cloudwatch_metric_alarm" "errors" {

@@ -40,6 +40,8 @@ module "service" {
   pin                 = lookup(var.pins, each.key, null)
   indexes             = each.value.indexes
   deletion_protection = !local.is_local
+  table               = lookup(var.tables, each.key, "${var.name}-${each.key}")
+  dead_letters        = contains(local.giving_up, each.key)
 }
 
 module "function" {
@@ -53,6 +55,8 @@ module "function" {
   table     = module.service[each.value.service].table
   bus       = { name = aws_cloudwatch_event_bus.facts.name, arn = aws_cloudwatch_event_bus.facts.arn }
   queue_arn = "arn:aws:sqs:${local.place}:${local.full_names[each.key]}"
+
+  dead_letters_arn = "arn:aws:sqs:${local.place}:${var.name}-${each.value.service}-dead"
 
   callable  = [for called in each.value.calls : "arn:aws:lambda:${local.place}:function:${local.full_names[called]}:live"]
   enqueable = [for queued in each.value.enqueues : "arn:aws:sqs:${local.place}:${local.full_names[queued]}"]
@@ -94,13 +98,15 @@ module "triggers" {
   source   = "./modules/triggers"
   for_each = local.operations
 
-  name       = local.full_names[each.key]
-  operation  = each.value
-  function   = module.function[each.key].function
-  stream_arn = module.service[each.value.service].table.stream
-  queue_arn  = "arn:aws:sqs:${local.place}:${local.full_names[each.key]}"
-  rule_arn   = "arn:aws:events:${local.place}:rule/${var.name}/${local.full_names[each.key]}"
-  bus        = aws_cloudwatch_event_bus.facts.name
+  name             = local.full_names[each.key]
+  operation        = each.value
+  function         = module.function[each.key].function
+  stream_arn       = module.service[each.value.service].table.stream
+  queue_arn        = "arn:aws:sqs:${local.place}:${local.full_names[each.key]}"
+  dead_letters_arn = module.service[each.value.service].dead_letters
+
+  rule_arn = "arn:aws:events:${local.place}:rule/${var.name}/${local.full_names[each.key]}"
+  bus      = aws_cloudwatch_event_bus.facts.name
 }
 
 module "pay_api" {
@@ -137,6 +143,15 @@ module "bank_api" {
 
 resource "aws_cloudwatch_event_bus" "facts" {
   name = var.name
+}
+
+# What `make replay` takes facts from (docs/recovery.md). Whatever is older is told again by republish, from the tables.
+resource "aws_cloudwatch_event_archive" "facts" {
+  name             = var.name
+  description      = "Every fact of Pay, for replays."
+  event_source_arn = aws_cloudwatch_event_bus.facts.arn
+  event_pattern    = jsonencode({ source = [{ prefix = "pay." }] })
+  retention_days   = var.archive_days
 }
 
 # One zip per service, uploaded once. The provider creates functions from local files one at a time

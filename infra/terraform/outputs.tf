@@ -23,6 +23,11 @@ output "bus" {
   value       = aws_cloudwatch_event_bus.facts.name
 }
 
+output "archive" {
+  description = "ARN of the archive of all facts."
+  value       = aws_cloudwatch_event_archive.facts.arn
+}
+
 output "tables" {
   description = "Table name by service."
   value       = { for name, service in module.service : name => service.table.name }
@@ -39,8 +44,8 @@ output "queues" {
 }
 
 output "dead_letter_queues" {
-  description = "Dead-letter queue URL by operation."
-  value       = { for name in local.with_dead_letters : name => "${local.queue_base}/${local.full_names[name]}-dead" }
+  description = "Dead-letter queue URL by service: a message in it names the operation that gave it up."
+  value       = { for service in local.giving_up : service => "${local.queue_base}/${var.name}-${service}-dead" }
 }
 
 output "secrets" {

@@ -124,6 +124,24 @@ variable "log_retention_days" {
   default     = 30
 }
 
+variable "archive_days" {
+  description = "How long the archive of facts keeps them: not longer than point-in-time recovery keeps tables. Older ones are published again from the tables."
+  type        = number
+  default     = 35
+}
+
+variable "tables" {
+  description = "Table name by service, where it is not the usual one: after a restored table has taken a lost one's place (docs/recovery.md)."
+  type        = map(string)
+  default     = {}
+}
+
+variable "budget" {
+  description = "Warn by e-mail when the account's month is forecast to cost, or has cost, more than so many dollars. None: no budget."
+  type        = object({ dollars = number, emails = list(string) })
+  default     = null
+}
+
 variable "tracing" {
   description = "X-Ray: Active samples functions and the state machine (5 dollars a million traces), PassThrough leaves it off. The log tells the whole story either way."
   type        = string

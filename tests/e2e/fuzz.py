@@ -19,6 +19,7 @@ sys.path.insert(0, str(ROOT / "infra/local"))
 
 import hypothesis  # noqa: E402
 import schemathesis  # noqa: E402
+import letters  # noqa: E402
 import stack  # noqa: E402
 from cloud import Cloud  # noqa: E402
 from hypothesis import HealthCheck, Phase, given, settings  # noqa: E402
@@ -209,8 +210,7 @@ def main():
         console.print(f"{caller.kind}: {whole.requests} requests, {dict(whole.statuses)}", style="dim")
     console.print(table)
     wait_until(lambda: all(world.is_drained(name) for name in world.outputs["queues"]), 120, "empty queues")
-    dead = {name: world.dead_letters(name) for name in world.outputs["dead_letter_queues"]}
-    dead = {name: count for name, count in dead.items() if count}
+    dead = dict(letters.counts(world))
     console.print(f"dead letters: {dead or 0}")
     sys.exit(1 if violations or dead else 0)
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 
+import letters
 import pytest
 from conftest import ROOT
 from jsonschema import Draft202012Validator
@@ -159,7 +160,7 @@ def purge(world, url):
 )
 def test_poison_ends_in_the_dead_letter_queue_and_lets_others_pass(world, poison):
     handler = "money.onMembershipRegistered"
-    dead = world.outputs["dead_letter_queues"][handler]
+    dead = world.outputs["dead_letter_queues"][handler.split(".")[0]]
     assert world.dead_letters(handler) == 0
     with impatient(world, handler):
         world.send(handler, poison)
@@ -167,6 +168,7 @@ def test_poison_ends_in_the_dead_letter_queue_and_lets_others_pass(world, poison
         wait_until(member.has_wallet, what="the wallet of a member behind the poison")
         wait_until(lambda: world.dead_letters(handler) == 1, 60, "the poison among the dead letters")
         wait_until(lambda: world.is_drained(handler), what="an empty queue")
+    assert letters.counts(world) == {f"{handler} (message)": 1}
     [letter] = world.client("sqs").receive_message(QueueUrl=dead)["Messages"]
     assert letter["Body"] == poison
     world.client("sqs").delete_message(QueueUrl=dead, ReceiptHandle=letter["ReceiptHandle"])

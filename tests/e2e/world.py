@@ -413,7 +413,8 @@ class World(System):
         return self.waiting(self.outputs["queues"][operation]) == 0
 
     def dead_letters(self, operation):
-        return self.waiting(self.outputs["dead_letter_queues"][operation])
+        """All of the operation's service: they share a queue."""
+        return self.waiting(self.outputs["dead_letter_queues"][operation.split(".")[0]])
 
     # Logs
 

@@ -12,6 +12,8 @@
     reason = "figures that are printed and never booked, from JSON that this crate makes itself"
 )]
 
+mod bill;
+mod costs;
 mod dynoxide;
 mod meter;
 mod prices;
@@ -45,12 +47,17 @@ fn run() -> Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).context("no project above")?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     match std::env::args().nth(1).as_deref() {
-        Some("units") => runtime.block_on(units::run(root)),
+        Some("units") => {
+            let accept = std::env::args().nth(2).as_deref() == Some("--accept");
+            runtime.block_on(units::run(root, accept))
+        }
         Some("start") => runtime.block_on(start::run(root)),
         Some("settlement") => {
             let arguments: Vec<String> = std::env::args().skip(2).collect();
             runtime.block_on(settlement::run(root, &arguments))
         }
-        _ => anyhow::bail!("usage: bench units | bench start | bench settlement [payments franchises]"),
+        _ => anyhow::bail!(
+            "usage: bench units [--accept] | bench start | bench settlement [payments franchises]"
+        ),
     }
 }

@@ -3,6 +3,7 @@
 use crate::tally::{Callee, Scope, Spent, units};
 use anyhow::Result;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 
 /// One price.
 #[derive(Deserialize)]
@@ -11,6 +12,19 @@ pub struct Price {
     pub dollars_per_million: f64,
     /// Of what.
     pub unit: String,
+}
+
+/// What a count cannot know.
+#[derive(Deserialize)]
+pub struct Assumptions {
+    /// How long a function waits for a call of AWS.
+    pub call_milliseconds: f64,
+    /// How long an invocation takes beside its calls.
+    pub invocation_milliseconds: f64,
+    /// How long a function waits for the bank.
+    pub bank_milliseconds: f64,
+    /// What an invocation writes into its log, with Lambda's own lines.
+    pub log_bytes: f64,
 }
 
 /// The price list.
@@ -25,6 +39,9 @@ pub struct Prices {
     pub queue_request: Price,
     pub state_transition: Price,
     pub secret_call: Price,
+    pub log_byte: Price,
+    pub assumptions: Assumptions,
+    pub usual: BTreeMap<String, f64>,
 }
 
 impl Prices {

@@ -3,7 +3,10 @@
 use anyhow::{Context as _, Result};
 use std::{fs, path::Path};
 
-const DOCUMENT: &str = "docs/benchmarks.md";
+/// What operations cost, and how long a function takes to start.
+pub const BENCHMARKS: &str = "docs/benchmarks.md";
+/// What the system costs.
+pub const COST: &str = "docs/cost.md";
 
 /// A table whose columns are as wide as their widest cell, so that it reads well in a terminal too.
 pub struct Grid {
@@ -62,13 +65,14 @@ pub fn dashed(number: f64) -> String {
 }
 
 /// Puts a text between the marks of this command in the document.
-pub fn write(root: &Path, command: &str, text: &str) -> Result<()> {
-    let path = root.join(DOCUMENT);
-    let document = fs::read_to_string(&path).with_context(|| format!("{DOCUMENT} cannot be read"))?;
+pub fn write(root: &Path, document: &str, command: &str, text: &str) -> Result<()> {
+    let path = root.join(document);
+    let name = document;
+    let document = fs::read_to_string(&path).with_context(|| format!("{name} cannot be read"))?;
     let (begin, end) = (format!("<!-- begin: {command} -->\n"), format!("<!-- end: {command} -->"));
     let (before, rest) =
-        document.split_once(&begin).with_context(|| format!("{DOCUMENT} has no line {begin}"))?;
-    let (_, after) = rest.split_once(&end).with_context(|| format!("{DOCUMENT} has no line {end}"))?;
+        document.split_once(&begin).with_context(|| format!("{name} has no line {begin}"))?;
+    let (_, after) = rest.split_once(&end).with_context(|| format!("{name} has no line {end}"))?;
     fs::write(path, format!("{before}{begin}\n{text}\n{end}{after}"))?;
     Ok(())
 }

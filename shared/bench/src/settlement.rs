@@ -88,7 +88,7 @@ pub async fn run(root: &Path, arguments: &[String]) -> Result<()> {
     let text = table(&costs);
     println!("{text}");
     if arguments.is_empty() {
-        report::write(root, "make bench-settlement", &text)?;
+        report::write(root, report::BENCHMARKS, "make bench-settlement", &text)?;
     }
     for cost in &costs {
         let each = cost.units.writes() / f64::from(cost.size.payments);

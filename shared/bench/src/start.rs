@@ -97,7 +97,7 @@ pub async fn run(root: &Path) -> Result<()> {
 
     let (text, beyond) = tables(&binaries, &phases, peak);
     println!("{text}");
-    report::write(root, "make bench-start", &text)?;
+    report::write(root, report::BENCHMARKS, "make bench-start", &text)?;
     if beyond > 0 {
         bail!("{beyond} figures are beyond what they are held to");
     }

@@ -1,6 +1,7 @@
 //! `make bench-units`: what each operation costs in DynamoDB units, AWS calls and dollars.
 
 use crate::{
+    bill, costs,
     dynoxide::Dynoxide,
     prices::Prices,
     report::{self, Grid, count, dashed},
@@ -33,15 +34,29 @@ const BUDGETS: &[Budget] = &[
     Budget { operation: payment::PAY, case: payment::ENOUGH, writes: 5.0, reads: None, calls: 6 },
 ];
 
-/// Runs everything, prints and writes the tables, and fails if a budget or a rule is broken.
-pub async fn run(root: &Path) -> Result<()> {
-    let prices = Prices::read()?;
-    let server = Dynoxide::start(root).await?;
-    let rules = rules::measure(&server).await?;
-    let mut runner = Runner::new(World::new(&server).await?);
+/// Runs every case of every operation on this engine.
+async fn measure(server: &Dynoxide) -> Result<Runner> {
+    let mut runner = Runner::new(World::new(server).await?);
     scenarios::all(&mut runner).await?;
     let missing = runner.missing();
     ensure!(missing.is_empty(), "no case runs {missing:?}: add one to shared/bench/src/scenarios");
+    Ok(runner)
+}
+
+/// Runs everything, writes nothing, and fails if an operation costs other than the checked table says.
+#[cfg(test)]
+pub async fn check(root: &Path) -> Result<()> {
+    let server = Dynoxide::start(root).await?;
+    costs::check(root, &measure(&server).await?.rows, &Prices::read()?)
+}
+
+/// Runs everything, prints and writes the tables, and fails if a budget or a rule is broken, or if an operation costs
+/// other than the checked table says, which is written anew instead if that is accepted.
+pub async fn run(root: &Path, accept: bool) -> Result<()> {
+    let prices = Prices::read()?;
+    let server = Dynoxide::start(root).await?;
+    let rules = rules::measure(&server).await?;
+    let runner = measure(&server).await?;
 
     let (budgets, broken) = budgets(&runner)?;
     let parts = [
@@ -57,12 +72,17 @@ pub async fn run(root: &Path) -> Result<()> {
     ];
     let text = parts.join("\n");
     println!("{text}");
-    report::write(root, "make bench-units", &text)?;
+    report::write(root, report::BENCHMARKS, "make bench-units", &text)?;
+    report::write(root, report::COST, "make bench-units", &bill::bills(&runner, &prices)?)?;
     let differing = rules.iter().filter(|rule| is_broken(rule)).count();
     if broken + differing > 0 {
         bail!("{broken} budgets broken, {differing} rules differ");
     }
-    Ok(())
+    if accept {
+        costs::accept(root, &runner.rows, &prices)
+    } else {
+        costs::check(root, &runner.rows, &prices)
+    }
 }
 
 fn budgets(runner: &Runner) -> Result<(String, usize)> {
@@ -110,10 +130,7 @@ fn operations(rows: &[Row], prices: &Prices) -> String {
     for row in in_order(rows) {
         let (own, bank) = (units(&row.spent, Scope::Request), units(&row.spent, Scope::Bank));
         let (events, messages) = relayed(&row.spent);
-        let gateway = if row.is_http { prices.http_request.dollars_per_million } else { 0.0 };
-        let request =
-            gateway + prices.lambda_request.dollars_per_million + prices.calls(&row.spent, Scope::Request);
-        let relay = prices.calls(&row.spent, Scope::Relay) + prices.lambda_request.dollars_per_million;
+        let (request, relay) = dollars(row, prices);
         let relay = if row.is_relayed { format!("{relay:.2}") } else { "–".to_owned() };
         let number = |count: usize| if count == 0 { "–".to_owned() } else { count.to_string() };
         let asked_bank = row.spent.iter().any(|spent| spent.callee == Callee::Bank);
@@ -136,6 +153,15 @@ fn operations(rows: &[Row], prices: &Prices) -> String {
     format!("### Operations\n\n{OPERATIONS}\n\n{}", grid.markdown())
 }
 
+/// Dollars for a million: of the request, and of the relay after it.
+pub fn dollars(row: &Row, prices: &Prices) -> (f64, f64) {
+    let gateway = if row.is_http { prices.http_request.dollars_per_million } else { 0.0 };
+    let function = prices.lambda_request.dollars_per_million;
+    let request = gateway + function + prices.calls(&row.spent, Scope::Request);
+    let relay = if row.is_relayed { function + prices.calls(&row.spent, Scope::Relay) } else { 0.0 };
+    (request, relay)
+}
+
 /// As the services list their operations.
 fn in_order(rows: &[Row]) -> Vec<&Row> {
     let names: Vec<String> = SERVICES
@@ -156,7 +182,8 @@ which costs a function nothing to read: its dollars are one function request a c
 and the messages; what consumers spend stands in their own lines, without their queues' polling. The bank is another
 company's system: its units are shown because the simulator has a table too, and are in no sum.";
 
-fn relayed(spent: &[Spent]) -> (usize, usize) {
+/// How many events the relay has published, and how many messages it has sent.
+pub fn relayed(spent: &[Spent]) -> (usize, usize) {
     let relay = spent.iter().filter(|spent| spent.scope == Scope::Relay);
     relay.fold((0, 0), |(events, messages), spent| match spent.callee {
         Callee::Bus(more) => (events + more, messages),

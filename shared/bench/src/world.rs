@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result, anyhow};
 use async_trait::async_trait;
 use aws::{event::Function, table::DynamoDb};
 use contract::{
-    Context, Service, Settings, Trace, http,
+    Context, Service, Settings, Trace, Trigger, http,
     outbox::StreamChange,
     ports::{
         Bus, Calls, Clock, DirectAnswer, DirectCall, Egress, Entropy, Execution, Incoming, Outgoing, Queues,
@@ -83,6 +83,17 @@ pub fn table_name(service: &str) -> String {
     format!("{PREFIX}-{service}")
 }
 
+/// The facts that somebody listens to: only those are published, as in a deployment.
+fn heard() -> Vec<String> {
+    let operations = SERVICES.iter().flat_map(|service| service.operations);
+    let triggers = operations.flat_map(|operation| operation.triggers);
+    let facts = triggers.filter_map(|trigger| match trigger {
+        Trigger::Fact(kind) => Some((*kind).to_owned()),
+        _ => None,
+    });
+    facts.collect()
+}
+
 impl World {
     /// All services on empty tables.
     pub async fn new(server: &Dynoxide) -> Result<Arc<World>> {
@@ -142,7 +153,7 @@ impl World {
                 issuer: "https://pay.example".to_owned(),
                 audience: "pay".to_owned(),
                 bank_endpoint: "https://bank.example".to_owned(),
-                published: events::ALL.iter().map(|fact| fact.name.to_owned()).collect(),
+                published: heard(),
                 config: Value::Null,
             },
         })
@@ -383,6 +394,8 @@ impl Calls for World {
 impl Bus for World {
     async fn publish(&self, events: &[Envelope]) -> Result<Vec<usize>, Unanswered> {
         self.tally.push(Callee::Bus(events.len()), "bus", "PutEvents", Units::default());
+        let kinds: Vec<&str> = events.iter().map(|event| event.kind.as_str()).collect();
+        self.tally.annotate("bus", kinds.join(", "), None);
         lock(&self.facts).extend_from_slice(events);
         Ok(Vec::new())
     }

@@ -68,7 +68,7 @@ locals {
       },
       {
         actions   = ["sqs:SendMessage"]
-        resources = ["${var.queue_arn}-dead"]
+        resources = [var.dead_letters_arn]
       },
     ],
     var.tracing != "Active" ? [] : [{

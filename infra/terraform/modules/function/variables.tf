@@ -20,6 +20,11 @@ variable "bus" {
   type = object({ name = string, arn = string })
 }
 
+variable "dead_letters_arn" {
+  description = "ARN of the service's dead-letter queue, by name."
+  type        = string
+}
+
 variable "queue_arn" {
   description = "ARN that the operation's own queue has or would have."
   type        = string

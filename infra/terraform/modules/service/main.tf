@@ -1,4 +1,5 @@
-# What all operations of one service share: its table (whose stream is the outbox) and its artifact.
+# What all operations of one service share: its table (whose stream is the outbox), its artifact, and the queue
+# of what they gave up.
 
 terraform {
   required_providers {
@@ -10,6 +11,12 @@ variable "name" { type = string }
 variable "artifact" { type = string }
 variable "bucket" { type = string }
 variable "deletion_protection" { type = bool }
+variable "dead_letters" { type = bool }
+
+variable "table" {
+  description = "The table's name: the service's own, unless a restored table has taken its place."
+  type        = string
+}
 
 variable "pin" {
   description = "The artifact to keep, if it is not to be what lies in the folder: its key and hash, as the output says them."
@@ -29,7 +36,7 @@ locals {
 }
 
 resource "aws_dynamodb_table" "table" {
-  name                        = var.name
+  name                        = var.table
   billing_mode                = "PAY_PER_REQUEST"
   hash_key                    = "pk"
   range_key                   = "sk"
@@ -71,6 +78,16 @@ resource "aws_dynamodb_table" "table" {
   }
 }
 
+# One for the whole service: CloudWatch bills the alarm by the queue. A message says which queue it came from
+# (DeadLetterQueueSourceArn), a pointer and a missed schedule name their function.
+resource "aws_sqs_queue" "dead" {
+  count = var.dead_letters ? 1 : 0
+
+  name                      = "${var.name}-dead"
+  message_retention_seconds = 1209600 # the longest that SQS offers: 14 days
+  sqs_managed_sse_enabled   = true
+}
+
 # The key carries the content's hash: an unchanged service is not touched by a deployment.
 resource "aws_s3_object" "artifact" {
   bucket = var.bucket
@@ -88,6 +105,11 @@ output "table" {
     arn    = aws_dynamodb_table.table.arn
     stream = aws_dynamodb_table.table.stream_arn
   }
+}
+
+output "dead_letters" {
+  description = "ARN of the queue of dead letters; null where nothing can be given up."
+  value       = one(aws_sqs_queue.dead[*].arn)
 }
 
 output "artifact" {

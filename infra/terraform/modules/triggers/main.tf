@@ -1,5 +1,5 @@
 # How work reaches the operation other than by HTTP or a direct call. Whatever is given up ends in the
-# operation's dead-letter queue: a message from its queue, a pointer to stream records, a missed schedule.
+# service's dead-letter queue: a message from its queue, a pointer to stream records, a missed schedule.
 
 terraform {
   required_providers {
@@ -16,22 +16,14 @@ variable "function" {
 
 variable "stream_arn" { type = string }
 variable "queue_arn" { type = string }
+variable "dead_letters_arn" { type = string }
 variable "rule_arn" { type = string }
 variable "bus" { type = string }
 
 locals {
-  has_queue        = var.operation.queue
-  has_schedule     = var.operation.schedule != null
-  has_stream       = var.operation.stream
-  has_dead_letters = local.has_queue || local.has_schedule || local.has_stream
-}
-
-resource "aws_sqs_queue" "dead" {
-  count = local.has_dead_letters ? 1 : 0
-
-  name                      = "${var.name}-dead"
-  message_retention_seconds = 1209600 # the longest that SQS offers: 14 days
-  sqs_managed_sse_enabled   = true
+  has_queue    = var.operation.queue
+  has_schedule = var.operation.schedule != null
+  has_stream   = var.operation.stream
 }
 
 resource "aws_sqs_queue" "queue" {
@@ -43,7 +35,7 @@ resource "aws_sqs_queue" "queue" {
   sqs_managed_sse_enabled    = true
 
   redrive_policy = jsonencode({
-    deadLetterTargetArn = aws_sqs_queue.dead[0].arn
+    deadLetterTargetArn = var.dead_letters_arn
     maxReceiveCount     = 5
   })
 
@@ -107,7 +99,7 @@ resource "aws_lambda_event_source_mapping" "stream" {
 
   destination_config {
     on_failure {
-      destination_arn = aws_sqs_queue.dead[0].arn
+      destination_arn = var.dead_letters_arn
     }
   }
 }
@@ -137,7 +129,7 @@ resource "aws_iam_role_policy" "scheduler" {
     Version = "2012-10-17"
     Statement = [
       { Effect = "Allow", Action = "lambda:InvokeFunction", Resource = var.function.alias_arn },
-      { Effect = "Allow", Action = "sqs:SendMessage", Resource = aws_sqs_queue.dead[0].arn },
+      { Effect = "Allow", Action = "sqs:SendMessage", Resource = var.dead_letters_arn },
     ]
   })
 }
@@ -164,7 +156,7 @@ resource "aws_scheduler_schedule" "schedule" {
     }
 
     dead_letter_config {
-      arn = aws_sqs_queue.dead[0].arn
+      arn = var.dead_letters_arn
     }
   }
 
