@@ -57,7 +57,10 @@ pub fn plant(wanted: &str) -> anyhow::Result<()> {
                 let (histories, judge) = (&caught["histories"], caught["judge"].as_str().unwrap_or_default());
                 println!("  caught after {histories} by {judge}: {}", caught["finding"]);
                 let known = fs::read_to_string(root.join(TABLE))?;
-                fs::write(root.join(TABLE), table(&bugs, &known, &bug.name, &format!("{histories} | {judge}")))?;
+                fs::write(
+                    root.join(TABLE),
+                    table(&bugs, &known, &bug.name, &format!("{histories} | {judge}")),
+                )?;
                 caught_bugs += 1;
             }
             Err(error) => println!("  NOT CAUGHT: {error:#}"),
