@@ -470,7 +470,7 @@ def test(options):
     try:
         up(cloud, build.WITH_TESTS, settings=TEST_SETTINGS)
         with timed("plan, for the composition's tests"):
-            plan_file = stack.Stack.local(cloud).plan_as_json({"alarms": True})
+            plan_file = stack.Stack.local(cloud).plan_as_json({"alarms": True, "budget": {"dollars": 50, "emails": ["costs@pay.example"]}})
         environment = {
             **os.environ,
             "PAY_CLOUD": cloud.name,
