@@ -491,7 +491,7 @@ def test(options):
         with timed("plan, for the composition's tests"):
             as_on_aws = {
                 "alarms": True, "dashboards": "services", "saved_queries": True,
-                "canary": "CodeDeployDefault.LambdaCanary10Percent10Minutes",
+                "budget": {"dollars": 50, "emails": ["costs@pay.example"]}, "canary": "CodeDeployDefault.LambdaCanary10Percent10Minutes",
             }
             plan_file = stack.Stack.local(cloud).plan_as_json(as_on_aws)
         environment = {

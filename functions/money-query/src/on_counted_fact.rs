@@ -1,7 +1,7 @@
 //! On every fact that the model counts: where a member lives, and what came into a wallet or left it.
 //!
-//! One handler for five facts and not five: each queue costs its pollers and its alarm, 0.36 dollars in an idle month,
-//! and what they would do is the same. A fact may come before those that it builds on, and more than once.
+//! One handler for five facts and not five: each queue costs its pollers, up to 0.26 dollars in an idle month, and
+//! what they would do is the same. A fact may come before those that it builds on, and more than once.
 
 use crate::{counting, news};
 use contract::{Call, Context, Grant, Operation, Problem, Reply, Trigger, handled_by};

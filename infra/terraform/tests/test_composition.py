@@ -377,7 +377,11 @@ def test_a_canary_per_function_is_taken_back_by_the_alarms_of_its_service(resour
 
 
 def test_a_budget_warns_and_an_archive_keeps_every_fact(resources):
-    assert "aws_budgets_budget" not in resources  # none is asked for here
+    [budget] = resources["aws_budgets_budget"].values()
+    assert (budget["limit_amount"], budget["time_unit"]) == ("50", "MONTHLY")
+    assert budget["cost_filter"][0]["values"] == ["user:system$pay"]  # as Cost Explorer writes a tag
+    assert {one["notification_type"] for one in budget["notification"]} == {"FORECASTED", "ACTUAL"}
+    assert all(one["subscriber_email_addresses"] == ["costs@pay.example"] for one in budget["notification"])
     [archive] = resources["aws_cloudwatch_event_archive"].values()
     assert json.loads(archive["event_pattern"]) == {"source": [{"prefix": "pay."}]}
     assert archive["retention_days"] >= 30

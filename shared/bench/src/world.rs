@@ -177,7 +177,7 @@ impl World {
 
     /// Hands an event to an operation's function, as Lambda would.
     pub async fn invoke(&self, full_name: &str, event: Value) -> Result<Value> {
-        let handled = self.function(full_name)?.handle(event, None).await;
+        let handled = self.function(full_name)?.handle(event, "").await;
         handled.map_err(|failure| anyhow!("{full_name} failed: {} {}", failure.kind, failure.message))
     }
 

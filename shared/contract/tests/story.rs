@@ -35,7 +35,7 @@ struct Order {
     owner: String,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Nothing {}
 
 const STOCK: Peer<Nothing, Nothing> = Peer::new("stock.take", 1_000);
@@ -82,6 +82,7 @@ static SERVICE: Service = Service {
     summary: "",
     api: Api::Pay,
     indexes: &[],
+    records: &[],
     operations: &[Operation {
         name: "buy",
         triggers: &[Trigger::Route(Method::Post, "/v1/orders")],

@@ -56,7 +56,7 @@ pub fn keep(folder: &Path, histories: u64) -> anyhow::Result<u64> {
             lock(forms).take((service.to_owned(), kind.to_owned()), form, false);
         }
     }
-    let scripted = SCRIPTS.iter().map(|script| scripts::plot(script));
+    let scripted = SCRIPTS.iter().map(scripts::plot);
     for plot in scripted.chain((1..=histories).map(|seed| Plot::of_seed(seed, STEPS))) {
         // One version, and no clock that is wrong: what is kept is what this version writes.
         let plan = if plot.seed % 2 == 0 { Plan::Never } else { plot.plan.clone() };
