@@ -51,6 +51,8 @@ pub fn published(world: &World, kind: &str, mut event: Value) -> Value {
         0 => change(&mut event["data"], root, root, &oldest),
         1 => {
             change(&mut event["data"], root, root, &later);
+            // Whatever the schema says now: consumers have to bear what a later version adds to a fact.
+            event["data"] = extended(event["data"].take());
             event[LATER.to_lowercase()] = json!("later");
         }
         _ => {}
