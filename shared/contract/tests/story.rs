@@ -35,7 +35,7 @@ struct Order {
     owner: String,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Nothing {}
 
 const STOCK: Peer<Nothing, Nothing> = Peer::new("stock.take", 1_000);
