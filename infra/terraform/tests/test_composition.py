@@ -187,6 +187,23 @@ ENDED_BY_REFERENCE = {
 }
 
 
+def test_how_a_transfer_ended_wakes_only_the_saga_that_asked(resources, operations):
+    """Each handler drops references of others: its rule does not deliver them. The ids' prefixes are the kernel's."""
+    kinds = {"money": "MoneyRequest", "remittance": "Remittance", "settlement": "Settlement"}
+    kernel = (Path(__file__).resolve().parents[3] / "shared/kernel/src/id.rs").read_text()
+    rules = {rule["name"]: json.loads(rule["event_pattern"]) for rule in resources["aws_cloudwatch_event_rule"].values()}
+    for operation in operations.values():
+        if not operation["subscribes"]:
+            continue
+        pattern = rules[f"pay-{operation['service']}-{operation['name']}"]
+        assert sorted(pattern["detail-type"]) == sorted(operation["subscribes"])
+        if set(operation["subscribes"]) <= {"banking.firmbankingSucceeded.v1", "banking.firmbankingFailed.v1"}:
+            prefix = re.search(rf'for {kinds[operation["service"]]} {{\s+const PREFIX: &\'static str = "(\w+)"', kernel).group(1)
+            assert pattern["detail"] == {"data": {"reference": [{"prefix": f"{prefix}_"}]}}, operation["name"]
+        else:
+            assert "detail" not in pattern, operation["name"]
+
+
 def test_the_graph_of_facts_has_no_cycle(plan, operations):
     """AWS stops no loop that goes through a table: fact → handler → table → relay → the same fact."""
     emitted = emissions(operations)

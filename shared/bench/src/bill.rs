@@ -15,8 +15,7 @@ use anyhow::{Context as _, Result};
 use contract::Trigger;
 use std::collections::BTreeSet;
 
-/// What a handler does with a fact of this request: the row that shows it. A handler that is not named here looks at
-/// the fact, sees that it is another saga's, and touches nothing.
+/// What a handler does with a fact of this request: the row that shows it.
 const HANDLED: &[(&str, &str, &str, &str)] = &[
     // A payment is counted as a withdrawal is: one wallet of a member, whose money has left it.
     (payment::PAY, "money-query.onCountedFact", "money-query.onCountedFact", "a withdrawal"),
@@ -137,7 +136,8 @@ fn bill(runner: &Runner, prices: &Prices, operation: &str, case: &str) -> Result
     bill.add("GB-seconds of them", gb_seconds(&relays), prices.lambda_gb_second.dollars_per_million);
     let facts = facts(row);
     bill.add("facts: events", number(facts.len()), prices.event.dollars_per_million);
-    let consumers = consumers(&facts);
+    let consumers: Vec<String> =
+        consumers(&facts).into_iter().filter(|name| !is_of_others(operation, name)).collect();
     let heard = number(consumers.len());
     bill.add("queues: sent, received, deleted", 3.0 * heard, prices.queue_request.dollars_per_million);
     bill.add("consumers' requests", heard, prices.lambda_request.dollars_per_million);
@@ -235,7 +235,13 @@ fn facts(row: &Row) -> Vec<String> {
     relayed.flat_map(|spent| spent.about.split(", ").map(str::to_owned).collect::<Vec<_>>()).collect()
 }
 
-/// Every operation that gets one of these, once for each.
+/// How a transfer ended comes only to the saga that asked for it: the rules look at the reference.
+fn is_of_others(request: &str, consumer: &str) -> bool {
+    let service = |name: &str| name.split('.').next().unwrap_or_default().to_owned();
+    consumer.contains(".onFirmbanking") && service(request) != service(consumer)
+}
+
+/// Every operation that listens to one of these, once for each.
 fn consumers(facts: &[String]) -> Vec<String> {
     let mut found = Vec::new();
     for fact in facts {

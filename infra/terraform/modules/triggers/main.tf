@@ -20,6 +20,12 @@ variable "dead_letters_arn" { type = string }
 variable "rule_arn" { type = string }
 variable "bus" { type = string }
 
+variable "about" {
+  description = "What the references of the facts begin with that concern this operation. None: all facts do."
+  type        = string
+  default     = null
+}
+
 locals {
   has_queue    = var.operation.queue
   has_schedule = var.operation.schedule != null
@@ -70,7 +76,11 @@ resource "aws_cloudwatch_event_rule" "facts" {
   name           = var.name
   description    = "Facts that ${var.operation.name} of ${var.operation.service} listens to."
   event_bus_name = var.bus
-  event_pattern  = jsonencode({ detail-type = var.operation.subscribes })
+
+  event_pattern = var.about == null ? jsonencode({ detail-type = var.operation.subscribes }) : jsonencode({
+    detail-type = var.operation.subscribes
+    detail      = { data = { reference = [{ prefix = var.about }] } }
+  })
 }
 
 resource "aws_cloudwatch_event_target" "queue" {
