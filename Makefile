@@ -10,7 +10,7 @@ NAME   ?= pay
 .PHONY: help prepare run demo status token bank operator redrive republish rebuild-read-model audit settle load chaos demo-faults \
         logs invoke watch stop reset \
         test test-rust test-infra test-e2e lint fmt generate build plan deploy dynoxide dynamodb-local engines \
-        deny advisories checkov fuzz rotation \
+        deny advisories checkov fuzz rotation mutants \
         simulate simulate-cells simulate-places simulate-bugs soak bench-units bench-settlement bench-start
 
 help: ## list the targets
@@ -135,6 +135,10 @@ fuzz: prepare ## what openapi.json allows and forbids, asked of the running syst
 
 rotation: prepare ## rotates the signing keys of the running system while requests go on: [ROTATIONS=2]
 	@$(PAY) rotation $(if $(ROTATIONS),--rotations "$(ROTATIONS)")
+
+mutants: ## change the sources place by place: do the tests notice? Hours for all: [CRATE=money] [FILE='functions/money/src/holds.rs']
+	@$(PYTHON) infra/local/prepare.py cargo-mutants
+	@PATH="$(CURDIR)/.local/tools/bin:$$PATH" nice -n 10 $(PYTHON) infra/local/mutants.py $(if $(CRATE),--crate "$(CRATE)") $(if $(FILE),--file "$(FILE)")
 
 # --- simulation: the whole of Pay in one process, under a seed, with faults (docs/simulation.md)
 

