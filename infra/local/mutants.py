@@ -36,9 +36,11 @@ SLOW = {
 # The declarations of operations are compared with the committed operations.json by xtask's tests.
 DECLARATION = "from struct Operation expression"
 # Where the tests of a crate's src/domain stand besides that folder.
-DOMAIN_TESTS = {"money": ["ledger", "journal"]}
+DOMAIN_TESTS = {"money": ["ledger", "journal", "size"]}
 # What a domain needs of its crate: it is pure, so it compiles without the rest, several times as fast.
 BESIDE_DOMAIN = ("domain", "items", "refusals", "personal")
+# Most changes are caught by few examples of a property; the last pass tries as many as the tests always do.
+FEW = {"PROPTEST_CASES": "32"}
 SUMMARIES = {"CaughtMutant": "caught", "MissedMutant": "missed", "Timeout": "timeouts", "Unviable": "unviable"}
 
 
@@ -48,7 +50,7 @@ def copy(to, alone):
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *COPIED],
         cwd=ROOT, check=True, capture_output=True, text=True,
     ).stdout.split("\0")
-    wanted = {name for name in listed if name and (ROOT / name).is_file()}
+    wanted = {name for name in listed if name and (ROOT / name).is_file() and not (alone and is_of_operations(name))}
     for name in wanted:
         text = (ROOT / name).read_bytes()
         if name == "Cargo.toml":
@@ -64,21 +66,27 @@ def copy(to, alone):
             there.parent.mkdir(parents=True, exist_ok=True)
             there.write_bytes(text)
     for path in to.rglob("*"):
-        if path.is_file() and str(path.relative_to(to)) not in wanted:
+        if path.is_file() and path.relative_to(to).parts[0] != "target" and str(path.relative_to(to)) not in wanted:
             path.unlink()
+
+
+def is_of_operations(name):
+    """Whether a file is a test that needs more of its crate than the domain."""
+    path = Path(name).parts
+    return path[0] == "functions" and path[2] == "tests" and path[3].removesuffix(".rs") not in DOMAIN_TESTS.get(path[1], [])
 
 
 def folder(crate):
     return next(f"{group}/{crate}" for group in ("functions", "shared") if (ROOT / group / crate).is_dir())
 
 
-def mutants(crate, *options):
-    said = subprocess.run(["cargo", "mutants", "--list", "--json", "--package", crate, *options],
+def mutants(crate):
+    said = subprocess.run(["cargo", "mutants", "--list", "--json", "--package", crate],
                           cwd=SOURCES, check=True, capture_output=True, text=True)
     return [mutant["name"] for mutant in json.loads(said.stdout)]
 
 
-def mutate(sources, crate, left_out, tests, *options):
+def mutate(sources, crate, left_out, tests, cases):
     """One run of the tool, and what became of each mutant in it."""
     out = HOME / "out" / crate
     shutil.rmtree(out, ignore_errors=True)
@@ -86,12 +94,14 @@ def mutate(sources, crate, left_out, tests, *options):
     # The tool's own exclude_re does not see the fields of a struct: only what an earlier run caught is left out of them.
     (out / "mutants.out/previously_caught.txt").write_text("".join(f"{name}\n" for name in left_out))
     environment = {
-        "CARGO_TARGET_DIR": str(HOME / "target"), **os.environ,
+        **os.environ, **cases,
+        # Cargo tells two copies of a workspace apart by their target folders only.
+        "CARGO_TARGET_DIR": str(sources / "target"),
         # A history that fails is told as it is, and never kept for the next mutant.
         "PROPTEST_MAX_SHRINK_ITERS": "0", "PROPTEST_DISABLE_FAILURE_PERSISTENCE": "1", "CARGO_INCREMENTAL": "1",
     }
     command = ["cargo", "mutants", "--in-place", "--iterate", "--package", crate, "--output", str(out),
-               "--colors", "never", *options, "--", *tests]
+               "--colors", "never", "--", *tests]
     ended = subprocess.run(command, cwd=sources, env=environment).returncode
     outcomes = json.loads((out / "mutants.out/outcomes.json").read_text())["outcomes"]
     known = results(crate) | {
@@ -110,24 +120,24 @@ def results(crate):
 
 
 def look_at(crate, options):
-    files = [word for file in options.file for word in ("--file", file)]
-    everything = [name for name in mutants(crate, *files) if DECLARATION not in name]
+    everything = [
+        name for name in mutants(crate) if DECLARATION not in name and re.search(options.only, name)
+    ]
     inside = [name for name in everything if "/src/domain/" in name]
     quick = [word for name in SLOW.get(crate, []) for word in ("--skip", name)]
-    own = [word for name in DOMAIN_TESTS.get(crate, []) for word in ("--test", name)]
     passes = [
-        (DOMAINS, inside, ["--lib", *own]),
-        (SOURCES, everything, ["--lib", "--tests", "--", *quick]),
-        *([(SOURCES, everything, ["--lib", "--tests"])] if quick else []),
+        (DOMAINS, inside, ["--lib", "--tests"], FEW),
+        (SOURCES, everything, ["--lib", "--tests", "--", *quick], FEW),
+        (SOURCES, everything, ["--lib", "--tests"], {}),
     ][:options.passes]
     if not options.again:
         (HOME / f"{crate}.json").unlink(missing_ok=True)
-    for sources, wanted, tests in passes:
+    for sources, wanted, tests, cases in passes:
         known = results(crate)
         left = {name for name in wanted if known.get(name) not in ("caught", "unviable")}
         if left:
-            left_out = [name for name in mutants(crate, *files) if name not in left]
-            mutate(sources, crate, left_out, tests, *files)
+            left_out = [name for name in mutants(crate) if name not in left]
+            mutate(sources, crate, left_out, tests, cases)
 
 
 def report(crate):
@@ -142,7 +152,7 @@ def report(crate):
 def main():
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--crate", choices=CRATES, help="this one only")
-    arguments.add_argument("--file", action="append", default=[], help="only files like this, from the project's root")
+    arguments.add_argument("--only", default="", help="only mutants of whose names a part is like this, such as /holds.rs")
     arguments.add_argument("--again", action="store_true", help="only what the last run did not see caught")
     arguments.add_argument("--passes", type=int, default=3, help="1: domains alone; 2: all quick tests too; 3: all tests")
     options = arguments.parse_args()
