@@ -193,7 +193,7 @@ impl Calls for Wires {
         self.take_turns().await;
         let lost = || Err(Unanswered("dead".to_owned()));
         let now = self.world.now();
-        if call.operation == "collectManifest" {
+        if call.operation == "payment.collectManifest" {
             self.world.pass_seconds(self.others().collecting_seconds);
         }
         match self.fate() {
