@@ -720,3 +720,35 @@ fn the_accounts_that_others_name_are_the_ledgers() {
         assert_eq!(Account::from(named), account);
     }
 }
+
+#[test]
+fn a_reference_stands_for_one_counterpart_too() {
+    let now = events::example_time();
+    let amount = Money::won(10);
+    let third = WalletId::of(Id::derive(&["third"]));
+    let shops = [shop(), Id::derive(&["another shop"])];
+    let owed = shops.map(|franchise_id| Step::Post(amount, ImplicitAccount::Franchise { franchise_id }));
+    let pairs = [
+        ("step", [Step::Send(amount, WalletId::of(other())), Step::Send(amount, third)]),
+        ("step", [Step::Receive(amount, WalletId::of(other())), Step::Receive(amount, third)]),
+        ("step", shops.map(|shop| Step::Pay(amount, shop))),
+        ("step", shops.map(|shop| Step::Refund(amount, shop))),
+        ("hold/close", owed),
+    ];
+    for (reference, [first, second]) in pairs {
+        let mut chain = wallet_with(100);
+        run(&mut chain, &hold(10, now), now);
+        let ask = |step| order(reference.to_owned(), now, step);
+        assert!(matches!(run(&mut chain, &ask(first), now), Decision::Append(_)), "{first:?}");
+        assert_eq!(run(&mut chain, &ask(second), now), Decision::OtherTerms, "{first:?}");
+        assert!(matches!(run(&mut chain, &ask(first), now), Decision::Done(_)), "{first:?}");
+    }
+    // A step that may come too late is another one than the same step with more time.
+    let mut chain = wallet_with(100);
+    let pay = |seconds| Order {
+        expires_at: Some(now.plus_seconds(seconds)),
+        ..order("pay".to_owned(), now, Step::Pay(amount, shop()))
+    };
+    assert!(matches!(run(&mut chain, &pay(1), now), Decision::Append(_)));
+    assert_eq!(run(&mut chain, &pay(2), now), Decision::OtherTerms);
+}
