@@ -136,9 +136,9 @@ fuzz: prepare ## what openapi.json allows and forbids, asked of the running syst
 rotation: prepare ## rotates the signing keys of the running system while requests go on: [ROTATIONS=2]
 	@$(PAY) rotation $(if $(ROTATIONS),--rotations "$(ROTATIONS)")
 
-mutants: ## change the sources place by place: do the tests notice? Hours for all: [CRATE=money] [ONLY=/holds.rs]
+mutants: ## change the sources place by place: do the tests notice? Hours for all: [CRATE=money] [ONLY=/holds.rs] [AGAIN=1] [PASSES=1]
 	@$(PYTHON) infra/local/prepare.py cargo-mutants
-	@PATH="$(CURDIR)/.local/tools/bin:$$PATH" nice -n 10 $(PYTHON) infra/local/mutants.py $(if $(CRATE),--crate "$(CRATE)") $(if $(ONLY),--only "$(ONLY)")
+	@PATH="$(CURDIR)/.local/tools/bin:$$PATH" nice -n 10 $(PYTHON) infra/local/mutants.py $(if $(CRATE),--crate "$(CRATE)") $(if $(ONLY),--only "$(ONLY)") $(if $(AGAIN),--again) $(if $(PASSES),--passes $(PASSES))
 
 # --- simulation: the whole of Pay in one process, under a seed, with faults (docs/simulation.md)
 
