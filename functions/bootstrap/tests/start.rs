@@ -57,7 +57,7 @@ fn a_function_that_cannot_start_says_why_and_ends() {
         let line = lines.first().unwrap();
         assert_eq!(line.get("level"), Some(&json!("ERROR")));
         assert_eq!(line.get("service"), Some(&json!("money")));
-        assert_eq!(line.get("error"), Some(&json!(why)));
+        assert_eq!(line.get("cause"), Some(&json!(why)));
     }
 }
 

@@ -551,3 +551,204 @@ fn entries_from_before_holds_keep_their_hash() {
     let entry: Entry = serde_json::from_str(&text).unwrap();
     assert_eq!(entry.hash(), store::seal::digest(&["entry", &text]));
 }
+
+/// What a step comes to on a wallet whose newest standing was changed so.
+fn decided(step: Step, change: impl Fn(&mut Standing)) -> Option<Refusal> {
+    let now = events::example_time();
+    let mut chain = wallet_with(0);
+    change(&mut chain.entries[0].standing);
+    match run(&mut chain, &order("step".to_owned(), now, step), now) {
+        Decision::Append(_) => None,
+        Decision::Refuse(refusal) => Some(refusal),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn each_limit_holds_to_the_won_and_says_its_name() {
+    type Change = fn(&mut Standing);
+    let expect = |amount| Step::Expect(Money::won(amount));
+    let receive = |amount| Step::Receive(Money::won(amount), WalletId::of(other()));
+    let rich: Change = |standing| standing.balance = Money::won(1_000);
+    let recharges: [(Change, u32, Refusal); 5] = [
+        (|_| {}, 600, Refusal::EachLimitExceeded),
+        (|it| it.recharged_today = Money::won(1_100), 400, Refusal::DayLimitExceeded),
+        (|it| it.recharged_this_month = Money::won(2_600), 400, Refusal::MonthLimitExceeded),
+        (|it| it.balance = Money::won(600), 400, Refusal::WalletCapExceeded),
+        (|it| it.expected = Money::won(600), 400, Refusal::WalletCapExceeded),
+    ];
+    for (change, most, refusal) in recharges {
+        assert_eq!(decided(expect(most), change), None, "{refusal:?}");
+        assert_eq!(decided(expect(most + 1), change), Some(refusal));
+    }
+    let outgoing: [(Change, u32, Refusal); 5] = [
+        (|_| {}, 500, Refusal::EachLimitExceeded),
+        (|it| it.balance = Money::won(400), 400, Refusal::InsufficientBalance),
+        (|it| it.held = Money::won(600), 400, Refusal::InsufficientBalance),
+        (|it| it.transferred_today = Money::won(500), 400, Refusal::DayLimitExceeded),
+        (|it| it.transferred_this_month = Money::won(1_600), 400, Refusal::MonthLimitExceeded),
+    ];
+    for (change, most, refusal) in outgoing {
+        let ways = |amount| {
+            let amount = Money::won(amount);
+            [Step::Send(amount, WalletId::of(other())), Step::Pay(amount, shop()), Step::Hold(amount)]
+        };
+        let change = |standing: &mut Standing| {
+            rich(standing);
+            change(standing);
+        };
+        for (allowed, refused) in ways(most).into_iter().zip(ways(most + 1)) {
+            assert_eq!(decided(allowed, change), None, "{allowed:?} {refusal:?}");
+            assert_eq!(decided(refused, change), Some(refusal), "{refused:?}");
+        }
+    }
+    let fuller: [Change; 2] = [|it| it.balance = Money::won(600), |it| it.expected = Money::won(600)];
+    for change in fuller {
+        assert_eq!(decided(receive(400), change), None);
+        assert_eq!(decided(receive(401), change), Some(Refusal::ReceiverCapExceeded));
+    }
+}
+
+#[test]
+fn a_step_is_late_from_its_end_on() {
+    let now = events::example_time();
+    let end = Timestamp::from_millis(now.millis() + 1);
+    for (expires_at, refusal) in [(end, None), (now, Some(Refusal::Expired))] {
+        let mut chain = wallet_with(100);
+        let pay = order("pay".to_owned(), now, Step::Pay(Money::won(1), shop()));
+        let decision = run(&mut chain, &Order { expires_at: Some(expires_at), ..pay }, now);
+        assert_eq!(matches!(decision, Decision::Append(_)), refusal.is_none(), "{decision:?}");
+        assert_eq!(chain.tip().unwrap().refusal, refusal);
+    }
+}
+
+#[test]
+fn a_new_day_and_a_new_month_count_anew() {
+    let all = Standing {
+        recharged_today: Money::won(1),
+        recharged_this_month: Money::won(2),
+        transferred_today: Money::won(3),
+        transferred_this_month: Money::won(4),
+        ..Standing::new("2026-11-29".parse().unwrap())
+    };
+    for (day, expected) in
+        [("2026-11-29", [1, 2, 3, 4]), ("2026-11-30", [0, 2, 0, 4]), ("2026-12-01", [0, 0, 0, 0])]
+    {
+        let Standing {
+            recharged_today, recharged_this_month, transferred_today, transferred_this_month, ..
+        } = all.clone().on(day.parse().unwrap());
+        let counted = [recharged_today, recharged_this_month, transferred_today, transferred_this_month];
+        assert_eq!(counted, expected.map(Money::won), "{day}");
+    }
+}
+
+#[test]
+fn what_comes_back_to_a_closed_wallet_goes_to_suspense() {
+    let now = events::example_time();
+    let mut chain = wallet_with(5);
+    chain.entries[0].standing.closed = true;
+    let refund = order("refund".to_owned(), now, Step::Refund(Money::won(50), shop()));
+    let Decision::Append(entry) = run(&mut chain, &refund, now) else {
+        panic!("what comes back was refused");
+    };
+    assert_eq!((entry.debit, entry.credit), (Some(Account::Franchise(shop())), Some(Account::Suspense)));
+    assert_eq!((entry.purpose, entry.amount), (Kind::Cancellation, Money::won(50)));
+}
+
+#[test]
+fn an_entry_is_read_as_it_was_stored() {
+    let now = events::example_time();
+    let mut chain = wallet_with(0);
+    let steps =
+        [("mcr_1/expect", Step::Expect(Money::won(50))), ("mcr_1/close", Step::Recharge(Money::won(50)))];
+    for (reference, step) in steps {
+        run(&mut chain, &order(reference.to_owned(), now, step), now);
+    }
+    run(&mut chain, &order("away".to_owned(), now, Step::Pay(Money::won(50), shop())), now);
+    run(&mut chain, &order("too much".to_owned(), now, Step::Pay(Money::won(50), shop())), now);
+    run(&mut chain, &order("end".to_owned(), now, Step::Close), now);
+    assert!(chain.tip().unwrap().standing.closed);
+    for entry in &chain.entries {
+        assert_eq!(&store::read::<Entry>(entry.to_item().unwrap()).unwrap(), entry);
+    }
+}
+
+#[test]
+fn entries_follow_on_each_other_or_it_shows() {
+    let now = events::example_time();
+    let mut chain = wallet_with(100);
+    let receive = Step::Receive(Money::won(1), WalletId::of(other()));
+    run(&mut chain, &order("next".to_owned(), now, receive), now.plus_seconds(1));
+    assert!(chain.is_contiguous());
+    assert_eq!(chain.find("next").map(|entry| entry.sequence), Some(2));
+    assert_eq!(chain.find("other"), None);
+    let damages: [fn(&mut Entry); 5] = [
+        |entry| entry.sequence = 3,
+        |entry| entry.sequence = 1,
+        |entry| entry.time = entry.time.plus_seconds(-2),
+        |entry| entry.previous = String::new(),
+        |entry| entry.wallet_id = WalletId::of(other()),
+    ];
+    for (number, damage) in damages.iter().enumerate() {
+        let mut damaged = chain.clone();
+        damage(&mut damaged.entries[0]);
+        assert!(!damaged.is_contiguous(), "damage {number}");
+    }
+}
+
+#[test]
+fn the_accounts_that_others_name_are_the_ledgers() {
+    use contract::peers::TransferParty as Party;
+    let franchise_id = shop();
+    let implicit = [
+        (ImplicitAccount::BankCorporate {}, Account::BankCorporate),
+        (ImplicitAccount::Franchise { franchise_id }, Account::Franchise(franchise_id)),
+        (ImplicitAccount::FeeRevenue {}, Account::FeeRevenue),
+        (ImplicitAccount::VatPayable {}, Account::VatPayable),
+    ];
+    for (named, account) in implicit {
+        assert_eq!(Account::from(named), account);
+    }
+    let parties = [
+        (Party::Member { membership_id: owner() }, Account::Wallet(WalletId::of(owner()))),
+        (Party::BankCorporate {}, Account::BankCorporate),
+        (Party::Franchise { franchise_id }, Account::Franchise(franchise_id)),
+        (Party::FeeRevenue {}, Account::FeeRevenue),
+        (Party::VatPayable {}, Account::VatPayable),
+    ];
+    for (named, account) in parties {
+        assert_eq!(Account::from(named), account);
+    }
+}
+
+#[test]
+fn a_reference_stands_for_one_counterpart_too() {
+    let now = events::example_time();
+    let amount = Money::won(10);
+    let third = WalletId::of(Id::derive(&["third"]));
+    let shops = [shop(), Id::derive(&["another shop"])];
+    let owed = shops.map(|franchise_id| Step::Post(amount, ImplicitAccount::Franchise { franchise_id }));
+    let pairs = [
+        ("step", [Step::Send(amount, WalletId::of(other())), Step::Send(amount, third)]),
+        ("step", [Step::Receive(amount, WalletId::of(other())), Step::Receive(amount, third)]),
+        ("step", shops.map(|shop| Step::Pay(amount, shop))),
+        ("step", shops.map(|shop| Step::Refund(amount, shop))),
+        ("hold/close", owed),
+    ];
+    for (reference, [first, second]) in pairs {
+        let mut chain = wallet_with(100);
+        run(&mut chain, &hold(10, now), now);
+        let ask = |step| order(reference.to_owned(), now, step);
+        assert!(matches!(run(&mut chain, &ask(first), now), Decision::Append(_)), "{first:?}");
+        assert_eq!(run(&mut chain, &ask(second), now), Decision::OtherTerms, "{first:?}");
+        assert!(matches!(run(&mut chain, &ask(first), now), Decision::Done(_)), "{first:?}");
+    }
+    // A step that may come too late is another one than the same step with more time.
+    let mut chain = wallet_with(100);
+    let pay = |seconds| Order {
+        expires_at: Some(now.plus_seconds(seconds)),
+        ..order("pay".to_owned(), now, Step::Pay(amount, shop()))
+    };
+    assert!(matches!(run(&mut chain, &pay(1), now), Decision::Append(_)));
+    assert_eq!(run(&mut chain, &pay(2), now), Decision::OtherTerms);
+}

@@ -150,3 +150,19 @@ proptest! {
         prop_assert_eq!(i64::try_from(sender.0 + receiver.0).unwrap(), town.wires.others().moved());
     }
 }
+
+/// Nobody else has asked: a table that gave no answer is unavailable, and no other request is in progress.
+#[tokio::test]
+async fn a_first_request_is_never_told_to_wait_for_itself() {
+    for place in 0..6 {
+        for fault in [Fault::Before, Fault::AnswerLost] {
+            let mut town = Town::with(20_000).await;
+            let plan = std::iter::repeat_n(Fault::None, place).chain([fault]).collect();
+            town.wires.plan.set(plan);
+            let table = FaultyTable { inner: town.remittance.twin.clone(), plan: town.wires.plan.clone() };
+            town.remittance.context = Context { table: Arc::new(table), ..town.remittance.context.clone() };
+            let answer = town.remittance.send(remit("key", &to_member(dul()), 1_000)).await;
+            assert!([200, 201, 202, 503].contains(&answer.status), "{place}: {}", answer.status);
+        }
+    }
+}

@@ -6,7 +6,7 @@
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 use sha2::{Digest, Sha256};
-use std::{borrow::Cow, fmt, hash::Hash, marker::PhantomData, str::FromStr};
+use std::{borrow::Cow, fmt, marker::PhantomData, str::FromStr};
 use ulid::Ulid;
 
 /// What an [`Id`] names. Implemented by empty marker types.
@@ -219,11 +219,6 @@ impl<K> Ord for Id<K> {
         self.bits.cmp(&other.bits)
     }
 }
-impl<K> Hash for Id<K> {
-    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
-        self.bits.hash(state);
-    }
-}
 
 #[cfg(test)]
 mod tests {
@@ -235,6 +230,14 @@ mod tests {
         fn ids_round_trip_as_text(bits: u128) {
             let id = MembershipId::from_random(bits);
             prop_assert_eq!(id.to_string().parse(), Ok(id));
+            prop_assert_eq!(id.bits(), bits);
+        }
+
+        #[test]
+        fn ids_sort_as_their_texts_do(a: u128, b: u128) {
+            let (a, b) = (MembershipId::from_random(a), MembershipId::from_random(b));
+            prop_assert_eq!(a.cmp(&b), a.to_string().cmp(&b.to_string()));
+            prop_assert_eq!(a < b, a.to_string() < b.to_string());
         }
 
         #[test]

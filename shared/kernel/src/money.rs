@@ -163,6 +163,34 @@ mod tests {
     }
 
     #[test]
+    fn it_ends_at_what_a_browser_counts_exactly() {
+        assert_eq!(Money::try_won(9_007_199_254_740_991), Ok(Money::MAX));
+        assert_eq!(Money::try_won(9_007_199_254_740_992), Err(OutOfRange));
+        assert_eq!(Money::MAX.plus(Money::won(1)), Err(OutOfRange));
+        assert_eq!(Money::won(1).minus(Money::won(2)), Err(OutOfRange));
+        assert_eq!(Money::won(1).minus_or_zero(Money::won(2)), Money::ZERO);
+        assert_eq!(Money::won(5).minus_or_zero(Money::won(2)), Money::won(3));
+        assert_eq!(Money::won(u32::MAX).amount(), 4_294_967_295);
+        assert!(Money::ZERO.is_zero() && !Money::won(1).is_zero());
+    }
+
+    #[test]
+    fn people_read_won_and_tables_keep_the_number() {
+        #[derive(Serialize, Deserialize)]
+        struct Item {
+            #[serde(with = "won")]
+            amount: Money,
+        }
+        assert_eq!(Money::won(15_000).to_string(), "15000 won");
+        assert_eq!(
+            serde_json::to_string(&Item { amount: Money::won(15_000) }).unwrap(),
+            r#"{"amount":15000}"#
+        );
+        assert_eq!(serde_json::from_str::<Item>(r#"{"amount":15000}"#).unwrap().amount, Money::won(15_000));
+        assert!(serde_json::from_str::<Item>(r#"{"amount":9007199254740992}"#).is_err());
+    }
+
+    #[test]
     fn the_wire_refuses_what_is_not_a_whole_number_of_won() {
         for text in [
             r#"{"amount":-1,"currency":"KRW"}"#,

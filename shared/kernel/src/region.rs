@@ -109,6 +109,7 @@ mod tests {
             let text = serde_json::to_string(&region).unwrap();
             assert_eq!(text, format!("\"{}\"", region.code()));
             assert_eq!(serde_json::from_str::<Region>(&text).unwrap(), region);
+            assert_eq!(region.to_string(), region.code());
         }
         assert!(serde_json::from_str::<Region>("\"Seoul\"").is_err());
         assert!(serde_json::from_str::<Region>("\"unknown\"").is_err());

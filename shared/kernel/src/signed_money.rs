@@ -182,9 +182,36 @@ mod tests {
     }
 
     #[test]
+    fn people_read_won_and_tables_keep_the_number() {
+        #[derive(Serialize, Deserialize)]
+        struct Item {
+            #[serde(with = "signed_won")]
+            amount: SignedMoney,
+        }
+        assert_eq!(SignedMoney(-1_200).to_string(), "-1200 won");
+        assert_eq!(
+            serde_json::to_string(&Item { amount: SignedMoney(-1_200) }).unwrap(),
+            r#"{"amount":-1200}"#
+        );
+        assert_eq!(serde_json::from_str::<Item>(r#"{"amount":-1200}"#).unwrap().amount, SignedMoney(-1_200));
+        assert!(serde_json::from_str::<Item>(r#"{"amount":-9007199254740992}"#).is_err());
+    }
+
+    #[test]
+    fn only_what_is_below_zero_is_negative() {
+        for (amount, negative) in [(-1, true), (0, false), (1, false)] {
+            assert_eq!(SignedMoney(amount).is_negative(), negative, "{amount}");
+        }
+    }
+
+    #[test]
     fn it_ends_where_money_ends() {
+        assert_eq!(SignedMoney::try_won(MOST), Ok(Money::MAX.into()));
+        assert_eq!(SignedMoney::try_won(-MOST).map(SignedMoney::amount), Ok(-MOST));
+        assert_eq!(SignedMoney::try_won(-MOST - 1), Err(OutOfRange));
         assert_eq!(SignedMoney::try_won(MOST + 1), Err(OutOfRange));
         assert_eq!(SignedMoney(-MOST).minus(SignedMoney(1)), Err(OutOfRange));
         assert_eq!(SignedMoney(-MOST).plus(SignedMoney(MOST)), Ok(SignedMoney::ZERO));
+        assert_eq!(SignedMoney(-3).plus(SignedMoney(5)), Ok(SignedMoney(2)));
     }
 }

@@ -238,6 +238,18 @@ mod tests {
     }
 
     #[test]
+    fn moments_are_counted_and_written_to_the_millisecond() {
+        let moment: Timestamp = "1970-01-01T00:00:02.999Z".parse().unwrap();
+        assert_eq!((moment.millis(), moment.seconds()), (2_999, 2));
+        assert_eq!(moment.plus_seconds(2).millis_since(moment), 2_000);
+        assert_eq!(moment.millis_since(moment.plus_seconds(2)), -2_000);
+        assert_eq!(moment.plus_seconds(-5), Timestamp::EPOCH);
+        assert_eq!(serde_json::to_string(&moment).unwrap(), r#""1970-01-01T00:00:02.999Z""#);
+        assert_eq!(serde_json::from_str::<Timestamp>(r#""1970-01-01T00:00:02.999Z""#).unwrap(), moment);
+        assert!(serde_json::from_str::<Timestamp>(r#""1970-01-01""#).is_err());
+    }
+
+    #[test]
     fn only_the_one_spelling_of_a_day_is_read() {
         for bad in [
             "",
@@ -272,6 +284,7 @@ mod tests {
         assert_eq!(day("9999-12-30").plus_days(5), day("9999-12-31"));
         assert_eq!(Timestamp::END.seoul_day(), day("9999-12-31"));
         assert_eq!(day("2028-03-01").days_since(&day("2028-02-28")), 2);
+        assert_eq!(day("2028-02-28").plus_days(2).to_string(), "2028-03-01");
         assert_eq!(day("2025-12-31").days_since(&day("2026-01-01")), -1);
     }
 

@@ -55,10 +55,12 @@ mod tests {
     #[test]
     fn an_order_id_is_short_and_visible() {
         for good in ["a", "order-1", "!~", &"x".repeat(64)] {
-            assert!(OrderId::parse(good).is_some(), "{good}");
+            assert_eq!(OrderId::parse(good).map(|id| id.to_string()).as_deref(), Some(good));
+            assert!(serde_json::from_value::<OrderId>(good.into()).is_ok());
         }
         for bad in ["", " ", "a b", "주문", "a\n", "\u{7f}", &"x".repeat(65)] {
             assert!(OrderId::parse(bad).is_none(), "{bad}");
+            assert!(serde_json::from_value::<OrderId>(bad.into()).is_err());
         }
     }
 }

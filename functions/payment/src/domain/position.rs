@@ -185,7 +185,23 @@ mod tests {
         #[test]
         fn a_positions_text_sorts_as_it_does_and_is_read_again(one in positions(), other in positions()) {
             prop_assert_eq!(one.cmp(&other), one.to_string().cmp(&other.to_string()));
-            prop_assert_eq!(one.to_string().parse(), Ok(one));
+            prop_assert_eq!(one.to_string().parse(), Ok(one.clone()));
+            let text = serde_json::to_string(&one).unwrap();
+            prop_assert_eq!(serde_json::from_str::<Position>(&text).unwrap(), one);
+        }
+
+        #[test]
+        fn an_id_stands_in_one_shard_of_its_list(bits: u128) {
+            let (paid, at) = (PaymentId::from_random(bits), Timestamp::from_millis(1_795_000_000_000));
+            let own = Position::of_payment(at, paid);
+            prop_assert_eq!(u128::from(own.shard), bits % u128::from(SHARDS));
+            prop_assert_eq!(own.list, List::Paid);
+            prop_assert_eq!(Position::of_cancellation(at, Id::from_random(bits)).list, List::Canceled);
+            for shard in 0..SHARDS {
+                let there = own.in_shard(shard);
+                prop_assert_eq!(there.shard, shard);
+                prop_assert_eq!(there.place.is_empty(), shard != own.shard);
+            }
         }
 
         #[test]
@@ -234,6 +250,19 @@ mod tests {
             assert_eq!(own.day.as_str(), day);
             assert!(own.in_shard(own.shard) == own && Position::first(own.day.clone()) < own);
             assert_eq!(own.to_string(), format!("1#{day}#0#{text}#{id}"));
+        }
+    }
+
+    #[test]
+    fn a_franchises_lists_have_a_partition_for_each_day_and_shard() {
+        let shop = FranchiseId::from_random(1);
+        let position = |text: &str| text.parse::<Position>().unwrap();
+        for (at, list) in [
+            ("1#2026-11-22#0#", "2026-11-22#paid#0"),
+            ("1#2026-11-22#7#anything", "2026-11-22#paid#7"),
+            ("2#2026-11-23#0#", "2026-11-23#canceled#0"),
+        ] {
+            assert_eq!(position(at).partition(shop), format!("{shop}#{list}"));
         }
     }
 

@@ -54,6 +54,23 @@ async fn a_day_is_settled_and_paid_out() {
     assert_eq!(facts.len(), 4);
 }
 
+/// A step function's time is short: it gives up its turn after 20 parts, or when 25 seconds are over.
+#[tokio::test]
+async fn a_long_collection_is_taken_in_turns() {
+    for (seconds_a_part, parts) in [(0, 20), (1, 20), (10, 3), (25, 2), (26, 1)] {
+        let town = Town::new();
+        let bakery = town.daily("bakery");
+        town.others().patience = 100;
+        town.others().collecting_seconds = seconds_a_part;
+        town.bench.call("startSettlement", Caller::Platform, json!({})).await.unwrap();
+        town.step("enlistFranchises", json!({ "businessDay": yesterday() })).await.unwrap();
+        let place = json!({ "businessDay": yesterday(), "franchiseId": bakery });
+        assert_eq!(town.step("collectPayments", place).await.unwrap()["next"], "collect");
+        let asked: u32 = town.others().asked_for.values().sum();
+        assert_eq!(asked, parts, "{seconds_a_part} s a part");
+    }
+}
+
 #[tokio::test]
 async fn a_day_is_started_once_and_begun_again_only_if_it_broke_off() {
     let town = Town::new();

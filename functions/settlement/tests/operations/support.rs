@@ -9,8 +9,8 @@ use contract::{
         FranchiseQuestion, ListedFranchise, ManifestName, ManifestOrder, ManifestPageQuestion, ManifestRow,
         TransferOrder, TransferParty,
     },
-    ports::{Calls, DirectAnswer, DirectCall, Unanswered},
-    testing::{Answer, Bench, Request},
+    ports::{Calls, Clock as _, DirectAnswer, DirectCall, Unanswered},
+    testing::{Answer, Bench, Request, World},
 };
 use events::franchise::{Franchise, FranchiseState, SettlementCycle};
 use kernel::{
@@ -90,6 +90,8 @@ pub struct Others {
     /// How often a manifest is asked for before it is complete.
     pub patience: u32,
     pub asked_for: BTreeMap<(FranchiseId, ManifestName), u32>,
+    /// How long payment takes to collect a part.
+    pub collecting_seconds: i64,
     pub groups: BTreeMap<(FranchiseId, ManifestName), FinishedGroup>,
     pub ledger: BTreeMap<String, (TransferOrder, Timestamp)>,
     pub mood: Option<Mood>,
@@ -109,7 +111,7 @@ pub struct Others {
 pub struct Wires {
     twin: Arc<Twin>,
     pub others: Mutex<Others>,
-    now: Box<dyn Fn() -> Timestamp + Send + Sync>,
+    world: Arc<World>,
 }
 
 pub struct Town {
@@ -190,7 +192,10 @@ impl Calls for Wires {
     async fn invoke(&self, call: &DirectCall, _: u32) -> Result<DirectAnswer, Unanswered> {
         self.take_turns().await;
         let lost = || Err(Unanswered("dead".to_owned()));
-        let now = (self.now)();
+        let now = self.world.now();
+        if call.operation == "payment.collectManifest" {
+            self.world.pass_seconds(self.others().collecting_seconds);
+        }
         match self.fate() {
             Fate::Lives => self.others().answer(call, now),
             Fate::DiesBefore => lost(),
@@ -352,11 +357,10 @@ fn totals(rows: &[ManifestRow]) -> Vec<FeeTotals> {
 impl Town {
     pub fn new() -> Town {
         let mut bench = Bench::new(&settlement::SERVICE);
-        let world = bench.world.clone();
         let wires = Arc::new(Wires {
             twin: bench.twin.clone(),
             others: Mutex::new(Others { rows_a_page: 100, ..Others::default() }),
-            now: Box::new(move || contract::ports::Clock::now(world.as_ref())),
+            world: bench.world.clone(),
         });
         bench.context.table = wires.clone();
         bench.context.calls = wires.clone();
