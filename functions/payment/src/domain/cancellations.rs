@@ -120,7 +120,7 @@ mod tests {
     #[test]
     fn no_more_is_taken_back_than_is_left() {
         for (parts, amount, left) in [
-            (&[] as &[u32], None, Ok(0)),
+            (&[][..], None, Ok(0)),
             (&[], Some(1_000), Ok(0)),
             (&[], Some(999), Ok(1)),
             (&[], Some(1_001), Err(Refusal::MoreThanIsLeft)),
