@@ -55,6 +55,7 @@ pub fn add(
 }
 
 #[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, reason = "a test's own arithmetic")]
 mod tests {
     use super::*;
     use crate::{
@@ -119,8 +120,8 @@ mod tests {
 
     #[test]
     fn no_more_is_taken_back_than_is_left() {
-        for (parts, amount, left) in [
-            (&[] as &[u32], None, Ok(0)),
+        let cases: [(&[u32], Option<u32>, Result<u64, Refusal>); 9] = [
+            (&[], None, Ok(0)),
             (&[], Some(1_000), Ok(0)),
             (&[], Some(999), Ok(1)),
             (&[], Some(1_001), Err(Refusal::MoreThanIsLeft)),
@@ -129,7 +130,8 @@ mod tests {
             (&[300, 600], Some(101), Err(Refusal::MoreThanIsLeft)),
             (&[300, 700], None, Err(Refusal::NothingLeft)),
             (&[300, 700], Some(1), Err(Refusal::NothingLeft)),
-        ] {
+        ];
+        for (parts, amount, left) in cases {
             assert_eq!(cancel(&paid(1_000, parts), amount), left, "{parts:?} {amount:?}");
         }
         assert_eq!(canceled(&paid(1_000, &[300, 600])), Money::won(900));
