@@ -155,6 +155,7 @@ impl<'de> Deserialize<'de> for Position {
 }
 
 #[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, reason = "a test's own arithmetic")]
 mod tests {
     use super::*;
     use proptest::prelude::*;
