@@ -25,7 +25,9 @@ pub fn judge(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
     }
     let requests = evidence.items("money", "moneyRequest");
     let requests: BTreeMap<_, _> = requests.iter().map(|item| (text(item, "moneyRequestId"), item)).collect();
-    for (service, kind, id) in [("payment", "payment", "paymentId"), ("remittance", "remittance", "remittanceId")] {
+    for (service, kind, id) in
+        [("payment", "payment", "paymentId"), ("remittance", "remittance", "remittanceId")]
+    {
         for record in evidence.items(service, kind) {
             // A planned recharge has the id that its reference gives it.
             let reference = format!("{}/recharge", text(record, id));
@@ -50,7 +52,8 @@ impl Stories {
 
 fn stories(evidence: &Evidence<'_>) -> Stories {
     let mut stories = BTreeMap::new();
-    let mut tell = |id: &str, item: &Value| stories.insert(id.to_owned(), text(item, "traceparent").to_owned());
+    let mut tell =
+        |id: &str, item: &Value| stories.insert(id.to_owned(), text(item, "traceparent").to_owned());
     for (service, kind, id) in [
         ("money", "moneyRequest", "moneyRequestId"),
         ("remittance", "remittance", "remittanceId"),
