@@ -1,6 +1,10 @@
 //! The rules of the tree, each as a test that names what breaks it.
 
-#![allow(clippy::arithmetic_side_effects, reason = "a test counts parentheses")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test ends where it is surprised"
+)]
 
 use contract::{Access, Api, Method, Operation, Service, Trigger, problem};
 use serde_json::Value;
