@@ -165,14 +165,27 @@ def route_calls_by_the_weights_of_aliases():
     lambda_svc._effective_func_record_for_qualifier = find_by_weight
 
 
+def tell_of_failed_invocations(deployments):
+    """CloudWatch counts a function's failures; the stand-in for CodeDeploy is told of them."""
+    execute = lambda_svc._execute_function
+
+    def execute_and_tell(function, event):
+        result = execute(function, event)
+        if isinstance(result, dict) and result.get("error"):
+            deployments.failures[(function.get("config") or function)["FunctionName"]] += 1
+        return result
+
+    lambda_svc._execute_function = execute_and_tell
+
+
 class Frame:
     """Serves our own few paths and hands everything else to ministack."""
 
-    def __init__(self, inner, troubles):
+    def __init__(self, inner, troubles, deployments):
         self.inner = inner
         self.troubles = troubles
         self.swagger = Path(find_spec("swagger_ui").origin).parent / "static"
-        self.deployments = codedeploy.CodeDeploy(client)
+        self.deployments = deployments
 
     async def __call__(self, scope, receive, send):
         if scope["type"] == "http" and scope["path"].startswith("/_pay/"):
@@ -334,7 +347,9 @@ async def main(troubles):
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
     # Hypercorn runs ministack's shutdown after the signal, which is where the state is written.
-    await serve(Frame(ministack.app, troubles), config, shutdown_trigger=stopped.wait)
+    deployments = codedeploy.CodeDeploy(client)
+    tell_of_failed_invocations(deployments)
+    await serve(Frame(ministack.app, troubles, deployments), config, shutdown_trigger=stopped.wait)
     lambda_runtime.reset()
 
 

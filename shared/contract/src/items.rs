@@ -12,10 +12,11 @@ pub fn to_json(item: &Item) -> Value {
 /// The item that DynamoDB would write so; none if there is an attribute of a type that no record uses.
 #[allow(clippy::disallowed_types, reason = "an item is made of one, and nothing here asks for its order")]
 pub fn from_json(json: &Value) -> Option<Item> {
-    let attributes = json.as_object()?.iter();
-    let attributes: Option<Vec<_>> =
-        attributes.map(|(name, value)| Some((name.clone(), read(value)?))).collect();
-    Some(attributes?.into_iter().collect::<std::collections::HashMap<_, _>>().into())
+    let mut item = Item::default();
+    for (name, value) in json.as_object()? {
+        item.insert(name.clone(), read(value)?);
+    }
+    Some(item)
 }
 
 fn attribute(value: &AttributeValue) -> Value {
