@@ -32,7 +32,7 @@ resource "aws_cloudwatch_metric_alarm" "errors" {
   for_each = var.alarms ? local.services : {}
 
   alarm_name          = "${var.name}-${each.key}-errors"
-  alarm_description   = "Functions of ${each.key} failed: make logs shows why."
+  alarm_description   = "Functions of ${each.key} failed: docs/runbook.md#functions-fail, make logs shows why."
   namespace           = var.name
   metric_name         = "${each.key}-errors"
   statistic           = "Sum"
@@ -49,7 +49,7 @@ resource "aws_cloudwatch_metric_alarm" "relay_age" {
   for_each = var.alarms ? local.relays : {}
 
   alarm_name          = "${var.name}-${each.key}-relay-age"
-  alarm_description   = "Facts of ${each.key} wait longer than five minutes: the stream keeps them for a day."
+  alarm_description   = "Facts of ${each.key} wait longer than five minutes, and the stream keeps them for a day: docs/runbook.md#facts-are-late."
   namespace           = "AWS/Lambda"
   metric_name         = "IteratorAge"
   dimensions          = { FunctionName = local.full_names[each.value], Resource = "${local.full_names[each.value]}:live" }
@@ -67,7 +67,7 @@ resource "aws_cloudwatch_metric_alarm" "gateway_errors" {
   count = var.alarms ? 1 : 0
 
   alarm_name          = "${var.name}-gateway-5xx"
-  alarm_description   = "The API answered with 5xx."
+  alarm_description   = "The API answered with 5xx: docs/runbook.md#functions-fail."
   namespace           = "AWS/ApiGateway"
   metric_name         = "5xx"
   dimensions          = { ApiId = module.pay_api.id }
@@ -87,7 +87,7 @@ resource "aws_cloudwatch_metric_alarm" "findings" {
   count = var.alarms ? 1 : 0
 
   alarm_name          = "${var.name}-audit-findings"
-  alarm_description   = "The audit found a difference: the query `audit` shows which rule and where, docs/runbook.md what to do."
+  alarm_description   = "The audit found a difference: the query `audit` shows which rule and where, docs/runbook.md#the-audit-found-a-difference what to do."
   namespace           = var.name
   metric_name         = "findings"
   statistic           = "Sum"
@@ -105,7 +105,7 @@ resource "aws_cloudwatch_metric_alarm" "unknowns" {
   count = var.alarms ? 1 : 0
 
   alarm_name          = "${var.name}-bank-unknowns"
-  alarm_description   = "For an hour nobody could say how a transfer at the bank ends: the query `bank` shows what it answers."
+  alarm_description   = "For an hour nobody could say how a transfer at the bank ends: the query `bank` shows what it answers, docs/runbook.md#a-recharge-or-a-pay-out-is-unknown what to do."
   namespace           = var.name
   metric_name         = "unknown_age"
   statistic           = "Maximum"
@@ -123,7 +123,7 @@ resource "aws_cloudwatch_metric_alarm" "throttles" {
   count = var.alarms ? 1 : 0
 
   alarm_name          = "${var.name}-throttles"
-  alarm_description   = "Functions were not allowed to start: the account's limit of functions at once is reached."
+  alarm_description   = "Functions were not allowed to start: the account's limit of functions at once is reached: docs/runbook.md#throttling."
   namespace           = "AWS/Lambda"
   metric_name         = "Throttles"
   statistic           = "Sum"

@@ -122,7 +122,7 @@ resource "aws_cloudwatch_metric_alarm" "settlement" {
   count = var.alarms && local.has_settlement ? 1 : 0
 
   alarm_name          = "${local.settlement}-runs"
-  alarm_description   = "A run of the settlement did not come to its end: its history shows where, and sweepSettlements starts it again."
+  alarm_description   = "A run of the settlement did not come to its end: its history shows where, sweepSettlements starts it again: docs/runbook.md#a-settlement-run-does-not-finish."
   comparison_operator = "GreaterThanThreshold"
   threshold           = 0
   evaluation_periods  = 1
