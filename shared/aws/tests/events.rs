@@ -188,7 +188,9 @@ async fn a_request_without_a_trace_gets_the_gateways_or_lambdas_own() {
     let lambdas = "Root=1-6b033de1-9800ced546f7767bbe4b2c7e;Parent=c053c071ad47ad0b;Sampled=1";
     let mut event = with_claims(http_event("GET", "/v1/things/t", ""), "member");
     let mut traced = async |headers: [(&str, Value); 2]| {
-        headers.map(|(name, value)| event["headers"][name] = value);
+        for (name, value) in headers {
+            event["headers"][name] = value;
+        }
         let answer = function(Some("showThing")).handle(event.clone(), lambdas).await.unwrap();
         answer["headers"]["trace-id"].as_str().unwrap().to_owned()
     };
