@@ -89,11 +89,6 @@ pub const SCRIPTS: &[Script] = &[
             ("close_a_membership", 60_000, 2),
         ],
     ),
-    (
-        "leave for good",
-        // Long after, what the member left has been looked for twice.
-        &[("close_a_membership", 0, 2), ("read_the_discovery_documents", 2_000_000, 1)],
-    ),
     ("leave while money is on its way", &[("recharge", 0, 1), ("close_a_membership", 12, 1)]),
     ("register by event", &[("register_by_event", 0, 1)]),
     (
