@@ -200,8 +200,8 @@ soak: ## run new histories: MINUTES=10 [FROM=seed] [STEPS=30] [RECORD=1 keeps a 
 bench-units: dynoxide ## DynamoDB units, AWS calls and dollars of every operation; fails if a budget is broken or an operation costs other than shared/bench/costs.toml says: [ACCEPT=1]
 	cargo run --quiet --package bench -- units $(if $(ACCEPT),--accept)
 
-bench-settlement: dynoxide ## units and memory of settling N payments of M franchises; without them, the document's sizes
-	cargo run --quiet --package bench -- settlement $(N) $(M)
+bench-settlement: dynoxide ## units and memory of settling N payments of M franchises, [RELEASE=1] for a million; without them, the document's sizes
+	cargo run --quiet --package bench $(if $(RELEASE),--release) -- settlement $(N) $(M)
 
 bench-start: dynoxide ## instructions, memory and zip size of a release function, by valgrind; builds the release first
 	cargo run --quiet --package bench -- start

@@ -121,7 +121,7 @@ impl Table for Twin {
             return Err(Unavailable("a page has at least one item".to_owned()));
         }
         let state = self.state();
-        let mut found: Vec<(Position, &Item)> = state
+        let mut found: Vec<(Position<'_>, &Item)> = state
             .in_scope(&query.scope)
             .filter_map(|item| Some((Position::of(item, &query.scope)?, item)))
             .filter(|(position, _)| position.is_in(query))
@@ -133,7 +133,7 @@ impl Table for Twin {
         if let Some(after) = &query.after {
             // A page that begins outside of what is asked for is a cursor of another question.
             let after = Position::of(after, &query.scope);
-            let after = after.filter(|after| is_whole(&after.key) && after.is_in(query));
+            let after = after.filter(|after| after.is_whole() && after.is_in(query));
             let after = after.ok_or_else(|| Unavailable("a page begins where it is asked for".to_owned()))?;
             found.retain(|(position, _)| match query.order {
                 Order::Ascending => *position > after,
@@ -215,32 +215,34 @@ impl Table for Twin {
 
 /// Where an item stands in a scope's order: sort key first, then the table's own key.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Position {
-    sort: String,
-    key: Key,
+struct Position<'a> {
+    sort: &'a str,
+    partition_of_key: &'a str,
+    sort_of_key: &'a str,
 }
 
-impl Position {
-    fn of(item: &Item, scope: &Scope) -> Option<Position> {
-        let is_in = |name: &str, wanted: &String| match item.get(name) {
-            Some(AttributeValue::S(partition)) => partition == wanted,
-            _ => false,
-        };
+impl<'a> Position<'a> {
+    fn of(item: &'a Item, scope: &Scope) -> Option<Position<'a>> {
+        let is_in = |name: &str, wanted: &str| text(item, name) == Some(wanted);
         let sort = match scope {
-            Scope::Everything => String::new(),
+            Scope::Everything => "",
             Scope::Partition(wanted) if is_in("pk", wanted) => text(item, "sk")?,
             Scope::Index(index, wanted) if is_in(index.partition, wanted) => text(item, index.sort)?,
             Scope::Partition(_) | Scope::Index(_, _) => return None,
         };
-        Some(Position { sort, key: Key::new(text(item, "pk")?, text(item, "sk")?) })
+        Some(Position { sort, partition_of_key: text(item, "pk")?, sort_of_key: text(item, "sk")? })
+    }
+
+    fn is_whole(&self) -> bool {
+        !self.partition_of_key.is_empty() && !self.sort_of_key.is_empty()
     }
 
     fn is_in(&self, query: &Query) -> bool {
         match &query.sort {
             _ if query.scope == Scope::Everything => true,
             Sort::All => true,
-            Sort::Between(first, last) => (first..=last).contains(&&self.sort),
-            Sort::StartsWith(start) => self.sort.starts_with(start),
+            Sort::Between(first, last) => first.as_str() <= self.sort && self.sort <= last.as_str(),
+            Sort::StartsWith(start) => self.sort.starts_with(start.as_str()),
         }
     }
 }
@@ -268,9 +270,9 @@ fn key_attributes(item: &Item, scope: &Scope) -> Item {
     key
 }
 
-fn text(item: &Item, name: &str) -> Option<String> {
+fn text<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
     match item.get(name) {
-        Some(AttributeValue::S(text)) => Some(text.clone()),
+        Some(AttributeValue::S(text)) => Some(text),
         _ => None,
     }
 }
