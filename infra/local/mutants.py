@@ -22,8 +22,8 @@ SOURCES = HOME / "sources"
 DOMAINS = HOME / "domains"
 COPIED = ("Cargo.toml", "Cargo.lock", "clippy.toml", ".cargo", "functions", "shared", "events", "docs")
 # The most valuable first: a run that is interrupted has looked at what matters most.
-CRATES = ("kernel", "money", "settlement", "payment", "remittance", "banking", "franchise", "membership", "store",
-          "contract")
+CRATES = ("kernel", "money", "settlement", "payment", "remittance", "banking", "money-query", "franchise", "membership",
+          "store", "contract")
 # The tests that play many histories: names of which none may be among the quick tests.
 SLOW = {
     "money": ["the_wallet_holds_exactly", "past_balance", "faults"],

@@ -41,7 +41,8 @@ resource "aws_codedeploy_deployment_group" "function" {
 resource "aws_iam_role" "canary" {
   count = var.canary == "" ? 0 : 1
 
-  name = "${var.name}-canary"
+  name                 = "${var.name}-canary"
+  permissions_boundary = local.permissions_boundary
 
   assume_role_policy = jsonencode({
     Version = "2012-10-17"

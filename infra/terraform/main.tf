@@ -8,6 +8,8 @@ locals {
   is_local = var.endpoint != ""
   account  = data.aws_caller_identity.current.account_id
 
+  permissions_boundary = var.permissions_boundary == "" ? null : var.permissions_boundary
+
   table = jsondecode(file(var.operations_file))
 
   services = {
@@ -96,6 +98,8 @@ module "function" {
   log_retention_days = var.log_retention_days
   tracing            = var.tracing
   counts_errors      = var.alarms
+
+  permissions_boundary = local.permissions_boundary
 }
 
 # Apart from the functions, because queues take the provider a minute: routes need not wait for them.
@@ -109,6 +113,8 @@ module "triggers" {
   stream_arn       = module.service[each.value.service].table.stream
   queue_arn        = "arn:aws:sqs:${local.place}:${local.full_names[each.key]}"
   dead_letters_arn = module.service[each.value.service].dead_letters
+
+  permissions_boundary = local.permissions_boundary
 
   about = alltrue([for fact in each.value.subscribes : contains(local.endings, fact)]) ? lookup(local.sagas, each.value.service, null) : null
 

@@ -39,6 +39,12 @@ variable "operations_file" {
   default     = "operations.json"
 }
 
+variable "permissions_boundary" {
+  description = "ARN of the policy that bounds every role, from infra/terraform/bootstrap. Deployments from GitHub need it. Empty: none."
+  type        = string
+  default     = ""
+}
+
 variable "pins" {
   description = "Artifacts to keep as they are, by service: `make deploy SERVICE=…` pins all the others to the output `artifacts`."
   type        = map(object({ key = string, hash = string }))

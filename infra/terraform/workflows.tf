@@ -49,7 +49,8 @@ resource "aws_cloudwatch_log_group" "settlement" {
 resource "aws_iam_role" "settlement" {
   count = local.has_settlement ? 1 : 0
 
-  name = "${local.settlement}-machine"
+  name                 = "${local.settlement}-machine"
+  permissions_boundary = local.permissions_boundary
 
   assume_role_policy = jsonencode({
     Version = "2012-10-17"

@@ -82,9 +82,11 @@ locals {
   looks_at_secrets   = ["secretsmanager:DescribeSecret", "secretsmanager:GetResourcePolicy", "secretsmanager:ListSecretVersionIds"]
   changes_of_secrets = ["CreateSecret", "DeleteSecret", "PutSecretValue", "RotateSecret", "TagResource", "UpdateSecret", "CancelRotateSecret"]
   looks_at_roles     = ["iam:GetRole", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:ListInstanceProfilesForRole", "iam:ListRolePolicies"]
-  changes_of_roles   = ["CreateRole", "DeleteRole", "DeleteRolePolicy", "PutRolePolicy", "TagRole", "UpdateAssumeRolePolicy", "UpdateRole"]
-  artifacts          = "arn:aws:s3:::${var.name}-artifacts-${local.account}-${var.region}"
-  looks_at_buckets   = ["s3:Get*", "s3:ListBucket"]
+  changes_of_roles   = ["DeleteRole", "TagRole", "UpdateAssumeRolePolicy", "UpdateRole"]
+  # What makes a role able to do something: only for roles that the boundary holds.
+  powers_of_roles  = ["CreateRole", "DeleteRolePolicy", "PutRolePermissionsBoundary", "PutRolePolicy"]
+  artifacts        = "arn:aws:s3:::${var.name}-artifacts-${local.account}-${var.region}"
+  looks_at_buckets = ["s3:Get*", "s3:ListBucket"]
 
   statements = {
     plan = [
@@ -101,6 +103,11 @@ locals {
       { Action = concat(local.looks_at_secrets, [for change in local.changes_of_secrets : "secretsmanager:${change}"]), Resource = ["arn:aws:secretsmanager:${local.place}:secret:${var.name}*"] },
       { Action = ["secretsmanager:GetRandomPassword"], Resource = ["*"] },
       { Action = concat(local.looks_at_roles, [for change in local.changes_of_roles : "iam:${change}"]), Resource = ["arn:aws:iam::${local.account}:role/${var.name}-*"] },
+      {
+        Action    = [for power in local.powers_of_roles : "iam:${power}"]
+        Resource  = ["arn:aws:iam::${local.account}:role/${var.name}-*"]
+        Condition = { StringEquals = { "iam:PermissionsBoundary" = aws_iam_policy.boundary.arn } }
+      },
       {
         Action    = ["iam:PassRole"]
         Resource  = ["arn:aws:iam::${local.account}:role/${var.name}-*"]
@@ -143,6 +150,15 @@ resource "aws_iam_openid_connect_provider" "github" {
   client_id_list = ["sts.amazonaws.com"]
 }
 
+# The most that a role of the stack can do, whatever is written in it: the deploying role makes roles, and could otherwise
+# make one that can do more than itself. It holds what the stack's roles have, on everything that begins with the name.
+resource "aws_iam_policy" "boundary" {
+  # Not among the names that the roles themselves may change.
+  name        = "github-${var.name}-boundary"
+  description = "The most that a role of ${var.name} can do"
+  policy      = templatefile("${path.module}/boundary.json.tftpl", { name = var.name, place = local.place })
+}
+
 resource "aws_iam_role" "workflow" {
   for_each = local.subjects
 
@@ -181,4 +197,9 @@ output "state_bucket" {
 output "roles" {
   description = "The repository's variables PLAN_ROLE and DEPLOY_ROLE."
   value       = { for name, role in aws_iam_role.workflow : name => role.arn }
+}
+
+output "permissions_boundary" {
+  description = "The repository's variable PERMISSIONS_BOUNDARY."
+  value       = aws_iam_policy.boundary.arn
 }

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import sys
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
@@ -146,7 +147,7 @@ WITHOUT_RESOURCE = {"dynamodb:ListStreams", "xray:PutTraceSegments", "xray:PutTe
 def test_roles_grant_only_what_operations_list(resources, operations):
     for address, policy in resources["aws_iam_role_policy"].items():
         for statement in json.loads(policy["policy"])["Statement"]:
-            actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+            actions = as_list(statement["Action"])
             assert not any("*" in action for action in actions), address
             wide = [action for action in actions if statement["Resource"] in ("*", ["*"])]
             assert set(wide) <= WITHOUT_RESOURCE, address
@@ -160,14 +161,37 @@ def test_roles_grant_only_what_operations_list(resources, operations):
         assert ("events:PutEvents" in {action for action, _ in granted}) == operation["publishes"], name
 
 
+def test_the_boundary_of_roles_lets_them_do_what_they_do_and_nothing_else(resources):
+    template = Path(__file__).resolve().parents[1] / "bootstrap/boundary.json.tftpl"
+    boundary = json.loads(template.read_text().replace("${name}", "pay").replace("${place}", "*"))
+    bounds = [
+        (action, resource)
+        for statement in boundary["Statement"]
+        for action in as_list(statement["Action"])
+        for resource in as_list(statement["Resource"])
+    ]
+    used = set()
+    for address, policy in resources["aws_iam_role_policy"].items():
+        for statement in json.loads(policy["policy"])["Statement"]:
+            for action in as_list(statement["Action"]):
+                used.add(action)
+                for resource in as_list(statement["Resource"]):
+                    assert any(action == bound and fnmatchcase(resource, pattern) for bound, pattern in bounds), (address, action, resource)
+    assert {action for action, _ in bounds if not action.startswith("xray:")} == {action for action in used if not action.startswith("xray:")}
+
+
+def as_list(one_or_more):
+    return one_or_more if isinstance(one_or_more, list) else [one_or_more]
+
+
 def grants(resources, role):
     return {
         (action, resource)
         for policy in resources["aws_iam_role_policy"].values()
         if policy.get("role") == role  # CodeDeploy's is not known before its role is there
         for statement in json.loads(policy["policy"])["Statement"]
-        for action in (statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]])
-        for resource in (statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]])
+        for action in as_list(statement["Action"])
+        for resource in as_list(statement["Resource"])
     }
 
 

@@ -9,6 +9,7 @@ const SOAKS: &str = "docs/soak.toml";
 const HEAD: &str =
     "# Soaks that were kept, by `make soak RECORD=1`, one after another. Nobody writes in it by hand.\n\n";
 const CELLS: (&str, &str, &str) = ("docs/simulation.md", "<!-- cells: begin -->\n", "<!-- cells: end -->\n");
+const SUM: (&str, &str, &str) = ("docs/reliability.md", "<!-- soak: begin -->\n", "<!-- soak: end -->\n");
 
 /// What one soak came to.
 #[derive(Default, Serialize, Deserialize)]
@@ -78,19 +79,55 @@ pub fn keep(line: &Line) -> anyhow::Result<()> {
     let after = format!("{}\n\n[[soak]]\n{}", before.trim_end(), fields.collect::<String>());
     let kept: Kept = toml::from_str(&after).context(SOAKS)?;
     fs::write(&path, after)?;
-    let histories: u64 = kept.soak.iter().map(|line| line.histories).sum();
-    println!("{histories} histories are kept in {SOAKS}.");
-    Ok(())
+    println!("{} histories are kept in {SOAKS}.", kept.histories());
+    put(SUM, &kept.sum())
+}
+
+impl Kept {
+    fn histories(&self) -> u64 {
+        self.soak.iter().map(|line| line.histories).sum()
+    }
+
+    /// All that is kept, in a sentence.
+    fn sum(&self) -> String {
+        let of = |what: fn(&Line) -> u64| self.soak.iter().map(what).sum::<u64>();
+        format!(
+            "Soaked so far, by `make soak RECORD=1`: {} histories of {} operations run, with {} faults; {} failed.\n",
+            self.histories(),
+            of(|line| line.operations),
+            of(|line| line.faults),
+            of(|line| line.failures),
+        )
+    }
 }
 
 /// Puts the table of cells between its marks.
 pub fn write_table(table: &str) -> anyhow::Result<()> {
-    let (file, begin, end) = CELLS;
+    put(CELLS, table)
+}
+
+fn put((file, begin, end): (&str, &str, &str), text: &str) -> anyhow::Result<()> {
     let path = root().join(file);
-    let text = fs::read_to_string(&path)?;
-    let (before, rest) = text.split_once(begin).with_context(|| format!("{file} has no marks"))?;
+    let before = fs::read_to_string(&path)?;
+    let (before, rest) = before.split_once(begin).with_context(|| format!("{file} has no marks"))?;
     let (_, after) = rest.split_once(end).with_context(|| format!("{file} has one mark"))?;
     ensure!(!after.contains(begin), "{file} has its marks twice");
-    fs::write(&path, format!("{before}{begin}{table}{end}{after}"))?;
+    fs::write(&path, format!("{before}{begin}{text}{end}{after}"))?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Kept, SOAKS, SUM, root};
+    use std::fs;
+
+    #[test]
+    fn the_sum_of_all_soaks_is_current() {
+        let kept: Kept = toml::from_str(&fs::read_to_string(root().join(SOAKS)).unwrap()).unwrap();
+        let (file, begin, end) = SUM;
+        let document = fs::read_to_string(root().join(file)).unwrap();
+        let (_, rest) = document.split_once(begin).unwrap();
+        let (written, _) = rest.split_once(end).unwrap();
+        assert_eq!(written, kept.sum());
+    }
 }

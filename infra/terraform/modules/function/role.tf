@@ -79,7 +79,8 @@ locals {
 }
 
 resource "aws_iam_role" "function" {
-  name = var.name
+  name                 = var.name
+  permissions_boundary = var.permissions_boundary
 
   assume_role_policy = jsonencode({
     Version = "2012-10-17"

@@ -75,3 +75,8 @@ variable "counts_errors" {
   description = "Count errors in the log as a metric, for the service's alarm."
   type        = bool
 }
+
+variable "permissions_boundary" {
+  description = "ARN of the policy that bounds the role, or null."
+  type        = string
+}

@@ -19,6 +19,7 @@ variable "queue_arn" { type = string }
 variable "dead_letters_arn" { type = string }
 variable "rule_arn" { type = string }
 variable "bus" { type = string }
+variable "permissions_boundary" { type = string }
 
 variable "about" {
   description = "What the references of the facts begin with that concern this operation. None: all facts do."
@@ -117,7 +118,8 @@ resource "aws_lambda_event_source_mapping" "stream" {
 resource "aws_iam_role" "scheduler" {
   count = local.has_schedule ? 1 : 0
 
-  name = "${var.name}-schedule"
+  name                 = "${var.name}-schedule"
+  permissions_boundary = var.permissions_boundary
 
   assume_role_policy = jsonencode({
     Version = "2012-10-17"
