@@ -198,6 +198,16 @@ async fn a_repetition_waits_for_the_lease_and_then_goes_on() {
     town.remittance.context.table = Arc::new(table);
     let answer = town.remittance.send(remit("k", &to_member(dul()), 1_000)).await;
     assert_eq!(answer.status, 503, "{}", answer.body);
+    town.remittance.context = calm.clone();
+    let early = town.remittance.send(remit("k", &to_member(dul()), 1_000)).await;
+    assert_eq!((early.status, early.code()), (409, "request_in_progress"));
+    assert_eq!(early.header("retry-after"), Some("21"));
+    town.remittance.world.pass_seconds(21);
+    // Whoever takes over has a lease of its own, and dies at the same place.
+    let table = FaultyTable { inner: town.remittance.twin.clone(), plan: town.wires.plan.clone() };
+    town.wires.plan.set(vec![Fault::None, Fault::None, Fault::None, Fault::None, Fault::Before]);
+    town.remittance.context.table = Arc::new(table);
+    assert_eq!(town.remittance.send(remit("k", &to_member(dul()), 1_000)).await.status, 503);
     town.remittance.context = calm;
     let early = town.remittance.send(remit("k", &to_member(dul()), 1_000)).await;
     assert_eq!((early.status, early.code()), (409, "request_in_progress"));
@@ -206,6 +216,25 @@ async fn a_repetition_waits_for_the_lease_and_then_goes_on() {
     let again = town.remittance.send(remit("k", &to_member(dul()), 1_000)).await;
     assert_eq!((again.status, &again.body["state"]), (201, &json!("completed")));
     assert_eq!((town.balance(hana()).await, town.balance(dul()).await), (19_000, 1_000));
+}
+
+#[tokio::test]
+async fn a_recharge_is_seen_from_its_plan_on() {
+    let mut town = Town::with(3_000).await;
+    let calm = town.remittance.context.clone();
+    let table = FaultyTable { inner: town.remittance.twin.clone(), plan: town.wires.plan.clone() };
+    // Stored, refused, looked at the balance, planned, asked for the recharge: and then the worker dies.
+    let mut dies = vec![Fault::None; 6];
+    dies.push(Fault::Before);
+    town.wires.plan.set(dies);
+    town.remittance.context.table = Arc::new(table);
+    let body = json!({ "to": to_member(dul()), "amount": won(15_000), "bankAccountId": account("second") });
+    assert_eq!(town.remittance.send(asking("k", &body)).await.status, 503);
+    town.remittance.context = calm;
+    let stored = serde_json::to_value(town.remittance.twin.items()).unwrap();
+    let id = stored[0]["remittanceId"]["S"].as_str().unwrap();
+    let record = town.get(hana(), &format!("/v1/remittances/{id}")).await.body;
+    assert_eq!((&record["state"], &record["topUp"]["amount"]), (&json!("recharging"), &won(20_000)), "{record}");
 }
 
 #[tokio::test]
