@@ -426,6 +426,7 @@ async fn what_is_missing_or_cannot_be_read_is_named() {
     let books = Books::kept().await;
     let sent = books.place(hana(), Kind::Remittance).await;
     let received = books.entry(hana(), sent).await.counterpart.unwrap();
+    assert_eq!(books.entry(dul(), received).await.counterpart, Some(sent), "both entries name each other");
     books.remove(dul(), received).await;
     books.finds("credit_missing", &format!("{}/{sent}", wallet())).await;
     books.finds("accounts_do_not_sum_to_zero", "ledger").await;
