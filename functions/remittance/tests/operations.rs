@@ -234,7 +234,11 @@ async fn a_recharge_is_seen_from_its_plan_on() {
     let stored = serde_json::to_value(town.remittance.twin.items()).unwrap();
     let id = stored[0]["remittanceId"]["S"].as_str().unwrap();
     let record = town.get(hana(), &format!("/v1/remittances/{id}")).await.body;
-    assert_eq!((&record["state"], &record["topUp"]["amount"]), (&json!("recharging"), &won(20_000)), "{record}");
+    assert_eq!(
+        (&record["state"], &record["topUp"]["amount"]),
+        (&json!("recharging"), &won(20_000)),
+        "{record}"
+    );
 }
 
 #[tokio::test]
