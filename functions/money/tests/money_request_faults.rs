@@ -29,6 +29,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
+    iter,
     sync::{Arc, Mutex},
 };
 use store::{
@@ -415,4 +416,24 @@ async fn a_hold_that_a_stale_read_does_not_show_is_posted_all_the_same() {
     let post = json!({ "membershipId": member(), "amount": amount, "credit": credit });
     let posted = bench.call_with("postHold", call("postHold", post)).await.unwrap();
     assert_eq!(posted.body["balance"]["amount"], 0);
+}
+
+/// Nobody else has asked: a table that gave no answer is unavailable, and no other request is in progress.
+#[tokio::test]
+async fn a_first_request_is_never_told_to_wait_for_itself() {
+    for path in ["/v1/money/increases", "/v1/money/increases/by-event"] {
+        for place in 0..6 {
+            for fault in [Fault::Before, Fault::AnswerLost] {
+                let mut bench = Bench::new(&money::SERVICE);
+                let faults: Vec<Fault> = iter::repeat_n(Fault::None, place).chain([fault]).collect();
+                let plan = Arc::new(Plan(Mutex::new(faults.into_iter())));
+                let table = Arc::new(FaultyTable { inner: bench.twin.clone(), plan: plan.clone() });
+                let calls =
+                    Banking { plan, declines: false, orders: Mutex::default(), is_certain: Mutex::new(true) };
+                bench.context = Context { calls: Arc::new(calls), table, ..bench.context.clone() };
+                let answer = bench.send(request(Ask { path, key: 1 })).await;
+                assert!([200, 201, 202, 503].contains(&answer.status), "{place}: {}", answer.status);
+            }
+        }
+    }
 }

@@ -438,6 +438,13 @@ async fn limits_refuse_with_their_code_and_leave_an_explanation_only() {
 }
 
 #[tokio::test]
+async fn as_much_as_one_may_bring_is_brought() {
+    let bench = bench();
+    recharge(&bench, "k1", 2_000_000).await;
+    assert_eq!(balance(&bench).await["balance"]["amount"], 2_000_000);
+}
+
+#[tokio::test]
 async fn hostile_input_is_refused_and_nothing_is_written() {
     let bench = bench();
     for path in [INCREASES, "/v1/money/increases/by-event", DECREASES, "/v1/money/decreases/by-event"] {
@@ -591,8 +598,12 @@ async fn transfer_money_moves_once_or_is_refused_for_ever() {
         code(bench.call_with("transferMoney", transfer(0, "rmt_3/move", now)).await),
         "validation_failed"
     );
-    let far = now.plus_seconds(3_600);
+    let far = now.plus_seconds(301);
     assert_eq!(code(bench.call_with("transferMoney", transfer(1, "rmt_4/move", far)).await), "born_later");
+    // The caller's clock may be five minutes ahead.
+    let ahead = now.plus_seconds(300);
+    let late = code(bench.call_with("transferMoney", transfer(20_000, "rmt_4/move", ahead)).await);
+    assert_eq!(late, "insufficient_balance");
     let mut to_self = transfer(1, "rmt_5/move", now);
     to_self.body["credit"]["membershipId"] = json!(member());
     assert_eq!(code(bench.call_with("transferMoney", to_self).await), "same_wallet");
