@@ -602,8 +602,10 @@ async fn transfer_money_moves_once_or_is_refused_for_ever() {
     assert_eq!(code(bench.call_with("transferMoney", transfer(1, "rmt_4/move", far)).await), "born_later");
     // The caller's clock may be five minutes ahead.
     let ahead = now.plus_seconds(300);
-    let late = code(bench.call_with("transferMoney", transfer(20_000, "rmt_4/move", ahead)).await);
-    assert_eq!(late, "insufficient_balance");
+    assert_eq!(
+        code(bench.call_with("transferMoney", transfer(20_000, "rmt_4/move", ahead)).await),
+        "insufficient_balance"
+    );
     let mut to_self = transfer(1, "rmt_5/move", now);
     to_self.body["credit"]["membershipId"] = json!(member());
     assert_eq!(code(bench.call_with("transferMoney", to_self).await), "same_wallet");

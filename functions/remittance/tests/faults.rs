@@ -16,13 +16,13 @@
 
 mod support;
 
-use contract::{Caller, Context, testing::Request};
+use contract::{Caller, testing::Request};
 use kernel::id::RemittanceId;
 use money::domain::{Entry, Kind};
 use proptest::prelude::*;
 use remittance::items::{Receiver, Remittance, RemittanceState};
 use serde_json::{Value, json};
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 use store::{Record, kind_of, read};
 use support::*;
 
@@ -69,9 +69,7 @@ async fn run(plan: Vec<Fault>, asks: Vec<Ask>, doubts: u32, declines_some: bool)
         others.declines_some = declines_some;
     }
     let calm = town.remittance.context.clone();
-    town.wires.plan.set(plan);
-    let table = FaultyTable { inner: town.remittance.twin.clone(), plan: town.wires.plan.clone() };
-    town.remittance.context = Context { table: Arc::new(table), ..calm.clone() };
+    town.plan(plan);
     for pair in asks.chunks(2) {
         match pair {
             [one, two] => {
@@ -157,10 +155,7 @@ async fn a_first_request_is_never_told_to_wait_for_itself() {
     for place in 0..6 {
         for fault in [Fault::Before, Fault::AnswerLost] {
             let mut town = Town::with(20_000).await;
-            let plan = std::iter::repeat_n(Fault::None, place).chain([fault]).collect();
-            town.wires.plan.set(plan);
-            let table = FaultyTable { inner: town.remittance.twin.clone(), plan: town.wires.plan.clone() };
-            town.remittance.context = Context { table: Arc::new(table), ..town.remittance.context.clone() };
+            town.plan(std::iter::repeat_n(Fault::None, place).chain([fault]).collect());
             let answer = town.remittance.send(remit("key", &to_member(dul()), 1_000)).await;
             assert!([200, 201, 202, 503].contains(&answer.status), "{place}: {}", answer.status);
         }

@@ -19,7 +19,6 @@ use events::{
 };
 use kernel::{Id, Money, id::RemittanceId};
 use serde_json::{Value, json};
-use std::sync::Arc;
 use support::*;
 
 #[tokio::test]
@@ -192,10 +191,7 @@ async fn a_repetition_waits_for_the_lease_and_then_goes_on() {
     let mut town = Town::with(20_000).await;
     let calm = town.remittance.context.clone();
     // The first worker dies after money has moved: its record says nothing of it yet.
-    let dies = vec![Fault::None, Fault::None, Fault::Before];
-    town.wires.plan.set(dies);
-    let table = FaultyTable { inner: town.remittance.twin.clone(), plan: town.wires.plan.clone() };
-    town.remittance.context.table = Arc::new(table);
+    town.plan(vec![Fault::None, Fault::None, Fault::Before]);
     let answer = town.remittance.send(remit("k", &to_member(dul()), 1_000)).await;
     assert_eq!(answer.status, 503, "{}", answer.body);
     town.remittance.context = calm.clone();
@@ -204,9 +200,7 @@ async fn a_repetition_waits_for_the_lease_and_then_goes_on() {
     assert_eq!(early.header("retry-after"), Some("21"));
     town.remittance.world.pass_seconds(21);
     // Whoever takes over has a lease of its own, and dies at the same place.
-    let table = FaultyTable { inner: town.remittance.twin.clone(), plan: town.wires.plan.clone() };
-    town.wires.plan.set(vec![Fault::None, Fault::None, Fault::None, Fault::None, Fault::Before]);
-    town.remittance.context.table = Arc::new(table);
+    town.plan(vec![Fault::None, Fault::None, Fault::None, Fault::None, Fault::Before]);
     assert_eq!(town.remittance.send(remit("k", &to_member(dul()), 1_000)).await.status, 503);
     town.remittance.context = calm;
     let early = town.remittance.send(remit("k", &to_member(dul()), 1_000)).await;
@@ -222,12 +216,8 @@ async fn a_repetition_waits_for_the_lease_and_then_goes_on() {
 async fn a_recharge_is_seen_from_its_plan_on() {
     let mut town = Town::with(3_000).await;
     let calm = town.remittance.context.clone();
-    let table = FaultyTable { inner: town.remittance.twin.clone(), plan: town.wires.plan.clone() };
-    // Stored, refused, looked at the balance, planned, asked for the recharge: and then the worker dies.
-    let mut dies = vec![Fault::None; 6];
-    dies.push(Fault::Before);
-    town.wires.plan.set(dies);
-    town.remittance.context.table = Arc::new(table);
+    // The worker dies once it has asked for the planned recharge: its record says nothing of the answer.
+    town.plan(std::iter::repeat_n(Fault::None, 6).chain([Fault::Before]).collect());
     let body = json!({ "to": to_member(dul()), "amount": won(15_000), "bankAccountId": account("second") });
     assert_eq!(town.remittance.send(asking("k", &body)).await.status, 503);
     town.remittance.context = calm;

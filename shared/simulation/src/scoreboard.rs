@@ -8,8 +8,10 @@ use std::{fmt, fs, process::Command};
 const SOAKS: &str = "docs/soak.toml";
 const HEAD: &str =
     "# Soaks that were kept, by `make soak RECORD=1`, one after another. Nobody writes in it by hand.\n\n";
-const CELLS: (&str, &str, &str) = ("docs/simulation.md", "<!-- cells: begin -->\n", "<!-- cells: end -->\n");
-const SUM: (&str, &str, &str) = ("docs/reliability.md", "<!-- soak: begin -->\n", "<!-- soak: end -->\n");
+/// A file, and the marks around what is written into it.
+type Place = (&'static str, &'static str, &'static str);
+const CELLS: Place = ("docs/simulation.md", "<!-- cells: begin -->\n", "<!-- cells: end -->\n");
+const SUM: Place = ("docs/reliability.md", "<!-- soak: begin -->\n", "<!-- soak: end -->\n");
 
 /// What one soak came to.
 #[derive(Default, Serialize, Deserialize)]
@@ -106,28 +108,33 @@ pub fn write_table(table: &str) -> anyhow::Result<()> {
     put(CELLS, table)
 }
 
-fn put((file, begin, end): (&str, &str, &str), text: &str) -> anyhow::Result<()> {
+fn put(place: Place, text: &str) -> anyhow::Result<()> {
+    let (file, begin, end) = place;
     let path = root().join(file);
-    let before = fs::read_to_string(&path)?;
-    let (before, rest) = before.split_once(begin).with_context(|| format!("{file} has no marks"))?;
-    let (_, after) = rest.split_once(end).with_context(|| format!("{file} has one mark"))?;
-    ensure!(!after.contains(begin), "{file} has its marks twice");
+    let document = fs::read_to_string(&path)?;
+    let [before, _, after] = around(place, &document)?;
     fs::write(&path, format!("{before}{begin}{text}{end}{after}"))?;
     Ok(())
 }
 
+/// What stands before a place's marks, between them and behind them.
+fn around((file, begin, end): Place, document: &str) -> anyhow::Result<[&str; 3]> {
+    let (before, rest) = document.split_once(begin).with_context(|| format!("{file} has no marks"))?;
+    let (between, after) = rest.split_once(end).with_context(|| format!("{file} has one mark"))?;
+    ensure!(!after.contains(begin), "{file} has its marks twice");
+    Ok([before, between, after])
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Kept, SOAKS, SUM, root};
+    use super::{Kept, SOAKS, SUM, around, root};
     use std::fs;
 
     #[test]
     fn the_sum_of_all_soaks_is_current() {
         let kept: Kept = toml::from_str(&fs::read_to_string(root().join(SOAKS)).unwrap()).unwrap();
-        let (file, begin, end) = SUM;
-        let document = fs::read_to_string(root().join(file)).unwrap();
-        let (_, rest) = document.split_once(begin).unwrap();
-        let (written, _) = rest.split_once(end).unwrap();
+        let document = fs::read_to_string(root().join(SUM.0)).unwrap();
+        let [_, written, _] = around(SUM, &document).unwrap();
         assert_eq!(written, kept.sum());
     }
 }

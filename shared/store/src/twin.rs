@@ -107,7 +107,7 @@ impl Twin {
 #[async_trait]
 impl Table for Twin {
     async fn get(&self, key: &Key, _: crate::Read) -> Result<Option<Item>, Unavailable> {
-        if !is_whole(key) {
+        if !is_whole(&key.partition, &key.sort) {
             return Err(Unavailable("a key has no empty part".to_owned()));
         }
         Ok(self.state().items.get(key).cloned())
@@ -164,7 +164,7 @@ impl Table for Twin {
         if writes.is_empty() || writes.len() > MOST_WRITES || keys.len() != writes.len() {
             return Err(Unavailable("a commit needs 1 to 100 writes with different keys".to_owned()).into());
         }
-        if !keys.iter().all(is_whole) {
+        if !keys.iter().all(|key| is_whole(&key.partition, &key.sort)) {
             return Err(Unavailable("a key has no empty part".to_owned()).into());
         }
         if writes.iter().any(is_too_large) {
@@ -234,14 +234,14 @@ impl<'a> Position<'a> {
     }
 
     fn is_whole(&self) -> bool {
-        !self.partition_of_key.is_empty() && !self.sort_of_key.is_empty()
+        is_whole(self.partition_of_key, self.sort_of_key)
     }
 
     fn is_in(&self, query: &Query) -> bool {
         match &query.sort {
             _ if query.scope == Scope::Everything => true,
             Sort::All => true,
-            Sort::Between(first, last) => first.as_str() <= self.sort && self.sort <= last.as_str(),
+            Sort::Between(first, last) => (first.as_str()..=last.as_str()).contains(&self.sort),
             Sort::StartsWith(start) => self.sort.starts_with(start.as_str()),
         }
     }
@@ -286,8 +286,8 @@ fn key_of(write: &Write) -> Key {
     }
 }
 
-fn is_whole(key: &Key) -> bool {
-    !key.partition.is_empty() && !key.sort.is_empty()
+fn is_whole(partition: &str, sort: &str) -> bool {
+    !partition.is_empty() && !sort.is_empty()
 }
 
 fn is_too_large(write: &Write) -> bool {

@@ -317,6 +317,13 @@ impl Town {
         town
     }
 
+    /// From now on these faults come, one at each of remittance's calls and of its table's.
+    pub fn plan(&mut self, faults: Vec<Fault>) {
+        self.wires.plan.set(faults);
+        let table = FaultyTable { inner: self.remittance.twin.clone(), plan: self.wires.plan.clone() };
+        self.remittance.context.table = Arc::new(table);
+    }
+
     pub async fn get(&self, reader: MembershipId, path: &str) -> Answer {
         self.remittance.send(Request::new("GET", path).caller(reader, "member")).await
     }
@@ -342,9 +349,9 @@ impl Town {
 }
 
 /// The table, with a fault at each call as planned.
-pub struct FaultyTable {
-    pub inner: Arc<Twin>,
-    pub plan: Arc<Plan>,
+struct FaultyTable {
+    inner: Arc<Twin>,
+    plan: Arc<Plan>,
 }
 
 #[async_trait]
