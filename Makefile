@@ -192,7 +192,7 @@ simulate-places: ## place every fault at every call of the scripts: [SCRIPT=rech
 simulate-bugs: ## plant every bug of shared/simulation/bugs.toml, see it caught, write docs/planted-bugs.md: [BUG=page]
 	@cargo run --quiet --package simulation -- bugs $(if $(BUG),--bug "$(BUG)")
 
-soak: ## run new histories: MINUTES=10 [FROM=seed] [STEPS=30] [RECORD=1 keeps a line in docs/soak.toml]
+soak: ## run new histories: MINUTES=10 [FROM=seed] [STEPS=30: all so long] [RECORD=1 keeps a line in docs/soak.toml]
 	@$(SIMULATION) soak --minutes $(or $(MINUTES),10) $(if $(FROM),--from $(FROM)) $(if $(STEPS),--steps $(STEPS)) $(if $(RECORD),--record)
 
 # --- benches: figures that a noisy machine does not change, written into docs/benchmarks.md

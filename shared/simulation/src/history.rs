@@ -59,6 +59,8 @@ pub struct Plot {
     pub seed: u64,
     /// What people do.
     pub steps: Vec<Step>,
+    /// How many steps were drawn for it, of which some may be left out: what follows in the seed depends on it.
+    pub drawn: u64,
     /// When faults strike.
     pub plan: Plan,
     /// Settings of the services.
@@ -123,7 +125,7 @@ pub const MEMBERS: usize = 3;
 
 impl Plot {
     /// The random history of a seed: so many steps, faults included.
-    pub fn of_seed(seed: u64, steps: u64) -> Plot {
+    pub fn of_seed(seed: u64, drawn: u64) -> Plot {
         let mut dice = Dice::new(seed, Stream::Plan);
         let config = config(&mut dice);
         let in_ten_thousand = [0, 50, 150, 300, 600][usize::try_from(dice.below(5)).expect("small")];
@@ -149,7 +151,7 @@ impl Plot {
             let who = 1 + usize::try_from(dice.below(people)).expect("few");
             Step { number, after_ms, action: weighed.map_or("stand_by", |action| action.name), who }
         };
-        let steps = (0..steps).map(step).collect();
+        let steps = (0..drawn).map(step).collect();
         let plan = Plan::AtChance { in_ten_thousand, only: None };
         // Some histories begin right before the business day ends, and some right before it is settled.
         let later_ms = match dice.below(10) {
@@ -157,7 +159,22 @@ impl Plot {
             _ => 0,
         };
         let are_versions_mixed = dice.chance(3_000);
-        Plot { seed, steps, plan, config, skewed: true, later_ms, are_versions_mixed }
+        Plot { seed, steps, drawn, plan, config, skewed: true, later_ms, are_versions_mixed }
+    }
+
+    /// The same without its last steps: one to three are left in every second history, and all in one of thirty. A
+    /// fault needs little company to do harm, and short histories meet more of them in the same time.
+    pub fn cut_short(mut self) -> Plot {
+        let mut dice = Dice::new(self.seed, Stream::Length);
+        let (least, most) = match dice.below(30) {
+            0..15 => (1, 3),
+            15..24 => (4, 6),
+            24..28 => (7, 12),
+            28 => (13, 29),
+            _ => return self,
+        };
+        self.steps.truncate(usize::try_from(dice.between(least, most)).expect("few"));
+        self
     }
 
     /// A short history that is always the same, for faults to be placed in it one by one. What comes before its first
@@ -169,14 +186,15 @@ impl Plot {
             action: named(action).name,
             who: *who,
         };
-        let steps = script.iter().enumerate().map(step).collect();
+        let steps: Vec<Step> = script.iter().enumerate().map(step).collect();
+        let drawn = steps.len().try_into().expect("short");
         let later_ms = script.first().map_or(0, |(_, after_ms, _)| *after_ms);
         let config = BTreeMap::from([
             ("settlement", json!({ "mostDaysAhead": DAYS_AHEAD })),
             ("payment", small_pages()),
         ]);
         let plan = Plan::Never;
-        Plot { seed: 1, steps, plan, config, skewed: false, later_ms, are_versions_mixed: false }
+        Plot { seed: 1, steps, drawn, plan, config, skewed: false, later_ms, are_versions_mixed: false }
     }
 }
 

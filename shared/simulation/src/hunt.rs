@@ -96,13 +96,25 @@ pub fn command(plot: &Plot) -> String {
         .filter_map(|fault| serde_json::to_value(fault).ok()?.as_str().map(str::to_owned))
         .collect();
     let faults = if faults.is_empty() { "none".to_owned() } else { faults.join(",") };
-    let steps = plot.steps.iter().map(|step| step.number + 1).max().unwrap_or_default().max(STEPS);
-    format!("make simulate SEED={} STEPS={steps} ONLY={} FAULTS={faults}", plot.seed, numbers.join(","))
+    let Plot { seed, drawn, .. } = plot;
+    format!("make simulate SEED={seed} STEPS={drawn} ONLY={} FAULTS={faults}", numbers.join(","))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_history_that_is_cut_short_can_be_replayed() {
+        let mut lengths = BTreeSet::new();
+        for seed in 0..300 {
+            let (whole, short) = (Plot::of_seed(seed, STEPS), Plot::of_seed(seed, STEPS).cut_short());
+            assert!(whole.steps.starts_with(&short.steps) && whole.later_ms == short.later_ms);
+            assert!(command(&short).starts_with(&format!("make simulate SEED={seed} STEPS=30 ONLY=0")));
+            lengths.insert(short.steps.len());
+        }
+        assert!(lengths.contains(&1) && lengths.contains(&30) && lengths.len() > 10, "{lengths:?}");
+    }
 
     #[test]
     fn a_failure_is_made_as_short_as_its_cause() {
@@ -117,6 +129,6 @@ mod tests {
         let shortest = shorten_by(fails(&plot).unwrap(), fails).plot;
         let numbers: Vec<u64> = shortest.steps.iter().map(|step| step.number).collect();
         assert_eq!((numbers, kinds(&shortest.plan)), (vec![4, 33], vec![Fault::AnswerLost]));
-        assert_eq!(command(&shortest), "make simulate SEED=3 STEPS=34 ONLY=4,33 FAULTS=answerLost");
+        assert_eq!(command(&shortest), "make simulate SEED=3 STEPS=40 ONLY=4,33 FAULTS=answerLost");
     }
 }

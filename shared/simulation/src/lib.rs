@@ -32,3 +32,6 @@ pub mod story;
 pub mod versions;
 pub mod workflows;
 pub mod world;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

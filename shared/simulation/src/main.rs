@@ -62,9 +62,9 @@ enum Command {
         /// The first seed; by the process's number if unsaid.
         #[arg(long)]
         from: Option<u64>,
-        /// How many actions each.
-        #[arg(long, default_value_t = STEPS)]
-        steps: u64,
+        /// How many actions each; most histories are short if unsaid.
+        #[arg(long)]
+        steps: Option<u64>,
         /// Keep the summary as a line of docs/soak.toml.
         #[arg(long)]
         record: bool,
@@ -171,9 +171,10 @@ fn tell(failure: Failure) {
 }
 
 /// Two threads, each with worlds of its own: one history never shares anything with another.
-fn soak(minutes: u64, from: Option<u64>, steps: u64, record: bool) -> anyhow::Result<()> {
+fn soak(minutes: u64, from: Option<u64>, steps: Option<u64>, record: bool) -> anyhow::Result<()> {
     let from = from.unwrap_or_else(|| u64::from(std::process::id()) * 1_000_000_000);
-    let (next, is_over, runs) = (AtomicU64::new(from), AtomicBool::new(false), AtomicU64::new(0));
+    let (next, is_over) = (AtomicU64::new(from), AtomicBool::new(false));
+    let (actions, runs) = (AtomicU64::new(0), AtomicU64::new(0));
     let (coverage, failure) = (Mutex::new(Coverage::default()), Mutex::new(None));
     println!("Soaking for {minutes} minutes from seed {from}.");
     #[allow(clippy::disallowed_methods, reason = "a soak is as long as this machine's clock says")]
@@ -184,7 +185,12 @@ fn soak(minutes: u64, from: Option<u64>, steps: u64, record: bool) -> anyhow::Re
                 let mut own = Coverage::default();
                 while !is_over.load(Ordering::Relaxed) {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    let (ended, found) = hunt::try_plot(&Plot::of_seed(seed, steps), &mut own);
+                    let plot = match steps {
+                        Some(steps) => Plot::of_seed(seed, steps),
+                        None => Plot::of_seed(seed, STEPS).cut_short(),
+                    };
+                    let (ended, found) = hunt::try_plot(&plot, &mut own);
+                    actions.fetch_add(plot.steps.len().try_into().expect("few"), Ordering::Relaxed);
                     runs.fetch_add(ended.runs, Ordering::Relaxed);
                     if let Some(found) = found {
                         is_over.store(true, Ordering::Relaxed);
@@ -211,7 +217,7 @@ fn soak(minutes: u64, from: Option<u64>, steps: u64, record: bool) -> anyhow::Re
     }
     let line = scoreboard::Line {
         histories: next.into_inner() - from,
-        steps,
+        actions: actions.into_inner(),
         first_seed: from,
         operations: runs.into_inner(),
         faults: coverage.faults(),
@@ -220,7 +226,7 @@ fn soak(minutes: u64, from: Option<u64>, steps: u64, record: bool) -> anyhow::Re
         seconds: began.elapsed().as_secs(),
         ..scoreboard::Line::begun()?
     };
-    println!("{} histories of {steps} actions; {}", line.histories, summary(&coverage));
+    println!("{} histories; {}", line.histories, summary(&coverage));
     println!("{line}");
     if record {
         scoreboard::keep(&line)?;

@@ -13,6 +13,8 @@ pub struct Dice(Xoshiro256PlusPlus);
 pub enum Stream {
     /// The history's settings and its list of actions.
     Plan,
+    /// How many of its actions are played.
+    Length,
     /// The choices of one action.
     Action(u64),
     /// Delays and faults of one run of an operation: which operation, and its how-manieth run.
@@ -29,6 +31,7 @@ impl Dice {
             Stream::Action(number) => (2, number, 0),
             Stream::Run(operation, number) => (3, operation, number),
             Stream::Entropy(operation, number) => (4, operation, number),
+            Stream::Length => (5, 0, 0),
         };
         let mixed = [purpose, a, b].into_iter().fold(mix(seed), |state, part| mix(state ^ mix(part)));
         Dice(Xoshiro256PlusPlus::seed_from_u64(mixed))

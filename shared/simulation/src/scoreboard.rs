@@ -24,8 +24,8 @@ pub struct Line {
     pub first_seed: u64,
     /// How many histories.
     pub histories: u64,
-    /// How many actions each had.
-    pub steps: u64,
+    /// How many actions they had.
+    pub actions: u64,
     /// How many runs of operations.
     pub operations: u64,
     /// How many faults struck.
@@ -61,10 +61,12 @@ impl Line {
 
 impl fmt::Display for Line {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Line { commit, first_seed, histories, operations, faults, cells, failures, seconds, .. } = self;
+        let Line {
+            commit, first_seed, histories, actions, operations, faults, cells, failures, seconds, ..
+        } = self;
         write!(
             formatter,
-            "{histories} histories from seed {first_seed} at {commit}: {operations} operations run, {faults} faults in \
+            "{histories} histories of {actions} actions from seed {first_seed} at {commit}: {operations} operations run, {faults} faults in \
              {cells} cells, {failures} failures; {} histories a second",
             histories / seconds.max(&1)
         )
@@ -94,8 +96,9 @@ impl Kept {
     fn sum(&self) -> String {
         let of = |what: fn(&Line) -> u64| self.soak.iter().map(what).sum::<u64>();
         format!(
-            "Soaked so far, by `make soak RECORD=1`: {} histories of {} operations run, with {} faults; {} failed.\n",
+            "Soaked so far, by `make soak RECORD=1`: {} histories of {} actions, {} operations run, {} faults; {} failed.\n",
             self.histories(),
+            of(|line| line.actions),
             of(|line| line.operations),
             of(|line| line.faults),
             of(|line| line.failures),

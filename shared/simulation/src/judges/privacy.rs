@@ -2,6 +2,7 @@
 //! somebody who has left, no key opens; and no operation failed for a fault of its own.
 
 use super::{Evidence, json_of, text};
+use memchr::memmem;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use store::seal::ServiceKey;
@@ -11,12 +12,8 @@ pub fn judge(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
     let events: String =
         ended.published.0.iter().map(|event| format!("{}{}\n", event.subject, event.data)).collect();
     let messages = ended.messages.join("\n");
-    for private in &ended.seen.private {
-        for (place, text) in [("the log", &ended.log), ("an event", &events), ("a message", &messages)] {
-            if text.contains(private) {
-                findings.push(format!("{place} has {private:?}"));
-            }
-        }
+    for (place, text) in [("the log", &ended.log), ("an event", &events), ("a message", &messages)] {
+        search(place, text, &ended.seen.private, findings);
     }
     tables(evidence, findings);
     for line in ended.log.lines().filter(|line| line.contains("\"level\":\"ERROR\"")) {
@@ -30,6 +27,11 @@ pub fn judge(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
     }
 }
 
+fn search(place: &str, text: &str, wanted: &[String], findings: &mut Vec<String>) {
+    let found = wanted.iter().filter(|private| memmem::find(text.as_bytes(), private.as_bytes()).is_some());
+    findings.extend(found.map(|private| format!("{place} has {private:?}")));
+}
+
 /// The tables of Pay: the bank, which is not ours, knows its customers.
 fn tables(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
     let members = evidence.items("membership", "member").iter();
@@ -37,17 +39,16 @@ fn tables(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
     let gone: BTreeSet<&str> = closed.map(|member| text(member, "membershipId")).collect();
     for (service, items) in evidence.ended.items.iter().filter(|(service, _)| **service != "bank-simulator") {
         let key = ServiceKey::from_secret(&format!("secret of {service}-key"));
+        let mut written = Vec::new();
         for item in items {
             let json = json_of(item);
-            let written = json.to_string();
-            for private in evidence.ended.seen.private.iter().filter(|private| written.contains(*private)) {
-                findings.push(format!("{service}'s table has {private:?}"));
-            }
+            written.push(json.to_string());
             if gone.contains(text(&json, "membershipId")) {
                 let owners = ["membershipId", "bankAccountId", "franchiseId"].map(|owner| text(&json, owner));
                 unreadable(&json, &key, &owners, service, findings);
             }
         }
+        search(&format!("{service}'s table"), &written.join("\n"), &evidence.ended.seen.private, findings);
     }
 }
 
