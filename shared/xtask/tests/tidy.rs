@@ -7,6 +7,7 @@
 )]
 
 use contract::{Access, Api, Method, Operation, Service, Trigger, problem};
+use proc_macro2::TokenTree;
 use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,6 +15,7 @@ use std::{
     path::Path,
     process::Command,
 };
+use syn::{Attribute, Ident, visit::Visit};
 use xtask::{SERVICES, file_of, generate::operations::enqueued, root};
 
 /// Every secret: a service's own key, the token signing keys, and what the bank knows Pay by.
@@ -291,45 +293,34 @@ fn nothing_is_left_to_do() {
     }
 }
 
-/// What stands between the parentheses that begin here.
-fn within(text: &str) -> &str {
-    let (mut depth, mut quoted, mut escaped) = (0_i32, false, false);
-    for (place, letter) in text.char_indices() {
-        match letter {
-            _ if escaped => escaped = false,
-            '\\' if quoted => escaped = true,
-            '"' => quoted = !quoted,
-            '(' if !quoted => depth += 1,
-            ')' if !quoted => depth -= 1,
-            _ => {}
-        }
-        if depth == 0 {
-            return &text[1..place];
-        }
-    }
-    text
-}
+/// What a file's own code logs: the names of each line's fields.
+#[derive(Default)]
+struct LogLines(Vec<Vec<String>>);
 
-/// The arguments of a macro, divided at commas that stand in no parentheses and no text.
-fn arguments(text: &str) -> Vec<&str> {
-    let (mut depth, mut quoted, mut escaped, mut begin) = (0_i32, false, false, 0);
-    let mut found = Vec::new();
-    for (place, letter) in text.char_indices() {
-        match letter {
-            _ if escaped => escaped = false,
-            '\\' if quoted => escaped = true,
-            '"' => quoted = !quoted,
-            '(' | '[' | '{' if !quoted => depth += 1,
-            ')' | ']' | '}' if !quoted => depth -= 1,
-            ',' if !quoted && depth == 0 => {
-                found.push(text[begin..place].trim());
-                begin = place + 1;
-            }
-            _ => {}
+impl<'ast> Visit<'ast> for LogLines {
+    fn visit_item_mod(&mut self, module: &'ast syn::ItemMod) {
+        let is_test = |attribute: &Attribute| {
+            attribute.path().is_ident("cfg") && attribute.parse_args::<Ident>().is_ok_and(|of| of == "test")
+        };
+        if !module.attrs.iter().any(is_test) {
+            syn::visit::visit_item_mod(self, module);
         }
     }
-    found.push(text[begin..].trim());
-    found
+
+    fn visit_macro(&mut self, call: &'ast syn::Macro) {
+        if call.path.segments.first().is_some_and(|segment| segment.ident == "tracing") {
+            let tokens: Vec<_> = call.tokens.clone().into_iter().collect();
+            let is = |token: &TokenTree, mark| matches!(token, TokenTree::Punct(is) if is.as_char() == mark);
+            let arguments = tokens.split(|token| is(token, ','));
+            let names = arguments.filter_map(|argument| {
+                let name = argument.split(|token| is(token, '=')).next()?;
+                let is_text = name.iter().all(|token| matches!(token, TokenTree::Literal(_)));
+                let words = name.iter().filter(|token| !is(token, '%') && !is(token, '?'));
+                (!is_text).then(|| words.map(ToString::to_string).collect())
+            });
+            self.0.push(names.collect());
+        }
+    }
 }
 
 #[test]
@@ -340,23 +331,14 @@ fn log_lines_have_no_other_fields_than_those_declared() {
         if !path.ends_with(".rs") || path.contains("simulation") || path.contains("/tests/") {
             continue;
         }
-        // A file's own tests stand at its end.
-        let product = text.split("#[cfg(test)]").next().unwrap_or_default();
-        for level in ["info", "warn", "error", "debug", "trace", "info_span"] {
-            for (place, name) in product.match_indices(&format!("tracing::{level}!(")) {
-                seen += 1;
-                for argument in arguments(within(&product[place + name.len() - 1..])) {
-                    if argument.starts_with('"') || argument.is_empty() {
-                        continue;
-                    }
-                    let field = argument.split(" = ").next().unwrap_or_default();
-                    let field = field.trim_start_matches(['%', '?']);
-                    assert!(
-                        known.contains(field) || field == "metrics",
-                        "{path} logs {field}, which shared/contract/src/log.rs does not declare"
-                    );
-                }
-            }
+        let mut lines = LogLines::default();
+        lines.visit_file(&syn::parse_file(&text).unwrap());
+        seen += lines.0.len();
+        for field in lines.0.iter().flatten() {
+            assert!(
+                known.contains(field.as_str()) || field == "metrics",
+                "{path} logs {field}, which shared/contract/src/log.rs does not declare"
+            );
         }
     }
     assert!(seen > 25, "only {seen} lines were found");
