@@ -37,6 +37,8 @@ SLOW = {
 DECLARATION = "from struct Operation expression"
 # Where the tests of a crate's src/domain stand besides that folder.
 DOMAIN_TESTS = {"money": ["ledger", "journal", "size"]}
+# Whose tests look at a shared crate in the last pass, beside its own: the service that uses most of it.
+USED_BY = {"contract": ["payment"], "store": ["payment"]}
 # What a domain needs of its crate: it is pure, so it compiles without the rest, several times as fast.
 BESIDE_DOMAIN = ("domain", "items", "refusals", "personal")
 # Most changes are caught by few examples of a property; the last pass tries as many as the tests always do.
@@ -86,7 +88,7 @@ def mutants(crate):
     return [mutant["name"] for mutant in json.loads(said.stdout)]
 
 
-def mutate(sources, crate, left_out, tests, cases):
+def mutate(sources, crate, left_out, tests, cases, tested):
     """One run of the tool, and what became of each mutant in it."""
     out = HOME / "out" / crate
     shutil.rmtree(out, ignore_errors=True)
@@ -101,7 +103,7 @@ def mutate(sources, crate, left_out, tests, cases):
         "PROPTEST_MAX_SHRINK_ITERS": "0", "PROPTEST_DISABLE_FAILURE_PERSISTENCE": "1", "CARGO_INCREMENTAL": "1",
     }
     command = ["cargo", "mutants", "--in-place", "--iterate", "--package", crate, "--output", str(out),
-               "--colors", "never", "--", *tests]
+               *[f"--test-package={package}" for package in tested], "--colors", "never", "--", *tests]
     ended = subprocess.run(command, cwd=sources, env=environment).returncode
     outcomes = json.loads((out / "mutants.out/outcomes.json").read_text())["outcomes"]
     known = results(crate) | {
@@ -126,22 +128,24 @@ def look_at(crate, options):
     inside = [name for name in everything if "/src/domain/" in name]
     quick = [word for name in SLOW.get(crate, []) for word in ("--skip", name)]
     passes = [
-        (DOMAINS, inside, ["--lib", "--tests"], FEW),
-        (SOURCES, everything, ["--lib", "--tests", "--", *quick], FEW),
-        (SOURCES, everything, ["--lib", "--tests"], {}),
-    ][:options.passes]
+        (DOMAINS, inside, ["--lib", "--tests"], FEW, [crate]),
+        (SOURCES, everything, ["--lib", "--tests", "--", *quick], FEW, [crate]),
+        (SOURCES, everything, ["--lib", "--tests"], {}, [crate, *USED_BY.get(crate, ())]),
+    ][options.first - 1:options.passes]
     if not options.again:
         (HOME / f"{crate}.json").unlink(missing_ok=True)
-    for sources, wanted, tests, cases in passes:
+    for sources, wanted, tests, cases, tested in passes:
         known = results(crate)
         left = {name for name in wanted if known.get(name) not in ("caught", "unviable")}
         if left:
             left_out = [name for name in mutants(crate) if name not in left]
-            mutate(sources, crate, left_out, tests, cases)
+            mutate(sources, crate, left_out, tests, cases, tested)
 
 
 def report(crate):
-    found = results(crate)
+    # A mutant is named by its place, so what was found out before the sources changed may be of no place any more.
+    known = results(crate)
+    found = {name: known[name] for name in mutants(crate) if name in known}
     tally = Counter(found.values())
     print(f"| {crate} | {len(found)} | " + " | ".join(str(tally[name]) for name in SUMMARIES.values()) + " |")
     for name, became in found.items():
@@ -155,6 +159,7 @@ def main():
     arguments.add_argument("--only", default="", help="only mutants of whose names a part is like this, such as /holds.rs")
     arguments.add_argument("--again", action="store_true", help="only what the last run did not see caught")
     arguments.add_argument("--passes", type=int, default=3, help="1: domains alone; 2: all quick tests too; 3: all tests")
+    arguments.add_argument("--first", type=int, default=1, help="the pass to begin with")
     options = arguments.parse_args()
     copy(SOURCES, alone=False)
     copy(DOMAINS, alone=True)
