@@ -393,4 +393,113 @@ mod tests {
             assert_eq!(read(odd), None, "{odd}");
         }
     }
+
+    fn call(caller: Caller) -> Call<()> {
+        Call {
+            operation: "shop.buy".to_owned(),
+            caller,
+            on_behalf_of: None,
+            idempotency_key: None,
+            reference: None,
+            if_match: None,
+            trace: Trace::start([1; 24]),
+            now: Timestamp::EPOCH,
+            fingerprint: String::new(),
+            body: (),
+        }
+    }
+
+    #[test]
+    fn a_trace_is_continued_only_as_the_standard_writes_it() {
+        let good = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        let trace = Trace::parse(good).unwrap();
+        assert_eq!((trace.traceparent(), trace.id()), (good, "0af7651916cd43dd8448eb211c80319c"));
+        let zeros = "0".repeat(32);
+        for bad in [
+            good.replacen("00", "01", 1),
+            good.replace("0af7651916cd43dd8448eb211c80319c", &zeros),
+            good.replace("b7ad6b7169203331", &zeros[..16]),
+            good.to_uppercase(),
+            good.replace("af", "a"),
+            format!("{good}-more"),
+            good.replace("-01", ""),
+        ] {
+            assert_eq!(Trace::parse(&bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_visible_ascii() {
+        assert_eq!(IdempotencyKey::parse("order-1").unwrap().as_str(), "order-1");
+        for (text, is_good) in [
+            ("", false),
+            (&*"k".repeat(255), true),
+            (&*"k".repeat(256), false),
+            ("a b", false),
+            ("키", false),
+        ] {
+            assert_eq!(IdempotencyKey::parse(text).is_ok(), is_good, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_service_acts_for_the_member_that_it_names_and_nobody_else_can() {
+        let (hana, dul) = (MembershipId::derive(&["hana"]), MembershipId::derive(&["dul"]));
+        let member =
+            Caller::Member { membership_id: hana, scopes: vec![Scope::Member], session: String::new() };
+        for (caller, named, acts_for) in [
+            (member.clone(), None, Some(hana)),
+            (member, Some(dul), Some(hana)),
+            (Caller::Service("money.sweep".to_owned()), Some(dul), Some(dul)),
+            (Caller::Service("money.sweep".to_owned()), None, None),
+            (Caller::Platform, Some(dul), None),
+        ] {
+            let call = Call { on_behalf_of: named, ..call(caller) };
+            assert_eq!(call.member().ok(), acts_for);
+        }
+    }
+
+    #[test]
+    fn an_answer_says_what_its_name_says() {
+        let plain = Reply::ok(1);
+        assert_eq!(
+            Reply::created("/x".to_owned(), 1),
+            Reply { status: 201, location: Some("/x".to_owned()), ..plain.clone() }
+        );
+        assert_eq!(
+            Reply::accepted("/x".to_owned(), 1),
+            Reply { status: 202, location: Some("/x".to_owned()), ..plain.clone() }
+        );
+        assert_eq!(plain.clone().replayed(), Reply { replayed: true, ..plain.clone() });
+        assert_eq!(plain.clone().version(3), Reply { etag: Some("3".to_owned()), ..plain.clone() });
+        assert_eq!(
+            plain.clone().going_on(Some("/y".to_owned())),
+            Reply { next: Some("/y".to_owned()), ..plain }
+        );
+        assert_eq!(Reply::done().status, 204);
+    }
+
+    #[test]
+    fn a_field_may_be_missing_and_never_null() {
+        #[derive(Deserialize, PartialEq, Debug)]
+        struct Input {
+            #[serde(default, deserialize_with = "given")]
+            name: Option<String>,
+        }
+        let read = |text| serde_json::from_str::<Input>(text).ok().map(|input| input.name);
+        assert_eq!(
+            [read("{}"), read(r#"{"name":"a"}"#), read(r#"{"name":null}"#)],
+            [Some(None), Some(Some("a".to_owned())), None]
+        );
+    }
+
+    #[test]
+    fn a_change_names_the_version_that_it_is_of_or_any() {
+        for (tag, may) in
+            [(None, true), (Some("*"), true), (Some("3"), true), (Some("2"), false), (Some("03"), false)]
+        {
+            let call = Call { if_match: tag.map(str::to_owned), ..call(Caller::Platform) };
+            assert_eq!(call.may_change(3), may, "{tag:?}");
+        }
+    }
 }

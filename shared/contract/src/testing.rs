@@ -18,12 +18,13 @@ use kernel::{Timestamp, id::MembershipId};
 use serde_json::Value;
 use std::{
     collections::BTreeMap,
+    io,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicI64, AtomicU64, Ordering},
     },
 };
-use store::twin::Twin;
+use store::{AttributeValue, twin::Twin};
 
 /// The codes that no operation has to list, because the frame itself answers with them.
 const ANYWHERE: &[&Code] = &[
@@ -66,6 +67,38 @@ pub struct Queued {
     pub body: Value,
     /// The delay.
     pub delay_seconds: u32,
+    /// The trace that it goes on with.
+    pub traceparent: String,
+}
+
+/// Collects what is logged, a line of JSON for each event.
+#[derive(Clone, Default)]
+pub struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    /// Collects what this thread logs until the guard is dropped.
+    pub fn open(&self) -> tracing::subscriber::DefaultGuard {
+        let writer = self.clone();
+        let lines = tracing_subscriber::fmt().json().flatten_event(true).with_writer(move || writer.clone());
+        tracing::subscriber::set_default(lines.finish())
+    }
+
+    /// What was collected so far.
+    pub fn lines(&self) -> Vec<Value> {
+        let text = lock(&self.0).clone();
+        text.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect()
+    }
+}
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        lock(&self.0).extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// One service on its twin.
@@ -158,6 +191,20 @@ impl Bench {
         let found =
             self.service.operation(operation).ok_or_else(|| Problem::internal("no such operation"))?;
         (found.handle)(&self.context, call).await
+    }
+
+    /// Holds every change since the last time, or since the relay read them, to its version: one more than before.
+    /// That is what the condition of the next write rests on.
+    pub fn assert_versions(&self) {
+        for change in self.twin.take_changes() {
+            let [old, new] = [&change.old, &change.new].map(|item| match item.as_ref()?.get("version")? {
+                AttributeValue::N(version) => version.parse::<u64>().ok(),
+                _ => None,
+            });
+            if let (Some(old), Some(new)) = (old, new) {
+                assert_eq!(new, old.saturating_add(1), "{:?} is written without a new version", change.key);
+            }
+        }
     }
 
     /// The changes since the last time, as the relay gets them.
@@ -292,9 +339,10 @@ impl Queues for World {
         operation: &str,
         body: &Value,
         delay_seconds: u32,
-        _: &Trace,
+        trace: &Trace,
     ) -> Result<(), Unanswered> {
-        let message = Queued { operation: operation.to_owned(), body: body.clone(), delay_seconds };
+        let (operation, traceparent) = (operation.to_owned(), trace.traceparent().to_owned());
+        let message = Queued { operation, body: body.clone(), delay_seconds, traceparent };
         lock(&self.queued).push(message);
         Ok(())
     }

@@ -13,16 +13,12 @@ use contract::{
     outbox::{Later, Outbox, StreamBatch, StreamChange, relay},
     peers::Peer,
     ports::{DirectAnswer, Incoming, Outgoing},
-    testing::{Bench, Request},
+    testing::{Bench, Log, Request},
 };
 use events::{Envelope, Fact as _, payment::PaymentApproved};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use std::{
-    io,
-    sync::{Arc, Mutex},
-};
 use store::{AttributeValue, Condition, Item, Unreadable, Write};
 
 const REQUEST: &str = "mcr_01ARZ3NDEKTSV4RRFFQ69G5FAV";
@@ -90,34 +86,6 @@ static SERVICE: Service = Service {
         ..handled_by!(buy)
     }],
 };
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Log {
-    /// Collects what this thread logs until the guard is dropped.
-    fn open(&self) -> tracing::subscriber::DefaultGuard {
-        let writer = self.clone();
-        let lines = tracing_subscriber::fmt().json().flatten_event(true).with_writer(move || writer.clone());
-        tracing::subscriber::set_default(lines.finish())
-    }
-
-    fn lines(&self) -> Vec<Value> {
-        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-    }
-}
 
 #[tokio::test]
 async fn a_calls_last_line_tells_what_it_did_and_of_nobody() {

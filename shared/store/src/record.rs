@@ -83,3 +83,36 @@ pub fn kind_of(item: &Item) -> &str {
         _ => "",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Note {
+        text: String,
+    }
+
+    impl Record for Note {
+        const KIND: &'static str = "note";
+
+        fn key(&self) -> Key {
+            Key::new("notes", &self.text)
+        }
+    }
+
+    #[test]
+    fn a_record_is_its_fields_its_key_and_its_kind_and_is_read_again() {
+        let note = Note { text: "a".to_owned() };
+        let item = note.to_item().unwrap();
+        let texts = [("kind", "note"), ("pk", "notes"), ("sk", "a"), ("text", "a")];
+        let written = texts.map(|(name, text)| (name.to_owned(), AttributeValue::S(text.to_owned())));
+        let mut expected = Item::default();
+        expected.extend(written);
+        assert_eq!(item, expected);
+        assert_eq!(kind_of(&item), Note::KIND);
+        assert_eq!(read::<Note>(item), Ok(note));
+        assert_eq!(kind_of(&Item::default()), "");
+    }
+}

@@ -151,6 +151,22 @@ mod tests {
             changed[place] = if changed[place] == b'A' { b'B' } else { b'A' };
             prop_assert_eq!(key.verify("history", &String::from_utf8(changed).unwrap()), Err(Sealed));
         }
+
+        #[test]
+        fn an_index_is_blind_and_a_digest_is_of_its_parts(one in "[ab]{0,3}", other in "[ab]{0,3}", more in "[ab]{0,3}") {
+            let key = ServiceKey::from_secret("a secret of the service");
+            let is_same = (&one, &other) == (&other, &more);
+            prop_assert_eq!(key.blind(&one, &other) == key.blind(&other, &more), is_same);
+            prop_assert_eq!(digest(&[&one, &other]) == digest(&[&other, &more]), is_same);
+            prop_assert_ne!(key.blind(&one, &other), ServiceKey::from_secret("another").blind(&one, &other));
+            prop_assert_ne!(digest(&[&one, &other]), digest(&[&one, &other, ""]));
+        }
+    }
+
+    /// By another program: SHA-256 over each part behind its length in eight bytes. Stored chains depend on it.
+    #[test]
+    fn a_digest_is_what_it_always_was() {
+        assert_eq!(digest(&["ab", "c"]), "YB1UduLM_iyHorunoyJllzSgV0nVtap4H1E-SRLbDV8");
     }
 
     #[test]

@@ -232,3 +232,32 @@ pub trait Table: Send + Sync {
     /// writes of a commit may have the same key, and there may be at most 100.
     async fn commit(&self, writes: &[Write]) -> Result<(), CommitError>;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stood_in_the_way_is_known_by_its_place() {
+        let item = |name: &str| {
+            let mut item = Item::default();
+            item.insert(name.to_owned(), AttributeValue::Bool(true));
+            item
+        };
+        let second = Refused { write: 1, found: Some(item("second")) };
+        let error = CommitError::Refused(vec![Refused { write: 0, found: None }, second]);
+        assert_eq!([error.found(0), error.found(1), error.found(2)], [None, Some(&item("second")), None]);
+        assert!(error.is_collision() && CommitError::Contended.is_collision());
+        let outage = CommitError::from(Unavailable(String::new()));
+        assert_eq!((outage.found(0), outage.is_collision()), (None, false));
+    }
+
+    /// DynamoDB reads no index consistently, and a scan costs half if it need not be.
+    #[test]
+    fn a_partition_is_read_as_of_now_and_all_else_eventually() {
+        static INDEX: Index = Index { name: "by", partition: "p", sort: "s" };
+        let reads =
+            [Query::partition("p"), Query::index(&INDEX, "p"), Query::everything()].map(|query| query.read);
+        assert_eq!(reads, [Read::Consistent, Read::Eventual, Read::Eventual]);
+    }
+}
