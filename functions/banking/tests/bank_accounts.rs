@@ -218,11 +218,17 @@ async fn by_event_the_account_ends_as_it_would_directly() {
         // A number that was not linked is free, and its key is gone.
         let direct = town.register(dul(), number, "김하나", "k").await;
         assert_eq!(direct.code() == "bank_account_already_linked", linked, "{}", direct.body);
-        let sealed = town.banking.twin.items().into_iter().find(|item| {
+        let kept = town.banking.twin.items().into_iter().find(|item| {
             kind_of(item) == "bankAccount"
                 && item.get("membershipId") == Some(&AttributeValue::S(hana().to_string()))
         });
-        assert_eq!(sealed.unwrap().contains_key("sealed"), linked);
+        match kept.unwrap().get("sealed") {
+            Some(AttributeValue::M(sealed)) => {
+                assert!(linked);
+                assert!(!sealed.contains_key("holder"), "the bank has confirmed it, and nobody needs it");
+            }
+            other => assert!(other.is_none() && !linked, "{other:?}"),
+        }
     }
 }
 
@@ -268,6 +274,21 @@ async fn two_requests_for_one_number_link_it_once() {
     }
     states.sort();
     assert_eq!(states, ["linked", "refused", "refused"]);
+}
+
+#[tokio::test]
+async fn a_number_that_is_linked_is_refused_at_once_and_the_bank_is_not_asked() {
+    let mut town = Town::new().await;
+    town.banking.context.table = Arc::new(Yielding(town.banking.twin.clone()));
+    // Both have found the number free before one of them links it.
+    let (one, other) = tokio::join!(
+        town.register(hana(), HANA, "김하나", "one"),
+        town.register(hana(), HANA, "김하나", "other"),
+    );
+    let (linked, refused) = if one.status == 201 { (one, other) } else { (other, one) };
+    assert_eq!((linked.status, refused.code()), (201, "bank_account_already_linked"));
+    town.wire.tell(HANA, "down", None).await;
+    assert_eq!(town.register(hana(), HANA, "김하나", "more").await.code(), "bank_account_already_linked");
 }
 
 #[tokio::test]
@@ -410,6 +431,24 @@ async fn an_account_in_use_is_unlinked_as_soon_as_the_bank_is_certain() {
     let settled = town.banking.twin.items();
     tell(&town, &event).await;
     assert_eq!(town.banking.twin.items(), settled, "the fact comes once more");
+}
+
+#[tokio::test]
+async fn the_scan_finds_who_has_left_too() {
+    let (town, id) = Town::linked().await;
+    town.wire.tell(HANA, "lost", Some(1)).await;
+    town.order("mcr_1/bank", recharge(&id, hana(), 1_000)).await.unwrap();
+    tell(&town, &hana_left(&town)).await;
+    // What the relay was to go on with is lost.
+    town.banking.twin.take_changes();
+    let scan = || town.banking.call("inquireFirmbanking", Caller::Platform, json!({}));
+    town.banking.world.pass_seconds(200);
+    assert_eq!(scan().await.unwrap().body["queued"], 1, "only the transfer should have gone on by now");
+    town.banking.world.take_queued();
+    town.banking.world.pass_seconds(10_000);
+    assert_eq!(scan().await.unwrap().body["queued"], 2);
+    town.deliver().await;
+    assert_eq!((states(&town), town.wire.moves(HANA).await), (vec![json!("unlinked")], 0));
 }
 
 /// registerPayee, called as remittance does.

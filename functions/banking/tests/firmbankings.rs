@@ -11,11 +11,17 @@
 
 mod support;
 
-use contract::{Caller, testing::Request};
+use contract::{
+    Caller,
+    testing::{Log, Request},
+};
 use kernel::id::{BankAccountId, FirmbankingId};
 use serde_json::{Value, json};
+use std::sync::Arc;
 use store::{AttributeValue, kind_of};
-use support::{CORPORATE, DUL, FIRST_BALANCE, HANA, Town, dul, hana, operator, recharge, withdrawal, won};
+use support::{
+    CORPORATE, DUL, FIRST_BALANCE, HANA, Town, Yielding, dul, hana, operator, recharge, withdrawal, won,
+};
 
 fn by_operator(path: &str, key: &str, body: &Value) -> Request {
     Request::new("POST", path).caller(operator(), "operator").key(key).json(body)
@@ -40,6 +46,8 @@ async fn money_moves_once_under_a_reference_in_both_directions() {
     let facts = town.banking.relay().await.unwrap();
     let ended: Vec<_> = facts.iter().filter(|fact| fact.kind == "banking.firmbankingSucceeded.v1").collect();
     assert_eq!(ended.len(), 2);
+    let is_left_to_others = facts.iter().any(|fact| fact.kind == "banking.firmbankingRequested.v1");
+    assert!(!is_left_to_others, "whoever is asked directly does it");
     assert_eq!(ended[0].data["reference"], "mcr_1/bank");
     assert_eq!(ended[0].data["amount"], won(30_000));
 }
@@ -126,7 +134,11 @@ async fn what_the_bank_never_saw_for_too_long_is_voided_and_a_late_arrival_refus
         Some(AttributeValue::S(id)) => Some(id.clone()),
         _ => None,
     });
-    town.banking.world.pass_seconds(601);
+    town.wire.tell(HANA, "lost", Some(1)).await;
+    town.banking.world.pass_seconds(600);
+    let reply = town.order("mcr_1/bank", recharge(&id, hana(), 30_000)).await.unwrap();
+    assert_eq!(reply.body["state"], "unknown", "it was sent again");
+    town.banking.world.pass_seconds(1);
     let reply = town.order("mcr_1/bank", recharge(&id, hana(), 30_000)).await.unwrap();
     assert_eq!(
         (&reply.body["state"], &reply.body["failureReason"]),
@@ -136,6 +148,7 @@ async fn what_the_bank_never_saw_for_too_long_is_voided_and_a_late_arrival_refus
     let answer = town.wire.ask("PUT", &format!("/v1/transfers/{}", transfer_id.unwrap()), Some(late)).await;
     assert_eq!(answer["state"], "voided");
     assert_eq!(town.wire.moves(HANA).await, 0);
+    town.banking.assert_versions();
 }
 
 #[tokio::test]
@@ -172,8 +185,8 @@ async fn repetitions_do_not_multiply_inquiries() {
     assert_eq!(messages.len(), 4);
     for message in messages {
         town.banking.call("inquireFirmbanking", Caller::Platform, message.body).await.unwrap();
+        town.banking.relay().await.unwrap();
     }
-    town.banking.relay().await.unwrap();
     assert_eq!(town.banking.world.take_queued().len(), 1, "one row of inquiries goes on");
 }
 
@@ -187,10 +200,31 @@ async fn the_scan_finds_what_the_relay_has_lost() {
     town.banking.twin.take_changes();
     let scan = || town.banking.call("inquireFirmbanking", Caller::Platform, json!({}));
     assert_eq!(scan().await.unwrap().body["queued"], 0, "they are young");
-    town.banking.world.pass_seconds(121);
+    town.banking.world.pass_seconds(120);
+    assert_eq!(scan().await.unwrap().body["queued"], 0, "they are young still");
+    town.banking.world.pass_seconds(1);
+    let log = Log::default();
+    let guard = log.open();
     assert_eq!(scan().await.unwrap().body["queued"], 2);
+    let told = log.lines().into_iter().find(|line| line["metrics"] == "unknowns,unknown_age").unwrap();
+    assert_eq!((&told["unknowns"], &told["unknown_age"]), (&json!(1), &json!(121)));
+    let stored: Vec<_> =
+        town.banking.twin.items().iter().filter_map(|item| item.get("traceparent").cloned()).collect();
+    for message in town.banking.world.take_queued() {
+        assert!(
+            stored.contains(&AttributeValue::S(message.traceparent)),
+            "it goes on in the request's trace"
+        );
+    }
+    assert_eq!(scan().await.unwrap().body["queued"], 2, "until they are done");
     town.deliver().await;
+    let before = log.lines().len();
     assert_eq!(scan().await.unwrap().body["queued"], 0);
+    assert!(
+        log.lines()[before..].iter().all(|line| line["unknowns"].is_null()),
+        "a bank that answers costs no metric"
+    );
+    drop(guard);
     assert_eq!(town.wire.moves(HANA).await, 1);
     let states: Vec<_> =
         town.banking.twin.items().iter().filter_map(|item| item.get("state").cloned()).collect();
@@ -232,6 +266,36 @@ async fn a_birth_ahead_of_the_clock_is_refused_for_now() {
     let refused = town.banking.call_with("requestFirmbanking", call).await.unwrap_err();
     assert_eq!(refused.status, 503);
     assert_eq!(town.wire.moves(HANA).await, 0);
+    let mut call = town.order_call("mcr_1/bank", recharge(&id, hana(), 1_000));
+    call.reference.as_mut().unwrap().birth = call.now.plus_seconds(60);
+    assert_eq!(town.banking.call_with("requestFirmbanking", call).await.unwrap().body["state"], "succeeded");
+}
+
+#[tokio::test]
+async fn one_key_moves_one_account_even_at_once() {
+    let (mut town, id) = Town::linked().await;
+    let other = town.register(dul(), DUL, "이둘", "link").await.body["bankAccountId"].clone();
+    let (ones, others) = (recharge(&id, hana(), 5_000), recharge(other.as_str().unwrap(), dul(), 5_000));
+    assert_eq!(town.banking.send(by_operator("/v1/firmbankings", "k1", &ones)).await.status, 201);
+    let reused = town.banking.send(by_operator("/v1/firmbankings", "k1", &others)).await;
+    assert_eq!((reused.status, reused.code()), (422, "idempotency_key_reused"));
+    town.banking.context.table = Arc::new(Yielding(town.banking.twin.clone()));
+    // Each has read that there is no such request before one is put.
+    for (key, later) in [("k2", &others), ("k3", &ones)] {
+        let (first, second) =
+            tokio::join!(town.banking.send(by_operator("/v1/firmbankings", key, &ones)), async {
+                town.banking.world.pass_seconds(1);
+                town.banking.send(by_operator("/v1/firmbankings", key, later)).await
+            });
+        if later == &ones {
+            assert_eq!((first.status, second.status), (201, 201));
+            assert_eq!(first.body["firmbankingId"], second.body["firmbankingId"]);
+        } else {
+            let (done, refused) = if first.status == 201 { (first, second) } else { (second, first) };
+            assert_eq!((done.status, refused.code()), (201, "idempotency_key_reused"));
+        }
+    }
+    assert_eq!(town.wire.moves(HANA).await + town.wire.moves(DUL).await, 3);
 }
 
 #[tokio::test]

@@ -55,6 +55,7 @@ fn time_bits(moment: Timestamp) -> u128 {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::collections::BTreeSet;
 
     proptest! {
         #[test]
@@ -67,6 +68,14 @@ mod tests {
                 prop_assert!(first.to_string() < second.to_string());
                 prop_assert!(first <= before(first_at(late)));
             }
+            prop_assert_eq!(of(&reference, early) == of(&other, early), reference == other);
         }
+    }
+
+    #[test]
+    fn ids_of_one_moment_are_spread_over_all_partitions() {
+        let ids = (0..200).map(|number| of(&format!("mcr_{number}/bank"), Timestamp::EPOCH));
+        let shards: BTreeSet<u128> = ids.map(shard_of).collect();
+        assert_eq!(shards, (0..SHARDS).collect());
     }
 }

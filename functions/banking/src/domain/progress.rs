@@ -144,6 +144,13 @@ mod tests {
         }
     }
 
+    #[test]
+    fn who_is_at_work_is_given_more_time_than_who_has_only_to_ask() {
+        let wait = |state| delay_seconds(state, 1);
+        assert!(wait(FirmbankingState::Requested) > wait(FirmbankingState::Sent));
+        assert!(wait(FirmbankingState::Sent) > wait(FirmbankingState::Unknown));
+    }
+
     /// What a bank does with a transfer id may be slow, but it is one of these.
     #[test]
     fn an_unsent_requested_firmbanking_is_never_sent_before_it_is_stored() {
