@@ -54,7 +54,7 @@ async fn collect_manifest(context: &Context, call: Call<ManifestOrder>) -> Resul
     let mut walk = Walk::new(context, days, Position::first(from), budget);
     while let Some(begins) = page.ends.clone() {
         walk.go_to(Some(begins.clone()));
-        let empty = CollectedPage { begins, ends: None, ..page.clone() };
+        let empty = CollectedPage { begins, ..page.clone() };
         let gathered =
             gather(context, &mut walk, &mut earlier, emptied(empty), settings.manifest_page_bytes).await?;
         if gathered.ends.as_ref() == Some(&gathered.begins) {

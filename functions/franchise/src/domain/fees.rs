@@ -160,5 +160,6 @@ mod tests {
         assert_eq!(change(&fees, bps(99), &soon.business_day(), soon), Err(Refusal::TooManyFees));
         let room = change(&fees, bps(99), &late.business_day(), late).unwrap();
         assert_eq!(room.terms().count(), 2, "the one before is still needed");
+        assert!((90 * DAY..93 * DAY).contains(&KEPT_SECONDS), "three months");
     }
 }

@@ -310,8 +310,10 @@ async fn what_two_settlements_have_or_none_is_named() {
     let paid = Paid::all().await;
     let mut chain = crate::settling::Chain::default();
     let today = paid.pay.now().business_day();
-    chain.settle(&paid.pay, today.clone()).await;
-    let mut order = chain.order(&today, &today.plus_days(1));
+    for days in [0, 1] {
+        chain.settle(&paid.pay, today.plus_days(days)).await;
+    }
+    let mut order = chain.order(&today, &today.plus_days(2));
     order.settled.clear();
     let manifest = crate::settling::collect(&paid.pay, &order).await;
     let line = crate::settling::Chain::line(order, manifest, paid.pay.now());

@@ -6,7 +6,10 @@ use crate::{
     settling::{Chain, Line, collect, collect_once, finish, group, rows, settle_today, settlement},
     shop, won,
 };
-use contract::testing::Request;
+use contract::{
+    peers::{ManifestName, ManifestOrder},
+    testing::Request,
+};
 use kernel::{Id, Timestamp, id::PaymentId};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -136,12 +139,14 @@ async fn an_order_that_cannot_be_is_refused() {
         pay.bench.call("collectManifest", settlement(), order).await.unwrap_err()
     };
     type Change = fn(&mut Value);
-    let bad: [(Change, &str); 7] = [
+    let bad: [(Change, &str); 9] = [
         (|order| order["name"]["sequence"] = json!(0), "/name/sequence"),
         (|order| order["from"] = json!("2026-11-25"), "/from"),
         (|order| order["from"] = json!("2025-10-01"), "/from"),
         (|order| order["settled"][0]["sequence"] = json!(2), "/settled"),
         (|order| order["settled"][0]["through"] = json!("2027-01-01"), "/settled"),
+        (|order| order["settled"][0]["through"] = order["name"]["through"].clone(), "/settled"),
+        (|order| stand_on(order, 5), "/settled"),
         (|order| order["name"]["through"] = json!("tomorrow"), "/name/through"),
         (|order| order["more"] = json!(1), "/more"),
     ];
@@ -151,6 +156,7 @@ async fn an_order_that_cannot_be_is_refused() {
     }
     let unknown = refused(&|order| order["settled"][0]["through"] = json!("2026-11-01")).await;
     assert_eq!(unknown.code, "manifest_incomplete", "an earlier settlement has a complete manifest");
+    assert_eq!(refused(&|order| stand_on(order, 4)).await.code, "manifest_incomplete", "four are few");
     collect(&pay, &good).await;
     let others: [Change; 2] =
         [|order| order["settled"] = json!([]), |order| order["from"] = order["name"]["through"].clone()];
@@ -163,6 +169,30 @@ async fn an_order_that_cannot_be_is_refused() {
     let none = json!({ "franchiseId": shop(), "name": { "sequence": 9, "through": "2026-12-24" } });
     let none = pay.bench.call("listManifest", settlement(), none).await.unwrap().body;
     assert_eq!(none, json!({ "rows": [] }));
+}
+
+/// Makes an order stand on so many earlier settlements.
+fn stand_on(order: &mut Value, many: u64) {
+    order["name"]["sequence"] = json!(many + 1);
+    let names =
+        (1..=many).map(|sequence| json!({ "sequence": sequence, "through": format!("2026-11-0{sequence}") }));
+    order["settled"] = names.collect();
+}
+
+#[tokio::test]
+async fn what_came_before_an_earlier_settlement_is_not_in_it() {
+    let pay = Pay::new().await;
+    pay.recharge(payer(), 50_000).await;
+    pay.paid(1_000, "first").await;
+    let first = pay.now().business_day();
+    pay.bench.world.pass_seconds(86_400);
+    pay.paid(2_000, "second").await;
+    let second = pay.now().business_day();
+    let earlier = Chain::default().order(&second, &second);
+    assert_eq!(collect(&pay, &earlier).await.totals[0].paid.amount(), 2_000);
+    let name = ManifestName { sequence: 2, through: second.plus_days(1) };
+    let order = ManifestOrder { name, from: first, settled: vec![earlier.name.clone()], ..earlier };
+    assert_eq!(collect(&pay, &order).await.totals[0].paid.amount(), 1_000);
 }
 
 /// Long before what a page shows.

@@ -1,14 +1,16 @@
 //! Paying from a wallet that has enough, and every way in which it is refused.
 
 use crate::{
-    Pay, account, bps, franchise, id_of, merchant, order, payer, pointers, request, services::Fault, shop,
-    stranger, won,
+    Pay, account, bps, franchise, id_of, merchant, order, payer, pointers, request,
+    services::{Fault, Plan, Trying},
+    shop, stranger, won,
 };
-use contract::{Problem, money_codes, testing::Request};
+use contract::{Caller, Problem, money_codes, testing::Request};
 use events::franchise::{FranchiseClosed, FranchiseModified, FranchiseState};
 use kernel::{FeeTerms, id::PaymentId};
 use money::domain::Kind;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 #[tokio::test]
 async fn a_payment_debits_the_wallet_once_and_fixes_the_fee() {
@@ -90,20 +92,26 @@ async fn a_first_call_at_work_is_left_alone_for_its_lease() {
 
     let mut pay = Pay::new().await;
     pay.recharge(payer(), 50_000).await;
-    // The first one dies right after its put.
-    let inner = pay.bench.twin.clone();
-    let plan = crate::services::Plan::of(vec![Fault::None, Fault::AnswerLost]);
-    let calm = std::mem::replace(
-        &mut pay.bench.context.table,
-        std::sync::Arc::new(crate::services::Trying { inner, plan }),
-    );
-    assert_eq!(pay.pay(1_000, "k").await.status, 503);
-    pay.bench.context.table = calm;
-    let busy = pay.pay(1_000, "k").await;
-    assert_eq!((busy.code(), busy.header("retry-after").is_some()), ("request_in_progress", true));
-    pay.bench.world.pass_seconds(21);
+    pay.paid(1_000, "at-rest").await;
+    pay.bench.world.pass_seconds(60);
+    let calm = pay.bench.context.table.clone();
+    // The first one dies right after its put. Whoever takes over has a lease of its own, and dies once it has paid.
+    let (first, second) =
+        (vec![Fault::None, Fault::AnswerLost], vec![Fault::None, Fault::None, Fault::None, Fault::Before]);
+    for dies in [first, second] {
+        let (inner, plan) = (pay.bench.twin.clone(), Plan::of(dies));
+        pay.bench.context.table = Arc::new(Trying { inner, plan });
+        assert_eq!(pay.pay(1_000, "k").await.status, 503);
+        pay.bench.context.table = calm.clone();
+        let busy = pay.pay(1_000, "k").await;
+        assert_eq!((busy.code(), busy.header("retry-after")), ("request_in_progress", Some("21")));
+        let swept = pay.bench.call("sweepPayments", Caller::Platform, json!({})).await.unwrap();
+        assert_eq!(swept.body["advanced"], json!([]), "one is at rest, and somebody works on the other");
+        pay.bench.world.pass_seconds(21);
+    }
     assert_eq!(pay.pay(1_000, "k").await.status, 201);
-    assert_eq!(pay.balance(payer()).await, 49_000);
+    assert_eq!(pay.balance(payer()).await, 48_000);
+    pay.bench.assert_versions();
 }
 
 #[tokio::test]
@@ -219,7 +227,7 @@ async fn the_relay_brings_back_what_is_not_at_rest() {
         ("payment.sweepPayments", &json!({ "paymentId": id }))
     );
     assert!(queued[0].delay_seconds > 25);
-    pay.bench.call("sweepPayments", contract::Caller::Platform, queued[0].body.clone()).await.unwrap();
+    pay.bench.call("sweepPayments", Caller::Platform, queued[0].body.clone()).await.unwrap();
     assert_eq!(pay.seen(slow.header("location").unwrap()).await["state"], "normal");
     assert_eq!(pay.balance(payer()).await, 49_000);
     pay.bench.relay().await.unwrap();

@@ -87,7 +87,9 @@ async fn a_bank_that_says_nothing_is_waited_for() {
     pay.bench.world.pass_seconds(30);
     pay.sweep().await;
     assert_eq!(pay.seen(&path).await["state"], "normal");
+    assert_eq!(pay.payments()[0].attempts, 0, "what is paid waits for nothing more");
     assert_eq!(pay.balance(payer()).await, 5_000);
+    pay.bench.assert_versions();
 }
 
 #[tokio::test]
@@ -119,6 +121,18 @@ async fn a_plan_that_was_never_begun_expires_without_a_recharge() {
     pay.sweep().await;
     assert_eq!(pay.pay(5_000, "k").await.code(), "expired");
     assert_eq!(pay.services.count("money.increaseMoneyRequest"), 0);
+    assert!(pay.payments()[0].top_up.is_none(), "nothing is planned that is too late");
+}
+
+#[tokio::test]
+async fn what_the_ledger_refused_is_its_own_reason_however_late_it_is_heard() {
+    let pay = Pay::new().await;
+    pay.services.fail_as(vec![Fault::AnswerLost]);
+    let beyond_each = 2_000_001;
+    assert_eq!(pay.pay(beyond_each, "k").await.status, 202);
+    pay.bench.world.pass_seconds(601);
+    pay.sweep().await;
+    assert_eq!(pay.pay(beyond_each, "k").await.code(), "each_limit_exceeded");
 }
 
 #[tokio::test]
