@@ -210,6 +210,7 @@ async fn a_repetition_waits_for_the_lease_and_then_goes_on() {
     let again = town.remittance.send(remit("k", &to_member(dul()), 1_000)).await;
     assert_eq!((again.status, &again.body["state"]), (201, &json!("completed")));
     assert_eq!((town.balance(hana()).await, town.balance(dul()).await), (19_000, 1_000));
+    town.remittance.assert_versions();
 }
 
 #[tokio::test]

@@ -52,7 +52,7 @@ async fn a_run_that_dies_anywhere_pays_once() {
         for done in [false, true] {
             for then in [Then::Started, Then::SweptAndStarted] {
                 let (town, bakery, cafe) = busy_town();
-                town.others().death = Death { place: Some(place), done };
+                town.others().death = Death { place: Some(place), done, only_there: false };
                 let first = town.run(&yesterday()).await;
                 assert!(first.is_err(), "nothing died at {place}");
                 town.others().dead = false;
@@ -88,7 +88,7 @@ async fn a_retry_that_dies_anywhere_makes_one_attempt() {
     for place in 0..places {
         for done in [false, true] {
             let (town, path) = failed().await;
-            town.others().death = Death { place: Some(place), done };
+            town.others().death = Death { place: Some(place), done, only_there: false };
             let first = town.operate("POST", &path, None, "one").await;
             assert_eq!(first.status, 503, "{place}");
             town.others().dead = false;

@@ -4,6 +4,7 @@ use crate::support::{Mood, Town, account, shop, yesterday};
 use contract::Caller;
 use events::{Fact, banking::FirmbankingSucceeded};
 use serde_json::{Value, json};
+use store::kind_of;
 
 async fn declined(town: &Town, name: &str) -> String {
     let bakery = town.daily(name);
@@ -62,6 +63,39 @@ async fn a_declined_pay_out_is_tried_again_with_another_account_once_a_key() {
     town.bench.call("republish", Caller::Platform, json!({})).await.unwrap();
     assert_eq!(told(town.bench.world.published().split_off(known)), first);
     town.audit().await;
+}
+
+#[tokio::test]
+async fn an_attempt_begins_anew_and_every_change_is_a_version() {
+    let town = Town::new();
+    let bakery = town.daily("bakery");
+    town.pay(bakery, &yesterday(), 10_000, false);
+    let attempts = |town: &Town| {
+        let items = town.bench.twin.items();
+        let line = items.into_iter().find(|item| kind_of(item) == "line").unwrap();
+        (line.get("completedAt").cloned(), json!(line["attempts"])["N"].clone())
+    };
+    town.mood(Mood::Unknown);
+    town.run(&yesterday()).await.unwrap();
+    let waited = attempts(&town);
+    town.mood(Mood::Declines);
+    let scan = async || {
+        town.bench.world.pass_seconds(3_600);
+        town.bench.call("sweepSettlements", Caller::Platform, json!({})).await.unwrap();
+        for message in town.bench.world.take_queued() {
+            town.bench.call("sweepSettlements", Caller::Platform, message.body).await.unwrap();
+        }
+    };
+    scan().await;
+    assert_eq!(town.line(bakery, 1).await["state"], "failed");
+    town.mood(Mood::Unknown);
+    let path = format!("/v1/settlements/{}/retry", town.id(bakery, 1));
+    assert_eq!(town.operate("POST", &path, None, "one").await.status, 202);
+    assert_eq!((waited, attempts(&town)), ((None, json!("1")), (None, json!("1"))));
+    town.mood(Mood::Moves);
+    scan().await;
+    assert_eq!(town.line(bakery, 1).await["state"], "paid");
+    town.bench.assert_versions();
 }
 
 #[tokio::test]

@@ -3,7 +3,8 @@
 use crate::support::{Mood, Town, account, day, yesterday};
 use contract::Caller;
 use events::franchise::{SettlementCycle, Weekday};
-use serde_json::json;
+use serde_json::{Value, json};
+use store::{AttributeValue, kind_of};
 
 #[tokio::test]
 async fn a_day_is_settled_and_paid_out() {
@@ -99,6 +100,58 @@ async fn a_day_is_started_once_and_begun_again_only_if_it_broke_off() {
 }
 
 #[tokio::test]
+async fn a_run_that_is_begun_again_has_its_time_anew() {
+    let town = Town::new();
+    town.daily("bakery");
+    town.bench.call("startSettlement", Caller::Platform, json!({})).await.unwrap();
+    town.step("enlistFranchises", json!({ "businessDay": yesterday() })).await.unwrap();
+    town.bench.world.pass_seconds(21_600);
+    let is_over = async || {
+        town.step("countOpenLines", json!({ "businessDay": yesterday() })).await.unwrap()["isOver"].clone()
+    };
+    assert_eq!(is_over().await, true);
+    town.bench.world.end_executions("settlement");
+    town.bench.call("sweepSettlements", Caller::Platform, json!({})).await.unwrap();
+    assert_eq!(is_over().await, false);
+}
+
+/// What is recorded continues the franchise's chain and is what the run wants: an older calculation is not.
+#[tokio::test]
+async fn a_calculation_that_does_not_follow_is_not_recorded() {
+    let town = Town::new();
+    // A run of Saturday and one of Sunday both settle the week that ended on Friday.
+    let weekly = SettlementCycle::Weekly { weekday: Weekday::Friday };
+    let kiosk = town.open_shop("kiosk", weekly, "2026-11-10");
+    town.pay(kiosk, &day("2026-11-19"), 1_000, false);
+    let place = |of: &str| json!({ "businessDay": of, "franchiseId": kiosk });
+    for of in ["2026-11-20", "2026-11-21"] {
+        town.bench.call("startSettlement", Caller::Platform, json!({ "businessDay": of })).await.unwrap();
+        town.step("enlistFranchises", json!({ "businessDay": of })).await.unwrap();
+    }
+    let step = |name: &'static str| {
+        let input = place("2026-11-20");
+        let town = &town;
+        async move { town.step(name, input).await.unwrap() }
+    };
+    while step("collectPayments").await["next"] != "calculate" {}
+    let good = step("calculateSettlement").await["calculation"].clone();
+    let record = async |of: &str, sequence: u64, through: &str| {
+        let mut calculation = good.clone();
+        calculation["name"] = json!({ "sequence": sequence, "through": through });
+        let order = json!({ "businessDay": of, "calculation": calculation });
+        town.step("recordSettlement", order).await.unwrap()["settlementId"].clone()
+    };
+    for (sequence, through) in [(2, "2026-11-20"), (0, "2026-11-20"), (1, "2026-11-21"), (1, "2026-11-19")] {
+        assert_eq!(record("2026-11-20", sequence, through).await, Value::Null, "{sequence} {through}");
+    }
+    let order = json!({ "businessDay": "2026-11-20", "calculation": good.clone() });
+    assert_eq!(town.stumbling_step("recordSettlement", order, 0).await.unwrap_err().status, 503);
+    assert_eq!(record("2026-11-20", 1, "2026-11-20").await, json!(town.id(kiosk, 1)));
+    assert_eq!(record("2026-11-21", 2, "2026-11-20").await, Value::Null, "the week is settled");
+    town.bench.assert_versions();
+}
+
+#[tokio::test]
 async fn a_day_that_is_not_over_and_bad_input_name_their_field() {
     let town = Town::new();
     for (body, pointer) in [
@@ -148,12 +201,44 @@ async fn an_entry_whose_days_another_run_has_taken_is_done() {
     town.bench.call("startSettlement", Caller::Platform, json!({ "businessDay": earlier })).await.unwrap();
     town.step("enlistFranchises", json!({ "businessDay": earlier })).await.unwrap();
     town.run(&yesterday()).await.unwrap();
+    // What could not be stored is not answered as done, and whoever comes second finds it done.
+    let place = json!({ "businessDay": earlier, "franchiseId": bakery });
+    assert_eq!(town.stumbling_step("collectPayments", place.clone(), 0).await.unwrap_err().status, 503);
+    town.others().turns = vec![1];
+    let (one, other) =
+        tokio::join!(town.step("collectPayments", place.clone()), town.step("collectPayments", place));
+    assert_eq!((one.unwrap(), other.unwrap()), (json!({ "next": "done" }), json!({ "next": "done" })));
+    let entries = town.bench.twin.items().into_iter().filter(|item| kind_of(item) == "entry");
+    let versions: Vec<_> = entries.map(|item| item["version"].clone()).collect();
+    assert!(versions.contains(&AttributeValue::N("2".to_owned())), "{versions:?}");
     town.execute(&earlier).await.unwrap();
     let run = town.operate("GET", "/v1/settlements/2026-11-20", None, "").await.body;
     assert_eq!((&run["state"], &run["totals"]["done"]), (&json!("finished"), &json!(1)));
     let list = town.operate("GET", "/v1/settlements?from=2026-11-20&to=2026-11-20", None, "").await.body;
     assert_eq!(list["items"][0]["state"], "covered");
     assert_eq!(town.banked(account("bakery")).1, 1);
+    town.audit().await;
+}
+
+/// A table answers in pages, and nobody may rely on how long they are.
+#[tokio::test]
+async fn a_run_of_many_franchises_is_read_page_by_page() {
+    let town = Town::new();
+    town.others().items_a_page = Some(1);
+    for number in 0..40 {
+        town.pay(town.daily(&format!("shop {number}")), &yesterday(), 1_000, false);
+    }
+    town.bench.call("startSettlement", Caller::Platform, json!({})).await.unwrap();
+    let first = json!({ "businessDay": yesterday() });
+    // Franchises are asked for first, and then stored.
+    for place in 0..2 {
+        let lost = town.stumbling_step("enlistFranchises", first.clone(), place).await;
+        assert_eq!(lost.unwrap_err().status, 503, "a franchise that could not be stored is not left out");
+    }
+    town.execute(&yesterday()).await.unwrap();
+    let run = town.operate("GET", "/v1/settlements/2026-11-21", None, "").await.body;
+    assert_eq!((&run["state"], &run["totals"]["done"]), (&json!("finished"), &json!(40)));
+    assert_eq!(run["totals"]["sales"]["amount"], 40_000);
     town.audit().await;
 }
 

@@ -80,6 +80,8 @@ pub struct Order {
 pub struct Death {
     pub place: Option<u64>,
     pub done: bool,
+    /// Only that one call fails, and everything after it goes well.
+    pub only_there: bool,
 }
 
 #[derive(Default)]
@@ -98,6 +100,8 @@ pub struct Others {
     pub orders: BTreeMap<String, Order>,
     pub silent: Option<&'static str>,
     pub rows_a_page: usize,
+    /// How many items a page of the table has at most, however many are asked for.
+    pub items_a_page: Option<u32>,
     pub seen: Vec<String>,
     // What goes wrong.
     pub death: Death,
@@ -153,7 +157,7 @@ impl Wires {
         if others.death.place != Some(here) {
             return Fate::Lives;
         }
-        others.dead = true;
+        others.dead = !others.death.only_there;
         if others.death.done { Fate::DiesAfter } else { Fate::DiesBefore }
     }
 }
@@ -171,7 +175,9 @@ impl Table for Wires {
 
     async fn query(&self, query: &Query) -> Result<Page, Unavailable> {
         self.take_turns().await;
-        if self.others().dead { Err(gone()) } else { self.twin.query(query).await }
+        let Others { dead, items_a_page: most, .. } = *self.others();
+        let limit = most.map_or(query.limit, |most| Some(query.limit.map_or(most, |limit| limit.min(most))));
+        if dead { Err(gone()) } else { self.twin.query(&Query { limit, ..query.clone() }).await }
     }
 
     async fn commit(&self, writes: &[Write]) -> Result<(), CommitError> {
@@ -413,6 +419,16 @@ impl Town {
     /// A step, as the state machine takes it.
     pub async fn step(&self, name: &str, input: Value) -> Result<Value, Problem> {
         Ok(self.bench.call(name, Caller::Platform, input).await?.body)
+    }
+
+    /// A step of which one write or call fails, the first one at place 0, and nothing else.
+    pub async fn stumbling_step(&self, name: &str, input: Value, place: u64) -> Result<Value, Problem> {
+        {
+            let mut others = self.others();
+            let place = Some(others.places + place);
+            others.death = Death { place, done: false, only_there: true };
+        }
+        self.step(name, input).await
     }
 
     /// An execution of the state machine, but for its waits: it looks at what is open a few times.
