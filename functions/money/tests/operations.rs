@@ -615,6 +615,25 @@ async fn transfer_money_moves_once_or_is_refused_for_ever() {
     assert_eq!(balance(&bench).await["balance"]["amount"], 16_000);
 }
 
+/// A chain is read back to the step's birth, over as many pages as that takes: otherwise it would move again.
+#[tokio::test]
+async fn a_step_is_found_again_however_much_has_happened_since() {
+    for seconds_between in [0, 1] {
+        let bench = bench();
+        recharge(&bench, "k1", 10_000).await;
+        let birth = bench.context.clock.now();
+        let first = bench.call_with("transferMoney", transfer(1_000, "rmt_1/move", birth)).await.unwrap();
+        for number in 0..40 {
+            bench.world.pass_seconds(seconds_between);
+            let order = transfer(10, &format!("rmt_2_{number}/move"), bench.context.clock.now());
+            bench.call_with("transferMoney", order).await.unwrap();
+        }
+        let again = bench.call_with("transferMoney", transfer(1_000, "rmt_1/move", birth)).await.unwrap();
+        assert_eq!(again.body, first.body);
+        assert_eq!(balance(&bench).await["balance"]["amount"], 8_600);
+    }
+}
+
 fn between(debit: Value, credit: Value, amount: u32, reference: &str, birth: Timestamp) -> Call<Value> {
     let amount = json!({ "amount": amount, "currency": "KRW" });
     by_service(
