@@ -71,11 +71,6 @@ impl Timeline {
         Some(Timeline(before))
     }
 
-    /// Whether nothing is known.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// Where the member lives now.
     pub fn now(&self) -> &str {
         self.0.last().map_or(UNKNOWN, |stay| &stay.region)
