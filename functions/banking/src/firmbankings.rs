@@ -124,11 +124,10 @@ impl<'a> Teller<'a> {
                 Step::Send => last = Last::Asked(self.send(&entry).await?),
                 Step::Void => last = Last::Asked(self.void(&entry).await),
                 Step::Conclude(outcome) => {
-                    let (now, ours) = self.save(concluded(&entry, outcome, self.context.clock.now())).await?;
-                    if !ours
-                        && now.is_final()
-                        && now.state != concluded(&entry, outcome, now.requested_at).state
-                    {
+                    let ended = concluded(&entry, outcome, self.context.clock.now());
+                    let state = ended.state;
+                    let (now, _) = self.save(ended).await?;
+                    if now.is_final() && now.state != state {
                         let firmbanking_id = now.firmbanking_id;
                         tracing::error!(about = %firmbanking_id, "the bank has told two executors different ends");
                     }

@@ -225,6 +225,8 @@ async fn the_scan_finds_what_the_relay_has_lost() {
         "a bank that answers costs no metric"
     );
     drop(guard);
+    let is_alarmed = log.lines().iter().any(|line| line["level"] == "ERROR");
+    assert!(!is_alarmed, "the bank has told nobody different ends");
     assert_eq!(town.wire.moves(HANA).await, 1);
     let states: Vec<_> =
         town.banking.twin.items().iter().filter_map(|item| item.get("state").cloned()).collect();
