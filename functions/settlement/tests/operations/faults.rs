@@ -1,9 +1,11 @@
 //! Runs that die at every place, run beside each other in every order, and still pay once.
 
 use crate::support::{Death, Mood, Town, account, day, yesterday};
+use contract::Caller;
 use kernel::id::FranchiseId;
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use store::{AttributeValue, kind_of};
 
 /// Two franchises, one that was paid twice and one that owes something.
 fn busy_town() -> (Town, FranchiseId, FranchiseId) {
@@ -97,7 +99,78 @@ async fn a_retry_that_dies_anywhere_makes_one_attempt() {
             assert_eq!(town.banked(account("bakery")), (10_737, 1));
             town.audit().await;
         }
+        // What was only hindered is not taken for what somebody else has done.
+        let (town, path) = failed().await;
+        town.others().death = Death { place: Some(place), done: false, only_there: true };
+        let hindered = town.operate("POST", &path, None, "one").await;
+        assert!(hindered.status == 503 || hindered.body["state"] == "open", "{place}: {}", hindered.body);
     }
+    let (town, path) = failed().await;
+    town.others().turns = vec![1];
+    let (one, other) =
+        tokio::join!(town.operate("POST", &path, None, "one"), town.operate("POST", &path, None, "two"),);
+    assert!(one.status < 300 && other.status < 300, "{} {}", one.body, other.body);
+    assert_eq!(town.banked(account("bakery")), (10_737, 1));
+}
+
+/// A line of a run that has only to be recorded, and the order to do so.
+async fn calculated() -> (Town, FranchiseId, Value) {
+    let town = Town::new();
+    let bakery = town.daily("bakery");
+    town.pay(bakery, &yesterday(), 10_000, false);
+    let place = json!({ "businessDay": yesterday(), "franchiseId": bakery });
+    town.bench.call("startSettlement", Caller::Platform, json!({})).await.unwrap();
+    town.step("enlistFranchises", json!({ "businessDay": yesterday() })).await.unwrap();
+    while town.step("collectPayments", place.clone()).await.unwrap()["next"] != "calculate" {}
+    let calculated = town.step("calculateSettlement", place).await.unwrap();
+    let order = json!({ "businessDay": yesterday(), "calculation": calculated["calculation"] });
+    (town, bakery, order)
+}
+
+#[tokio::test]
+async fn an_outage_is_not_taken_for_somebody_who_was_first() {
+    for place in 0.. {
+        let (town, _, order) = calculated().await;
+        match town.stumbling_step("recordSettlement", order, place).await {
+            Err(problem) => assert_eq!(problem.status, 503, "{place}"),
+            Ok(recorded) => {
+                assert!(place > 0 && recorded["settlementId"].is_string(), "{place}");
+                break;
+            }
+        }
+    }
+    for place in 0.. {
+        let (town, bakery, order) = calculated().await;
+        town.step("recordSettlement", order).await.unwrap();
+        let line = json!({ "businessDay": yesterday(), "settlementId": town.id(bakery, 1) });
+        if let Err(problem) = town.stumbling_step("payOutSettlement", line, place).await {
+            assert_eq!(problem.status, 503, "{place}");
+            continue;
+        }
+        // Whatever was answered is told of, even if it is that nothing was answered.
+        let items = town.bench.twin.items();
+        let line = items.into_iter().find(|item| kind_of(item) == "line").unwrap();
+        assert_eq!(line["version"], AttributeValue::N("2".to_owned()), "{place}");
+        if line["state"] == AttributeValue::S("paid".to_owned()) {
+            break;
+        }
+    }
+}
+
+#[tokio::test]
+async fn whoever_comes_second_finds_it_done() {
+    let (town, bakery, order) = calculated().await;
+    let both = async |step: &'static str, input: Value| {
+        town.others().turns = vec![1];
+        let (one, other) = tokio::join!(town.step(step, input.clone()), town.step(step, input));
+        assert_eq!(one, other, "{step}");
+        one.unwrap()
+    };
+    let id = both("recordSettlement", order).await["settlementId"].clone();
+    assert_eq!(id, json!(town.id(bakery, 1)));
+    both("payOutSettlement", json!({ "businessDay": yesterday(), "settlementId": id })).await;
+    assert_eq!(town.line(bakery, 1).await["state"], "paid");
+    assert_eq!(town.banked(account("bakery")), (9_725, 1));
 }
 
 /// Runs of two days, or of one day twice, at once; then everything that is left.

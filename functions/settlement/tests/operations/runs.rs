@@ -243,6 +243,33 @@ async fn a_run_of_many_franchises_is_read_page_by_page() {
 }
 
 #[tokio::test]
+async fn what_is_due_is_listed_whole_for_the_machine_and_in_part_for_people() {
+    let town = Town::new();
+    for number in 0..101 {
+        town.daily(&format!("shop {number}"));
+    }
+    town.bench.call("startSettlement", Caller::Platform, json!({})).await.unwrap();
+    let mut input = json!({ "businessDay": yesterday() });
+    loop {
+        let after = town.step("enlistFranchises", input.clone()).await.unwrap()["after"].clone();
+        if after.is_null() {
+            break;
+        }
+        input["after"] = after;
+    }
+    let mut due = 0;
+    for shard in 0..16 {
+        let listed = town.step("listDueFranchises", json!({ "businessDay": yesterday(), "shard": shard }));
+        let listed = listed.await.unwrap();
+        assert_eq!(listed["after"], Value::Null, "a shard of so few is listed at once");
+        due += listed["franchises"].as_array().unwrap().len();
+    }
+    assert_eq!(due, 101);
+    let run = town.operate("GET", "/v1/settlements/2026-11-21", None, "").await.body;
+    assert_eq!((&run["totals"]["due"], run["pending"].as_array().unwrap().len()), (&json!(101), 100));
+}
+
+#[tokio::test]
 async fn late_records_are_settled_once_by_the_next_lines() {
     let town = Town::new();
     let bakery = town.daily("bakery");
