@@ -136,7 +136,7 @@ def look_at(crate, options):
         (HOME / f"{crate}.json").unlink(missing_ok=True)
     for sources, wanted, tests, cases, tested in passes:
         known = results(crate)
-        left = {name for name in wanted if known.get(name) not in ("caught", "unviable")}
+        left = {name for name in wanted if known.get(name) not in ("caught", "timeouts", "unviable")}
         if left:
             left_out = [name for name in mutants(crate) if name not in left]
             mutate(sources, crate, left_out, tests, cases, tested)

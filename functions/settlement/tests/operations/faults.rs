@@ -171,6 +171,7 @@ async fn whoever_comes_second_finds_it_done() {
     both("payOutSettlement", json!({ "businessDay": yesterday(), "settlementId": id })).await;
     assert_eq!(town.line(bakery, 1).await["state"], "paid");
     assert_eq!(town.banked(account("bakery")), (9_725, 1));
+    both("finishSettlement", json!({ "businessDay": yesterday() })).await;
 }
 
 /// Runs of two days, or of one day twice, at once; then everything that is left.
