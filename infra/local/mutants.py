@@ -28,7 +28,7 @@ CRATES = ("kernel", "money", "settlement", "payment", "remittance", "banking", "
 SLOW = {
     "money": ["the_wallet_holds_exactly", "past_balance", "faults"],
     "settlement": ["faults", "histories"],
-    "payment": ["faults"],
+    "payment": ["faults", "a_thousand_payments", "settled_exactly_once"],
     "remittance": ["faults"],
     "banking": ["convergence"],
     "membership": ["uniqueness"],
