@@ -112,6 +112,12 @@ async fn balance(bench: &Bench) -> Value {
     get(bench, member(), &format!("/v1/money/wallets/{}/balance", member())).await.body
 }
 
+/// The one request that there is, as it is stored.
+fn stored(bench: &Bench) -> Item {
+    let items = bench.twin.items();
+    items.into_iter().find(|item| store::kind_of(item) == "moneyRequest").unwrap()
+}
+
 async fn recharge(bench: &Bench, key: &str, amount: u32) {
     banking(bench, "succeeded");
     assert_eq!(bench.send(increase(key, json!(amount))).await.status, 201);
@@ -225,6 +231,7 @@ async fn a_recharge_debits_the_bank_and_credits_the_wallet_once() {
     assert_eq!(first.status, 201, "{}", first.body);
     assert_eq!(first.body["state"], "succeeded");
     assert_eq!(first.body["balanceAfter"]["amount"], 15_000);
+    assert!(stored(&bench).contains_key("completedAt"));
 
     let again = bench.send(increase("k1", json!(15_000))).await;
     assert_eq!((again.status, again.header("idempotent-replayed")), (201, Some("true")));
@@ -252,6 +259,7 @@ async fn a_declined_recharge_leaves_no_money_and_gives_the_limit_back() {
     banking(&bench, "failed");
     let refused = bench.send(increase("k1", json!(15_000))).await;
     assert_eq!((refused.status, refused.code()), (422, "bank_declined"));
+    assert!(stored(&bench).contains_key("completedAt"));
     let place = refused.header("location").unwrap().to_owned();
     let found = get(&bench, member(), &place).await.body;
     assert_eq!(
@@ -292,6 +300,9 @@ async fn an_unknown_bank_answers_202_and_its_fact_completes_the_recharge() {
         bench.call("sweepMoneyRequests", Caller::Platform, queued[0].body.clone()).await.unwrap();
         bench.relay().await.unwrap();
         assert!(bench.world.take_queued()[0].delay_seconds > queued[0].delay_seconds);
+        let again = bench.send(increase("k1", json!(15_000))).await;
+        assert_eq!(again.status, 202, "nobody is at work any more");
+        bench.assert_versions();
 
         banking(&bench, "succeeded");
         let reference = format!("{}/bank", accepted.body["moneyRequestId"].as_str().unwrap());
@@ -397,20 +408,29 @@ async fn a_repetition_waits_for_the_lease_and_then_takes_over() {
         let crashing = Bench::new(&money::SERVICE);
         crashing.world.answer_calls(|_| Err(Unanswered("dies".to_owned())));
         crashing.send(by_event).await;
-        let mut record =
-            crashing.twin.items().into_iter().find(|item| store::kind_of(item) == "moneyRequest").unwrap();
+        let mut record = stored(&crashing);
         let leased = bench.context.clock.now().plus_seconds(20).to_string();
         record.insert("state".to_owned(), store::AttributeValue::S("requested".to_owned()));
         record.insert("leasedUntil".to_owned(), store::AttributeValue::S(leased));
         record
     };
     bench.context.table.commit(&[store::Write::Put(record_only, store::Condition::Absent)]).await.unwrap();
+    bench.world.pass_seconds(19);
     let early = bench.send(direct.clone()).await;
     assert_eq!((early.status, early.code()), (409, "request_in_progress"));
     assert!(early.header("retry-after").is_some());
-    bench.world.pass_seconds(21);
+    bench.world.pass_seconds(1);
+    let (twin, leased) = (bench.twin.clone(), Arc::new(Mutex::new(None)));
+    let seen = leased.clone();
+    bench.world.answer_calls(move |call| {
+        let record = twin.items().into_iter().find(|item| store::kind_of(item) == "moneyRequest").unwrap();
+        *seen.lock().unwrap() = record.get("leasedUntil").cloned();
+        Ok(DirectAnswer::Done(firmbanking(call, "succeeded")))
+    });
     let late = bench.send(direct).await;
     assert_eq!((late.status, &late.body["state"]), (201, &json!("succeeded")));
+    let until = bench.context.clock.now().plus_seconds(20).to_string();
+    assert_eq!(*leased.lock().unwrap(), Some(store::AttributeValue::S(until)), "it was taken over");
 }
 
 #[tokio::test]
@@ -665,6 +685,36 @@ async fn a_receiver_whom_nobody_knows_is_refused_for_ever() {
     assert_eq!(wallet.status, 404, "no wallet was opened");
 }
 
+/// What membership answers may be older than the wallet of somebody who registers just now.
+#[tokio::test]
+async fn a_wallet_that_is_opened_meanwhile_is_proof_enough() {
+    let bench = bench();
+    recharge(&bench, "k1", 10_000).await;
+    let elsewhere = Bench::new(&money::SERVICE);
+    recharge(&elsewhere, "k1", 10_000).await;
+    elsewhere
+        .call_with("transferMoney", transfer(1, "rmt_0/move", elsewhere.context.clock.now()))
+        .await
+        .unwrap();
+    let wallet =
+        elsewhere.twin.items().into_iter().filter(|item| {
+            item.values().any(|value| *value == store::AttributeValue::S(stranger().to_string()))
+        });
+    let opened: Vec<Write> = wallet.map(|item| Write::Put(item, store::Condition::Absent)).collect();
+    assert!(!opened.is_empty());
+    let twin = bench.twin.clone();
+    bench.world.answer_calls(move |_| {
+        let opening = async { twin.commit(&opened).await.unwrap() };
+        std::thread::scope(|scope| {
+            scope.spawn(|| tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(opening));
+        });
+        Ok(DirectAnswer::Done(json!({})))
+    });
+    let order = transfer(1_000, "rmt_1/move", bench.context.clock.now());
+    bench.call_with("transferMoney", order).await.unwrap();
+    assert_eq!(balance(&bench).await["balance"]["amount"], 9_000);
+}
+
 #[tokio::test]
 async fn a_payment_is_one_entry_and_comes_back_by_another() {
     let bench = bench();
@@ -704,6 +754,14 @@ async fn what_is_asked_for_too_late_is_never_done() {
     }
     assert_eq!(balance(&bench).await["balance"]["amount"], 10_000);
     assert_eq!(kinds(&bench).await.first().map(String::as_str), Some("refused"), "an entry fences it");
+    let shop = json!({ "kind": "franchise", "franchiseId": kernel::id::FranchiseId::derive(&["shop"]) });
+    let payer = json!({ "kind": "member", "membershipId": member() });
+    let mut back = between(shop, payer, 500, "pmt_1/cancel/1", now);
+    for end in [json!(now), json!(now.plus_seconds(60)), Value::Null] {
+        back.body["expiresAt"] = end;
+        bench.call_with("transferMoney", back.clone()).await.unwrap();
+    }
+    assert_eq!(balance(&bench).await["balance"]["amount"], 10_500, "what comes back is never late");
 }
 
 #[tokio::test]
