@@ -47,6 +47,21 @@ async fn a_payment_is_finished_when_a_settlement_has_it_and_not_before() {
 }
 
 #[tokio::test]
+async fn a_page_that_somebody_else_has_put_is_gone_on_with() {
+    for beaten in [0, 100] {
+        let mut pay = Pay::new().await;
+        pay.recharge(payer(), 50_000).await;
+        pay.paid(1_000, "k").await;
+        let order = Chain::default().order(&events::example_time().business_day(), &pay.now().business_day());
+        let plan = Plan::of(vec![Fault::Beaten; beaten]);
+        pay.bench.context.table = Arc::new(Trying { inner: pay.bench.twin.clone(), plan });
+        let (one, other) = tokio::join!(collect_once(&pay, &order), collect_once(&pay, &order));
+        let (one, other) = (one.unwrap(), other.unwrap());
+        assert_eq!((one.complete, &other), (true, &one));
+    }
+}
+
+#[tokio::test]
 async fn a_payment_that_was_taken_back_is_settled_and_so_is_what_came_back() {
     let pay = Pay::new().await;
     pay.recharge(payer(), 50_000).await;

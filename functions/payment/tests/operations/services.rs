@@ -28,6 +28,8 @@ pub enum Fault {
     Before,
     AnswerLost,
     Conflict,
+    /// Somebody else makes the same commit, and ours meets it.
+    Beaten,
     Stale,
 }
 
@@ -75,6 +77,10 @@ impl Table for Trying {
         match self.plan.next() {
             Fault::Before => Err(Unavailable("fault".to_owned()).into()),
             Fault::Conflict => Err(CommitError::Contended),
+            Fault::Beaten => {
+                self.inner.commit(writes).await?;
+                Err(CommitError::Contended)
+            }
             Fault::AnswerLost => {
                 self.inner.commit(writes).await?;
                 Err(Unavailable("fault".to_owned()).into())
