@@ -20,11 +20,12 @@ use std::{
     collections::BTreeMap,
     io,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, LazyLock, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicI64, AtomicU64, Ordering},
     },
 };
 use store::{AttributeValue, twin::Twin};
+use tracing::subscriber::NoSubscriber;
 
 /// The codes that no operation has to list, because the frame itself answers with them.
 const ANYWHERE: &[&Code] = &[
@@ -78,6 +79,11 @@ pub struct Log(Arc<Mutex<Vec<u8>>>);
 impl Log {
     /// Collects what this thread logs until the guard is dropped.
     pub fn open(&self) -> tracing::subscriber::DefaultGuard {
+        // With one collector in a process, tracing asks the thread that logs a line first whether anybody wants it, and
+        // keeps the answer. A test beside this one has no collector, and its answer would be for all.
+        static BESIDE: LazyLock<tracing::Dispatch> =
+            LazyLock::new(|| tracing::Dispatch::new(NoSubscriber::new()));
+        LazyLock::force(&BESIDE);
         let writer = self.clone();
         let lines = tracing_subscriber::fmt().json().flatten_event(true).with_writer(move || writer.clone());
         tracing::subscriber::set_default(lines.finish())
