@@ -22,7 +22,7 @@ use std::sync::{
     Arc, Mutex,
     atomic::{AtomicUsize, Ordering},
 };
-use store::{CommitError, Item, Key, Page, Query, Read, Table, Unavailable, Write};
+use store::{CommitError, Item, Key, Page, Query, Read, Table, Unavailable, Write, twin::Twin};
 
 fn member() -> MembershipId {
     Id::derive(&["member"])
@@ -113,9 +113,8 @@ async fn balance(bench: &Bench) -> Value {
 }
 
 /// The one request that there is, as it is stored.
-fn stored(bench: &Bench) -> Item {
-    let items = bench.twin.items();
-    items.into_iter().find(|item| store::kind_of(item) == "moneyRequest").unwrap()
+fn stored(twin: &Twin) -> Item {
+    twin.items().into_iter().find(|item| store::kind_of(item) == "moneyRequest").unwrap()
 }
 
 async fn recharge(bench: &Bench, key: &str, amount: u32) {
@@ -231,7 +230,7 @@ async fn a_recharge_debits_the_bank_and_credits_the_wallet_once() {
     assert_eq!(first.status, 201, "{}", first.body);
     assert_eq!(first.body["state"], "succeeded");
     assert_eq!(first.body["balanceAfter"]["amount"], 15_000);
-    assert!(stored(&bench).contains_key("completedAt"));
+    assert!(stored(&bench.twin).contains_key("completedAt"));
 
     let again = bench.send(increase("k1", json!(15_000))).await;
     assert_eq!((again.status, again.header("idempotent-replayed")), (201, Some("true")));
@@ -259,7 +258,7 @@ async fn a_declined_recharge_leaves_no_money_and_gives_the_limit_back() {
     banking(&bench, "failed");
     let refused = bench.send(increase("k1", json!(15_000))).await;
     assert_eq!((refused.status, refused.code()), (422, "bank_declined"));
-    assert!(stored(&bench).contains_key("completedAt"));
+    assert!(stored(&bench.twin).contains_key("completedAt"));
     let place = refused.header("location").unwrap().to_owned();
     let found = get(&bench, member(), &place).await.body;
     assert_eq!(
@@ -408,7 +407,7 @@ async fn a_repetition_waits_for_the_lease_and_then_takes_over() {
         let crashing = Bench::new(&money::SERVICE);
         crashing.world.answer_calls(|_| Err(Unanswered("dies".to_owned())));
         crashing.send(by_event).await;
-        let mut record = stored(&crashing);
+        let mut record = stored(&crashing.twin);
         let leased = bench.context.clock.now().plus_seconds(20).to_string();
         record.insert("state".to_owned(), store::AttributeValue::S("requested".to_owned()));
         record.insert("leasedUntil".to_owned(), store::AttributeValue::S(leased));
@@ -423,8 +422,7 @@ async fn a_repetition_waits_for_the_lease_and_then_takes_over() {
     let (twin, leased) = (bench.twin.clone(), Arc::new(Mutex::new(None)));
     let seen = leased.clone();
     bench.world.answer_calls(move |call| {
-        let record = twin.items().into_iter().find(|item| store::kind_of(item) == "moneyRequest").unwrap();
-        *seen.lock().unwrap() = record.get("leasedUntil").cloned();
+        *seen.lock().unwrap() = stored(&twin).get("leasedUntil").cloned();
         Ok(DirectAnswer::Done(firmbanking(call, "succeeded")))
     });
     let late = bench.send(direct).await;

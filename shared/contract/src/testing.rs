@@ -77,7 +77,7 @@ pub struct Queued {
 pub struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
-    /// Collects what this thread logs until the guard is dropped.
+    /// Collects what this thread logs until the guard is dropped, without times, since those would be real.
     pub fn open(&self) -> tracing::subscriber::DefaultGuard {
         // With one collector in a process, tracing asks the thread that logs a line first whether anybody wants it, and
         // keeps the answer. A test beside this one has no collector, and its answer would be for all.
@@ -85,14 +85,23 @@ impl Log {
             LazyLock::new(|| tracing::Dispatch::new(NoSubscriber::new()));
         LazyLock::force(&BESIDE);
         let writer = self.clone();
-        let lines = tracing_subscriber::fmt().json().flatten_event(true).with_writer(move || writer.clone());
+        let lines = tracing_subscriber::fmt()
+            .json()
+            .flatten_event(true)
+            .without_time()
+            .with_target(false)
+            .with_writer(move || writer.clone());
         tracing::subscriber::set_default(lines.finish())
     }
 
     /// What was collected so far.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&lock(&self.0)).into_owned()
+    }
+
+    /// The lines that were collected so far.
     pub fn lines(&self) -> Vec<Value> {
-        let text = lock(&self.0).clone();
-        text.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect()
+        self.text().lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
     }
 }
 

@@ -14,6 +14,7 @@ use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, Version};
 use contract::{
     Caller, Operation, Scope, Service, Trigger,
     ports::{SecretText, Stage},
+    testing::Log,
 };
 use events::Envelope;
 use kernel::{Money, Timestamp};
@@ -21,7 +22,6 @@ use payment::items::Payment;
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
-    io,
     sync::{Arc, Mutex, OnceLock},
 };
 use store::{AttributeValue, Item, Record as _, kind_of};
@@ -244,32 +244,10 @@ fn small_pages() -> Value {
     json!({ "manifestPageBytes": 32, "manifestCallItems": 5, "manifestCallLists": 40 })
 }
 
-/// Collects the log of one history.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        lock(&self.0).extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// Runs work with its log collected, without times, since those would be real.
+/// Runs work with its log collected.
 fn logged<T>(log: &Log, work: impl FnOnce() -> T) -> T {
-    let writer = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .json()
-        .flatten_event(true)
-        .without_time()
-        .with_target(false)
-        .with_writer(move || writer.clone())
-        .finish();
-    tracing::subscriber::with_default(subscriber, work)
+    let _collecting = log.open();
+    work()
 }
 
 /// Runs a history and lets it come to rest.
@@ -277,7 +255,7 @@ pub fn run(plot: &Plot, telling: bool) -> Ended {
     let beginning = BEGINNING.get_or_init(begin);
     let log = Log::default();
     let mut ended = logged(&log, || Theatre::new(beginning, plot, telling).run(plot));
-    ended.log = String::from_utf8_lossy(&lock(&log.0)).into_owned();
+    ended.log = log.text();
     ended
 }
 
@@ -443,7 +421,7 @@ impl Rehearsal {
             let audit = self.theatre.audit();
             self.theatre.end(Vec::new(), before, audit)
         });
-        ended.log = String::from_utf8_lossy(&lock(&self.log.0)).into_owned();
+        ended.log = self.log.text();
         ended
     }
 }

@@ -249,14 +249,7 @@ async fn what_is_due_is_listed_whole_for_the_machine_and_in_part_for_people() {
         town.daily(&format!("shop {number}"));
     }
     town.bench.call("startSettlement", Caller::Platform, json!({})).await.unwrap();
-    let mut input = json!({ "businessDay": yesterday() });
-    loop {
-        let after = town.step("enlistFranchises", input.clone()).await.unwrap()["after"].clone();
-        if after.is_null() {
-            break;
-        }
-        input["after"] = after;
-    }
+    town.enlist(&yesterday()).await.unwrap();
     let mut due = 0;
     for shard in 0..16 {
         let listed = town.step("listDueFranchises", json!({ "businessDay": yesterday(), "shard": shard }));

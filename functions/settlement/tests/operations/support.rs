@@ -431,16 +431,21 @@ impl Town {
         self.step(name, input).await
     }
 
-    /// An execution of the state machine, but for its waits: it looks at what is open a few times.
-    pub async fn execute(&self, of: &SeoulDay) -> Result<(), Problem> {
+    /// Enlists every franchise, page by page.
+    pub async fn enlist(&self, of: &SeoulDay) -> Result<(), Problem> {
         let mut after = Value::Null;
         loop {
             let answer = self.step("enlistFranchises", json!({ "businessDay": of, "after": after })).await?;
             after = answer["after"].clone();
             if after.is_null() {
-                break;
+                return Ok(());
             }
         }
+    }
+
+    /// An execution of the state machine, but for its waits: it looks at what is open a few times.
+    pub async fn execute(&self, of: &SeoulDay) -> Result<(), Problem> {
+        self.enlist(of).await?;
         for _ in 0..4 {
             for shard in 0..16 {
                 self.settle_shard(of, shard).await?;
