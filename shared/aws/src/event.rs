@@ -12,6 +12,7 @@ use contract::{
 };
 use data_encoding::BASE64;
 use events::Envelope;
+use futures_util::future::join_all;
 use lambda_http::{
     Body,
     aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse},
@@ -181,14 +182,13 @@ impl Function {
         Ok(self.run(operation, Around::platform(trace), call.input).await?.body)
     }
 
-    /// Each message stands for itself: those that fail come again, the others are done.
+    /// Each message stands for itself: those that fail come again, the others are done. They are worked on at once, so
+    /// that each has all of the function's time, however long the bank lets the others wait.
     async fn queue(&self, records: Vec<QueueRecord>, trace: impl Fn() -> Trace) -> Value {
-        let mut failures = Vec::new();
-        for record in records {
-            if self.message(&record, &trace).await.is_err() {
-                failures.push(json!({ "itemIdentifier": record.message_id }));
-            }
-        }
+        let ended = join_all(records.iter().map(|record| self.message(record, &trace))).await;
+        let failed = records.iter().zip(ended).filter(|(_, ended)| ended.is_err());
+        let failures: Vec<Value> =
+            failed.map(|(record, _)| json!({ "itemIdentifier": record.message_id })).collect();
         json!({ "batchItemFailures": failures })
     }
 

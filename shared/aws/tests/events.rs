@@ -10,6 +10,7 @@ use contract::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 const TRACEPARENT: &str = events::EXAMPLE_TRACEPARENT;
 const FACT: &str = "membership.registered.v1";
@@ -30,7 +31,25 @@ struct Seen {
 #[derive(Deserialize, JsonSchema)]
 struct Anything(Value);
 
+/// How many calls have met.
+static MET: AtomicU32 = AtomicU32::new(0);
+
+/// Lets whoever else is at work go on until all have come, if ever they do.
+async fn meet(all: u32) -> Result<(), Problem> {
+    MET.fetch_add(1, Ordering::SeqCst);
+    for _ in 0..100 {
+        if MET.load(Ordering::SeqCst) >= all {
+            return Ok(());
+        }
+        tokio::task::yield_now().await;
+    }
+    Err(Problem::unavailable("nobody else has come"))
+}
+
 async fn show(_: &Context, call: Call<Anything>) -> Result<Reply<Seen>, Problem> {
+    if let Some(all) = call.body.0.get("meet").and_then(Value::as_u64) {
+        meet(u32::try_from(all).unwrap()).await?;
+    }
     if call.body.0.get("refuse").is_some() {
         return Err((&problem::PRECONDITION_FAILED).into());
     }
@@ -262,6 +281,15 @@ async fn each_message_of_a_batch_succeeds_or_comes_again_by_itself() {
         .map(|failure| failure["itemIdentifier"].as_str().unwrap())
         .collect();
     assert_eq!(failed, ["refused", "for another", "not JSON", "not ours"]);
+}
+
+#[tokio::test]
+async fn one_message_does_not_wait_for_another() {
+    let body = message("example.sweepThings", &json!({"meet": 10}));
+    let records: Vec<Value> = (0..10).map(|id| record(&id.to_string(), "sweepThings", &body)).collect();
+    let event = json!({ "Records": records });
+    let answer = function(Some("sweepThings")).handle(event, "").await;
+    assert_eq!(answer.unwrap(), json!({"batchItemFailures": []}));
 }
 
 fn bus_event(kind: &str, detail: &Value) -> String {
