@@ -8,14 +8,14 @@ use crate::{
     bank,
     domain::Last,
     firmbankings::Teller,
-    items::{self, BankAccount, Firmbanking},
-    on_membership_closed, on_register_bank_account_requested, outbox, vault,
+    items::{self, Firmbanking},
+    on_membership_closed, on_register_bank_account_requested,
+    outbox::OUTBOX,
+    vault,
 };
 use contract::{
-    Call, Context, Grant, Operation, Problem, Reply, Trace, Trigger,
-    former::FormerMember,
-    handled_by,
-    outbox::{KeyName, Scan},
+    Call, Context, Grant, Operation, Problem, Reply, Trigger, handled_by,
+    outbox::{KeyName, Scan, remind},
     peers::{self, FirmbankingState},
 };
 use events::{
@@ -25,7 +25,7 @@ use events::{
 use kernel::{Timestamp, id::BankAccountId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use store::{AttributeValue, Item, Record, kind_of};
+use store::{Item, Record, kind_of};
 
 /// The operation's full name.
 pub const NAME: &str = "banking.inquireFirmbanking";
@@ -49,9 +49,6 @@ pub const OPERATION: Operation = Operation {
     timeout_seconds: 30,
     ..handled_by!(inquire_firmbanking)
 };
-
-/// How long the relay's own messages have before the scan counts a record as forgotten.
-const FORGOTTEN_AFTER_SECONDS: i64 = 120;
 
 /// What to inquire about: one firmbanking, or all from a place in the table on.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -98,15 +95,8 @@ async fn scan(context: &Context, call: &Call<Inquiry>) -> Result<u32, Problem> {
     let mut queued = 0_u32;
     let mut open = Open::default();
     while let Some(items) = scan.page(context).await? {
-        for item in &items {
-            open.see(item, call.now)?;
-            let Some(later) = (outbox::OUTBOX.unfinished)(item)? else { continue };
-            if requested_at(item)?.plus_seconds(FORGOTTEN_AFTER_SECONDS) < call.now {
-                let sent = context.queues.send(later.operation, &later.body, 0, &trace(item, call)).await;
-                sent.map_err(Problem::unavailable)?;
-                queued = queued.saturating_add(1);
-            }
-        }
+        items.iter().for_each(|item| open.see(item, call.now));
+        queued = queued.saturating_add(remind(context, call, &OUTBOX, &items).await?);
     }
     scan.go_on(context, NAME, &call.trace).await?;
     open.tell();
@@ -121,16 +111,15 @@ struct Open {
 }
 
 impl Open {
-    fn see(&mut self, item: &Item, now: Timestamp) -> Result<(), Problem> {
-        if kind_of(item) == Firmbanking::KIND {
-            let entry: Firmbanking = store::read(item.clone())?;
-            if entry.state == FirmbankingState::Unknown {
-                let seconds = now.seconds().saturating_sub(entry.requested_at.seconds());
-                self.oldest_seconds = self.oldest_seconds.max(seconds);
-                self.count = self.count.saturating_add(1);
-            }
-        }
-        Ok(())
+    /// What cannot be read is told by the sweep.
+    fn see(&mut self, item: &Item, now: Timestamp) {
+        let entry = Some(item.clone()).filter(|item| kind_of(item) == Firmbanking::KIND).map(store::read);
+        let Some(Ok(Firmbanking { state: FirmbankingState::Unknown, requested_at, .. })) = entry else {
+            return;
+        };
+        let seconds = now.seconds().saturating_sub(requested_at.seconds());
+        self.oldest_seconds = self.oldest_seconds.max(seconds);
+        self.count = self.count.saturating_add(1);
     }
 
     /// Says so where there are some: a bank that answers costs no metric.
@@ -144,25 +133,5 @@ impl Open {
                 "the bank owes certainty"
             );
         }
-    }
-}
-
-fn requested_at(item: &Item) -> Result<Timestamp, Problem> {
-    Ok(match kind_of(item) {
-        BankAccount::KIND => store::read::<BankAccount>(item.clone())?.requested_at,
-        // The relay's own message comes so much later.
-        FormerMember::KIND => store::read::<FormerMember>(item.clone())?.looks_again_at(),
-        _ => store::read::<Firmbanking>(item.clone())?.requested_at,
-    })
-}
-
-fn trace(item: &Item, call: &Call<Inquiry>) -> Trace {
-    Trace::parse(text(item, "traceparent")).unwrap_or_else(|| call.trace.clone())
-}
-
-fn text<'a>(item: &'a Item, name: &str) -> &'a str {
-    match item.get(name) {
-        Some(AttributeValue::S(text)) => text,
-        _ => "",
     }
 }

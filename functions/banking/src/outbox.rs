@@ -24,6 +24,9 @@ use store::{Item, Record, Unreadable, kind_of, read};
 /// Banking's outbox.
 pub const OUTBOX: Outbox = Outbox { facts, unfinished, republish: "banking.republish" };
 
+/// How long the relay's own messages have before the scan counts a record as forgotten.
+const FORGOTTEN_AFTER_SECONDS: i64 = 120;
+
 fn facts(item: &Item) -> Result<Vec<Envelope>, Unreadable> {
     Ok(match kind_of(item) {
         BankAccount::KIND => account_facts(&read(item.clone())?),
@@ -88,6 +91,7 @@ fn ask_again(account: &BankAccount) -> Option<Later> {
         operation: on_register_bank_account_requested::NAME,
         body: json!(requested(account)),
         delay_seconds: delay_seconds(state, account.inquiries),
+        busy_until: account.requested_at.plus_seconds(FORGOTTEN_AFTER_SECONDS),
     })
 }
 
@@ -97,5 +101,6 @@ fn inquire(entry: &Firmbanking) -> Option<Later> {
         operation: inquire_firmbanking::NAME,
         body: json!({ "bankAccountId": bank_account_id, "sequence": sequence, "inquiries": inquiries }),
         delay_seconds: delay_seconds(state, inquiries),
+        busy_until: entry.requested_at.plus_seconds(FORGOTTEN_AFTER_SECONDS),
     })
 }

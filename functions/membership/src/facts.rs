@@ -19,6 +19,8 @@ pub static OUTBOX: Outbox = Outbox { facts, unfinished, republish: "membership.r
 /// The first message comes when whoever began it has stopped; later ones ever more slowly.
 const FIRST_DELAY_SECONDS: u32 = 25;
 const MOST_DELAY_SECONDS: u32 = 900;
+/// A try that is younger is left to whoever began it.
+const WORK_SECONDS: i64 = 60;
 
 /// A member states that it was requested, that it began, its last change and its end, each from what was kept of it;
 /// a move states itself. So a later change of the member does not change what is told again.
@@ -82,7 +84,8 @@ fn unfinished(item: &Item) -> Result<Option<Later>, Unreadable> {
     let doubled = |asked| FIRST_DELAY_SECONDS.saturating_mul(2_u32.saturating_pow(asked));
     Ok(member.closing.map(|closing| Later {
         operation: sweep_memberships::NAME,
-        body: json!({ "membershipId": member.membership_id }),
+        body: json!({ "membershipId": member.membership_id, "attempts": closing.asked }),
         delay_seconds: doubled(closing.asked).min(MOST_DELAY_SECONDS),
+        busy_until: closing.birth.plus_seconds(WORK_SECONDS),
     }))
 }

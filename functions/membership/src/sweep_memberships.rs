@@ -5,24 +5,21 @@
 
 use crate::{
     closing,
-    items::{self, Member},
+    facts::OUTBOX,
+    items::{self, Closing, Member},
 };
 use contract::{
     Call, Context, Grant, Operation, Problem, Reply, Trigger, handled_by,
-    outbox::{KeyName, Scan},
+    outbox::{self, KeyName},
     peers::CLOSE_MEMBER_MONEY,
 };
 use events::{Fact, membership::MembershipClosed};
 use kernel::id::MembershipId;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use store::{Record, kind_of};
 
 /// The operation's full name.
 pub const NAME: &str = "membership.sweepMemberships";
-
-/// A try that is younger is left to whoever began it.
-const OVERDUE_SECONDS: i64 = 60;
 
 /// sweepMemberships
 pub const OPERATION: Operation = Operation {
@@ -42,6 +39,9 @@ pub const OPERATION: Operation = Operation {
 pub struct Sweep {
     /// The one member.
     pub membership_id: Option<MembershipId>,
+    /// How often money had been asked in vain when the message was sent. If it was asked since, a later message is on
+    /// its way, and this one is not needed.
+    pub attempts: Option<u32>,
     /// Where the run before ended.
     pub after: Option<KeyName>,
 }
@@ -50,37 +50,28 @@ pub struct Sweep {
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Swept {
-    /// How many members were on the way out.
+    /// How many members were on the way out and were gone on with.
     pub advanced: u32,
+    /// How many messages were sent for members who were forgotten, if it was for these.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queued: Option<u32>,
 }
 
 async fn sweep_memberships(context: &Context, call: Call<Sweep>) -> Result<Reply<Swept>, Problem> {
-    let mut advanced = 0_u32;
-    if let Some(id) = call.body.membership_id {
-        let member: Option<Member> =
-            items::load(&*context.table, &items::member_key(&id.to_string())).await?;
-        if let Some(member) = member {
-            advanced = advanced.saturating_add(advance(context, &call, member).await?);
+    let Sweep { membership_id, attempts, after } = &call.body;
+    let Some(id) = membership_id else {
+        let queued = outbox::sweep(context, &call, &OUTBOX, NAME, after.as_ref()).await?;
+        return Ok(Reply::ok(Swept { advanced: 0, queued: Some(queued) }));
+    };
+    let member: Option<Member> = items::load(&*context.table, &items::member_key(&id.to_string())).await?;
+    let leaving = member.and_then(|member| member.closing.clone().map(|closing| (member, closing)));
+    let is_due = |closing: &Closing| attempts.is_none_or(|attempts| attempts >= closing.asked);
+    let advanced = match leaving.filter(|(_, closing)| is_due(closing)) {
+        Some((member, closing)) => {
+            closing::advance(context, &call, member, &closing).await?;
+            1
         }
-        return Ok(Reply::ok(Swept { advanced }));
-    }
-    let mut scan = Scan::after(call.body.after.as_ref());
-    while let Some(items) = scan.page(context).await? {
-        for item in items.into_iter().filter(|item| kind_of(item) == Member::KIND) {
-            let member: Member = store::read(item)?;
-            let since = member.closing.as_ref().map(|closing| closing.birth.plus_seconds(OVERDUE_SECONDS));
-            if since.is_some_and(|since| since < call.now) {
-                advanced = advanced.saturating_add(advance(context, &call, member).await?);
-            }
-        }
-    }
-    scan.go_on(context, NAME, &call.trace).await?;
-    Ok(Reply::ok(Swept { advanced }))
-}
-
-/// Advances a member if they are on the way out; says how many that were.
-async fn advance(context: &Context, call: &Call<Sweep>, member: Member) -> Result<u32, Problem> {
-    let Some(closing) = member.closing.clone() else { return Ok(0) };
-    closing::advance(context, call, member, &closing).await?;
-    Ok(1)
+        None => 0,
+    };
+    Ok(Reply::ok(Swept { advanced, queued: None }))
 }

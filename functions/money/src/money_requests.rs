@@ -128,7 +128,10 @@ async fn store_request(
         Direction::Withdrawal => limits.transfer_each,
     };
     if amount > limit {
-        return Err(Problem::field("/amount/amount", format!("must be at most {}", limit.amount())));
+        // What was stored while the limit was higher stays so.
+        let known = find(context, money_request_id).await?;
+        let refusal = || Problem::field("/amount/amount", format!("must be at most {}", limit.amount()));
+        return same_request(known.ok_or_else(refusal)?, &call.fingerprint);
     }
     let record = MoneyRequest {
         money_request_id,
@@ -155,10 +158,15 @@ async fn store_request(
     }
     let known =
         find(context, money_request_id).await?.ok_or_else(|| Problem::unavailable("a contended put"))?;
-    if known.fingerprint != call.fingerprint {
-        return Err((&problem::IDEMPOTENCY_KEY_REUSED).into());
+    same_request(known, &call.fingerprint)
+}
+
+fn same_request(known: MoneyRequest, fingerprint: &str) -> Result<Stored, Problem> {
+    if known.fingerprint == fingerprint {
+        Ok(Stored::Known(known))
+    } else {
+        Err((&problem::IDEMPOTENCY_KEY_REUSED).into())
     }
-    Ok(Stored::Known(known))
 }
 
 /// The record with this id, as of now.

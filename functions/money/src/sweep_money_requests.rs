@@ -3,16 +3,15 @@
 //! The relay sends the message whenever it sees a record that is not final, so no index is needed on the hot path.
 //! The schedule's scan is for what even that has lost; it goes on by a message to this operation's own queue.
 
-use crate::{items::MoneyRequest, money_requests};
+use crate::{items::MoneyRequest, money_requests, outbox::OUTBOX};
 use contract::{
     Call, Context, Grant, Operation, Problem, Reply, Trigger, handled_by,
-    outbox::{KeyName, Scan},
+    outbox::{self, KeyName},
     peers::MoneyRequestView,
 };
 use kernel::id::MoneyRequestId;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use store::{Record, kind_of};
 
 /// The declaration.
 pub const OPERATION: Operation = Operation {
@@ -33,6 +32,9 @@ pub const NAME: &str = "money.sweepMoneyRequests";
 pub struct Sweep {
     /// The one record.
     pub money_request_id: Option<MoneyRequestId>,
+    /// How often it had been tried in vain when the message was sent. If it was tried since, a later message is on its
+    /// way, and this one is not needed: however often a record is saved, one row of messages goes on.
+    pub attempts: Option<u32>,
     /// Where the run before ended.
     pub after: Option<KeyName>,
 }
@@ -41,33 +43,26 @@ pub struct Sweep {
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Swept {
-    /// The records that were advanced, as they are now.
+    /// The one record as it is now, if it was advanced.
     pub advanced: Vec<MoneyRequestView>,
+    /// How many messages were sent for records that were forgotten, if it was for these.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queued: Option<u32>,
 }
 
 async fn sweep_money_requests(context: &Context, call: Call<Sweep>) -> Result<Reply<Swept>, Problem> {
+    let Sweep { money_request_id, attempts, after } = &call.body;
+    let Some(id) = *money_request_id else {
+        let queued = outbox::sweep(context, &call, &OUTBOX, NAME, after.as_ref()).await?;
+        return Ok(Reply::ok(Swept { advanced: Vec::new(), queued: Some(queued) }));
+    };
+    // A record that is gone, or done by now, needs nothing.
+    let is_due = |record: &MoneyRequest| {
+        !record.is_final() && attempts.is_none_or(|attempts| attempts >= record.attempts)
+    };
     let mut advanced = Vec::new();
-    if let Some(id) = call.body.money_request_id {
-        // A record that is gone, or done by now, needs nothing.
-        if let Some(record) = money_requests::find(context, id).await?.filter(|record| !record.is_final()) {
-            advanced.push(MoneyRequestView::from(&money_requests::advance(context, &call, record).await?));
-        }
-        return Ok(Reply::ok(Swept { advanced }));
+    if let Some(record) = money_requests::find(context, id).await?.filter(is_due) {
+        advanced.push(MoneyRequestView::from(&money_requests::advance(context, &call, record).await?));
     }
-    let mut scan = Scan::after(call.body.after.as_ref());
-    while let Some(items) = scan.page(context).await? {
-        for item in items.into_iter().filter(|item| kind_of(item) == MoneyRequest::KIND) {
-            let record: MoneyRequest = store::read(item)?;
-            if is_overdue(&record, &call) {
-                advanced
-                    .push(MoneyRequestView::from(&money_requests::advance(context, &call, record).await?));
-            }
-        }
-    }
-    scan.go_on(context, NAME, &call.trace).await?;
-    Ok(Reply::ok(Swept { advanced }))
-}
-
-fn is_overdue(record: &MoneyRequest, call: &Call<Sweep>) -> bool {
-    !record.is_final() && record.leased_until < call.now
+    Ok(Reply::ok(Swept { advanced, queued: None }))
 }

@@ -254,12 +254,12 @@ async fn run(plan: Vec<Fault>, asks: Vec<Ask>, declines: bool) -> Rest {
         }
         bench.world.pass_seconds(21);
         // The sweeper meddles while requests are still being made.
-        drop(bench.call("sweepMoneyRequests", Caller::Platform, json!({})).await);
+        drop(bench.sweep("sweepMoneyRequests").await);
     }
     bench.context = calm;
     *banking.is_certain.lock().unwrap() = true;
     bench.world.pass_seconds(3_600);
-    bench.call("sweepMoneyRequests", Caller::Platform, json!({})).await.unwrap();
+    bench.sweep("sweepMoneyRequests").await.unwrap();
     let items = bench.twin.items();
     let of_kind = |kind: &'static str| items.iter().filter(move |item| kind_of(item) == kind).cloned();
     Rest {

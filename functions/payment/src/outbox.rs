@@ -84,7 +84,8 @@ fn unfinished(item: &Item) -> Result<Option<Later>, Unreadable> {
     let doubled = FIRST_DELAY_SECONDS.saturating_mul(2_u32.saturating_pow(payment.attempts));
     Ok((!payment.is_at_rest()).then(|| Later {
         operation: sweep_payments::NAME,
-        body: json!({ "paymentId": payment.payment_id }),
+        body: json!({ "paymentId": payment.payment_id, "attempts": payment.attempts }),
         delay_seconds: doubled.min(MOST_DELAY_SECONDS),
+        busy_until: payment.leased_until,
     }))
 }

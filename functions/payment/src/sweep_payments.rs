@@ -4,10 +4,10 @@
 //! The relay sends the message whenever it sees a payment that is not at rest, so no index is needed on the hot path.
 //! The schedule's scan is for what even that has lost; it goes on by a message to this operation's own queue.
 
-use crate::{answers, items::Payment, payments, refunds, settled};
+use crate::{answers, items::Payment, outbox::OUTBOX, payments, refunds, settled};
 use contract::{
     Call, Context, Grant, Operation, Problem, Reply, Trigger, handled_by,
-    outbox::{KeyName, Scan},
+    outbox::{self, KeyName},
 };
 use events::{
     Fact,
@@ -16,7 +16,6 @@ use events::{
 use kernel::id::PaymentId;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use store::{Record, kind_of};
 
 /// The declaration.
 pub const OPERATION: Operation = Operation {
@@ -38,6 +37,9 @@ pub const NAME: &str = "payment.sweepPayments";
 pub struct Sweep {
     /// The one payment.
     pub payment_id: Option<PaymentId>,
+    /// How often it had been tried in vain when the message was sent. If it was tried since, a later message is on its
+    /// way, and this one is not needed: however often a record is saved, one row of messages goes on.
+    pub attempts: Option<u32>,
     /// Where the run before ended.
     pub after: Option<KeyName>,
 }
@@ -46,30 +48,28 @@ pub struct Sweep {
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Swept {
-    /// The payments that were gone on with, as they are now.
+    /// The one payment as it is now, if it was gone on with.
     pub advanced: Vec<answers::Payment>,
+    /// How many messages were sent for payments that were forgotten, if it was for these.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queued: Option<u32>,
 }
 
 async fn sweep_payments(context: &Context, call: Call<Sweep>) -> Result<Reply<Swept>, Problem> {
+    let Sweep { payment_id, attempts, after } = &call.body;
+    let Some(id) = *payment_id else {
+        let queued = outbox::sweep(context, &call, &OUTBOX, NAME, after.as_ref()).await?;
+        return Ok(Reply::ok(Swept { advanced: Vec::new(), queued: Some(queued) }));
+    };
+    // A payment that is gone, or at rest by now, needs nothing.
+    let is_due = |payment: &Payment| {
+        !payment.is_at_rest() && attempts.is_none_or(|attempts| attempts >= payment.attempts)
+    };
     let mut advanced = Vec::new();
-    if let Some(id) = call.body.payment_id {
-        // A payment that is gone, or at rest by now, needs nothing.
-        if let Some(payment) = payments::find(context, id).await?.filter(|payment| !payment.is_at_rest()) {
-            advanced.push(go_on(context, &call, payment).await?);
-        }
-        return Ok(Reply::ok(Swept { advanced }));
+    if let Some(payment) = payments::find(context, id).await?.filter(is_due) {
+        advanced.push(go_on(context, &call, payment).await?);
     }
-    let mut scan = Scan::after(call.body.after.as_ref());
-    while let Some(items) = scan.page(context).await? {
-        for item in items.into_iter().filter(|item| kind_of(item) == Payment::KIND) {
-            let payment: Payment = store::read(item)?;
-            if !payment.is_at_rest() && payment.leased_until < call.now {
-                advanced.push(go_on(context, &call, payment).await?);
-            }
-        }
-    }
-    scan.go_on(context, NAME, &call.trace).await?;
-    Ok(Reply::ok(Swept { advanced }))
+    Ok(Reply::ok(Swept { advanced, queued: None }))
 }
 
 async fn go_on(context: &Context, call: &Call<Sweep>, payment: Payment) -> Result<answers::Payment, Problem> {

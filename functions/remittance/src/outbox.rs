@@ -62,7 +62,8 @@ fn unfinished(item: &Item) -> Result<Option<Later>, Unreadable> {
     let doubled = FIRST_DELAY_SECONDS.saturating_mul(2_u32.saturating_pow(record.attempts));
     Ok((!record.is_final()).then(|| Later {
         operation: sweep_remittances::NAME,
-        body: json!({ "remittanceId": record.remittance_id }),
+        body: json!({ "remittanceId": record.remittance_id, "attempts": record.attempts }),
         delay_seconds: doubled.min(MOST_DELAY_SECONDS),
+        busy_until: record.leased_until,
     }))
 }

@@ -3,15 +3,14 @@
 //! The relay sends the message whenever it sees a record that is not final, so no index is needed on the hot path.
 //! The schedule's scan is for what even that has lost; it goes on by a message to this operation's own queue.
 
-use crate::{answers::RemittanceView, items::Remittance, remittances};
+use crate::{answers::RemittanceView, items::Remittance, outbox::OUTBOX, remittances};
 use contract::{
     Call, Context, Grant, Operation, Problem, Reply, Trigger, handled_by,
-    outbox::{KeyName, Scan},
+    outbox::{self, KeyName},
 };
 use kernel::id::RemittanceId;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use store::{Record, kind_of};
 
 /// The declaration.
 pub const OPERATION: Operation = Operation {
@@ -32,6 +31,9 @@ pub const NAME: &str = "remittance.sweepRemittances";
 pub struct Sweep {
     /// The one record.
     pub remittance_id: Option<RemittanceId>,
+    /// How often it had been tried in vain when the message was sent. If it was tried since, a later message is on its
+    /// way, and this one is not needed: however often a record is saved, one row of messages goes on.
+    pub attempts: Option<u32>,
     /// Where the run before ended.
     pub after: Option<KeyName>,
 }
@@ -40,28 +42,26 @@ pub struct Sweep {
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Swept {
-    /// The records that were advanced, as they are now.
+    /// The one record as it is now, if it was advanced.
     pub advanced: Vec<RemittanceView>,
+    /// How many messages were sent for records that were forgotten, if it was for these.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queued: Option<u32>,
 }
 
 async fn sweep_remittances(context: &Context, call: Call<Sweep>) -> Result<Reply<Swept>, Problem> {
+    let Sweep { remittance_id, attempts, after } = &call.body;
+    let Some(id) = *remittance_id else {
+        let queued = outbox::sweep(context, &call, &OUTBOX, NAME, after.as_ref()).await?;
+        return Ok(Reply::ok(Swept { advanced: Vec::new(), queued: Some(queued) }));
+    };
+    // A record that is gone, or done by now, needs nothing.
+    let is_due = |record: &Remittance| {
+        !record.is_final() && attempts.is_none_or(|attempts| attempts >= record.attempts)
+    };
     let mut advanced = Vec::new();
-    if let Some(id) = call.body.remittance_id {
-        // A record that is gone, or done by now, needs nothing.
-        if let Some(record) = remittances::find(context, id).await?.filter(|record| !record.is_final()) {
-            advanced.push(RemittanceView::sent(&remittances::advance(context, &call, record).await?));
-        }
-        return Ok(Reply::ok(Swept { advanced }));
+    if let Some(record) = remittances::find(context, id).await?.filter(is_due) {
+        advanced.push(RemittanceView::sent(&remittances::advance(context, &call, record).await?));
     }
-    let mut scan = Scan::after(call.body.after.as_ref());
-    while let Some(items) = scan.page(context).await? {
-        for item in items.into_iter().filter(|item| kind_of(item) == Remittance::KIND) {
-            let record: Remittance = store::read(item)?;
-            if !record.is_final() && record.leased_until < call.now {
-                advanced.push(RemittanceView::sent(&remittances::advance(context, &call, record).await?));
-            }
-        }
-    }
-    scan.go_on(context, NAME, &call.trace).await?;
-    Ok(Reply::ok(Swept { advanced }))
+    Ok(Reply::ok(Swept { advanced, queued: None }))
 }

@@ -16,12 +16,12 @@
 
 mod support;
 
-use contract::{Caller, testing::Request};
+use contract::testing::Request;
 use kernel::id::RemittanceId;
 use money::domain::{Entry, Kind};
 use proptest::prelude::*;
 use remittance::items::{Receiver, Remittance, RemittanceState};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use store::{Record, kind_of, read};
 use support::*;
@@ -80,7 +80,7 @@ async fn run(plan: Vec<Fault>, asks: Vec<Ask>, doubts: u32, declines_some: bool)
         }
         town.remittance.world.pass_seconds(21);
         // The sweepers meddle while remittances are still being made, two at once.
-        let sweep = || town.remittance.call("sweepRemittances", Caller::Platform, json!({}));
+        let sweep = || town.remittance.sweep("sweepRemittances");
         drop(tokio::join!(sweep(), sweep()));
     }
     town.wires.plan.set(Vec::new());
@@ -88,7 +88,7 @@ async fn run(plan: Vec<Fault>, asks: Vec<Ask>, doubts: u32, declines_some: bool)
     town.wires.others().doubts = 0;
     for _ in 0..4 {
         town.remittance.world.pass_seconds(1_000);
-        town.money.call("sweepMoneyRequests", Caller::Platform, json!({})).await.unwrap();
+        town.money.sweep("sweepMoneyRequests").await.unwrap();
         town.sweep().await;
     }
     town

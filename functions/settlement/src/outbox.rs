@@ -99,18 +99,31 @@ fn failed(fact: &SettlementFailed, traceparent: &str) -> Envelope {
 }
 
 fn unfinished(item: &Item) -> Result<Option<Later>, Unreadable> {
-    let later = |body, delay_seconds| Later { operation: sweep_settlements::NAME, body, delay_seconds };
+    let later = |body, delay_seconds, busy_until| Later {
+        operation: sweep_settlements::NAME,
+        body,
+        delay_seconds,
+        busy_until,
+    };
     Ok(match kind_of(item) {
         Run::KIND => {
             let run: Run = read(item.clone())?;
             let body = || json!({ "businessDay": run.business_day });
-            (!run.is_final()).then(|| later(body(), RUN_DELAY_SECONDS))
+            (!run.is_final()).then(|| {
+                later(body(), RUN_DELAY_SECONDS, run.attempted_at.plus_seconds(i64::from(RUN_DELAY_SECONDS)))
+            })
         }
         Line::KIND => {
             let line: Line = read(item.clone())?;
             let doubled = FIRST_DELAY_SECONDS.saturating_mul(2_u32.saturating_pow(line.attempts));
-            let body = || json!({ "settlementId": line.settlement_id() });
-            (!line.is_final()).then(|| later(body(), doubled.min(MOST_DELAY_SECONDS)))
+            let body = || json!({ "settlementId": line.settlement_id(), "attempts": line.attempts });
+            (!line.is_final()).then(|| {
+                later(
+                    body(),
+                    doubled.min(MOST_DELAY_SECONDS),
+                    line.recorded_at.plus_seconds(i64::from(FIRST_DELAY_SECONDS)),
+                )
+            })
         }
         _ => None,
     })

@@ -7,11 +7,13 @@
 use crate::{
     entries,
     items::{EntryState, Line, Run, SHARDS},
-    lines, retries, runs,
+    lines,
+    outbox::OUTBOX,
+    retries, runs,
 };
 use contract::{
     Call, Context, Grant, Operation, Problem, Reply, Trigger, handled_by,
-    outbox::{KeyName, Scan},
+    outbox::{self, KeyName},
     peers::{FIND_FRANCHISE_TERMS, FINISH_PAYMENTS, REQUEST_FIRMBANKING, TRANSFER_MONEY},
 };
 use kernel::{
@@ -21,7 +23,6 @@ use kernel::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use store::{Record, kind_of};
 
 /// The declaration.
 pub const OPERATION: Operation = Operation {
@@ -58,6 +59,9 @@ const RETRIED: u32 = 100;
 pub struct Sweep {
     /// The one line.
     pub settlement_id: Option<SettlementId>,
+    /// How often it had been tried in vain when the message was sent. If it was tried since, a later message is on its
+    /// way, and this one is not needed: however often a line is saved, one row of messages goes on.
+    pub attempts: Option<u32>,
     /// The one run.
     pub business_day: Option<SeoulDay>,
     /// The request for which failed lines are tried again: the one line, or those of a shard of the run.
@@ -74,14 +78,15 @@ pub struct Sweep {
 #[derive(Debug, Default, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Swept {
-    /// How many lines and runs were taken up.
+    /// How many lines and runs were taken up, or sent a message to be.
     pub advanced: u32,
 }
 
 async fn sweep_settlements(context: &Context, call: Call<Sweep>) -> Result<Reply<Swept>, Problem> {
-    let Sweep { settlement_id, business_day, retry, shard, after_franchise, after } = &call.body;
+    let Sweep { settlement_id, attempts, business_day, retry, shard, after_franchise, after } = &call.body;
     let advanced = match (settlement_id, business_day, retry) {
-        (Some(id), None, retry) => sweep_line(context, &call, *id, *retry).await?,
+        (Some(id), None, Some(retry)) => retry_line(context, &call, *id, *retry).await?,
+        (Some(id), None, None) => sweep_line(context, &call, *id, *attempts).await?,
         (None, Some(day), Some(retry)) => {
             let shard = shard.filter(|shard| *shard < SHARDS);
             let shard = shard.ok_or_else(|| Problem::field("/shard", format!("must be below {SHARDS}")))?;
@@ -91,10 +96,21 @@ async fn sweep_settlements(context: &Context, call: Call<Sweep>) -> Result<Reply
             Some(run) => sweep_run(context, &call, run).await?,
             None => 0,
         },
-        (None, None, None) => sweep_all(context, &call, after.as_ref()).await?,
+        (None, None, None) => outbox::sweep(context, &call, &OUTBOX, NAME, after.as_ref()).await?,
         _ => return Err(Problem::field("/settlementId", "must not be given beside another name")),
     };
     Ok(Reply::ok(Swept { advanced }))
+}
+
+async fn retry_line(
+    context: &Context,
+    call: &Call<Sweep>,
+    id: SettlementId,
+    retry: SettlementId,
+) -> Result<u32, Problem> {
+    let Some(line) = lines::find(context, id).await? else { return Ok(0) };
+    retries::retry(context, call, line, retry).await?;
+    Ok(1)
 }
 
 /// A line that is gone, or done by now, needs nothing.
@@ -102,14 +118,11 @@ async fn sweep_line(
     context: &Context,
     call: &Call<Sweep>,
     id: SettlementId,
-    retry: Option<SettlementId>,
+    attempts: Option<u32>,
 ) -> Result<u32, Problem> {
-    let Some(line) = lines::find(context, id).await? else { return Ok(0) };
-    match retry {
-        Some(retry) => retries::retry(context, call, line, retry).await?,
-        None if line.is_final() => return Ok(0),
-        None => lines::advance(context, call, line).await?,
-    };
+    let is_due = |line: &Line| !line.is_final() && attempts.is_none_or(|attempts| attempts >= line.attempts);
+    let Some(line) = lines::find(context, id).await?.filter(is_due) else { return Ok(0) };
+    lines::advance(context, call, line).await?;
     Ok(1)
 }
 
@@ -119,32 +132,6 @@ async fn sweep_run(context: &Context, call: &Call<Sweep>, run: Run) -> Result<u3
     }
     runs::start(context, run, call.now).await?;
     Ok(1)
-}
-
-async fn sweep_all(context: &Context, call: &Call<Sweep>, after: Option<&KeyName>) -> Result<u32, Problem> {
-    let mut advanced = 0_u32;
-    let mut scan = Scan::after(after);
-    while let Some(items) = scan.page(context).await? {
-        for item in items {
-            let done = match kind_of(&item) {
-                Line::KIND => {
-                    let line: Line = store::read(item)?;
-                    if line.is_final() {
-                        continue;
-                    }
-                    // Some lines at once would take longer than there is time: each has a message of its own.
-                    let call = &call.in_trace_of(&line.traceparent);
-                    enqueue(context, call, &json!({ "settlementId": line.settlement_id() })).await?;
-                    1
-                }
-                Run::KIND => sweep_run(context, call, store::read(item)?).await?,
-                _ => 0,
-            };
-            advanced = advanced.saturating_add(done);
-        }
-    }
-    scan.go_on(context, NAME, &call.trace).await?;
-    Ok(advanced)
 }
 
 /// Sends failed lines of a shard to be tried again.

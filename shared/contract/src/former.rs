@@ -87,7 +87,7 @@ impl FormerMember {
     }
 
     /// When the relay's message for the next look comes.
-    pub fn looks_again_at(&self) -> Timestamp {
+    fn looks_again_at(&self) -> Timestamp {
         self.looked_at.unwrap_or(self.noted_at).plus_seconds(i64::from(LOOK_AGAIN_SECONDS))
     }
 
@@ -95,7 +95,12 @@ impl FormerMember {
     pub fn look_again(&self, handler: &'static str) -> Option<Later> {
         let fact = Envelope::of(&self.fact, "", self.fact.closed_at, &self.traceparent);
         let body = json!(fact);
-        (!self.settled).then_some(Later { operation: handler, body, delay_seconds: LOOK_AGAIN_SECONDS })
+        (!self.settled).then(|| Later {
+            operation: handler,
+            body,
+            delay_seconds: LOOK_AGAIN_SECONDS,
+            busy_until: self.looks_again_at(),
+        })
     }
 }
 

@@ -7,6 +7,7 @@
 
 use crate::{Call, Context, Problem, Reply, Trace};
 use events::Envelope;
+use futures_util::future::try_join_all;
 use kernel::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -33,6 +34,8 @@ pub struct Later {
     pub body: Value,
     /// How long to wait, in seconds, at most 900.
     pub delay_seconds: u32,
+    /// Until when somebody may be at work on it: a sweep for what was forgotten leaves it alone so long.
+    pub busy_until: Timestamp,
 }
 
 /// A batch of a table's stream, as serve() hands it over.
@@ -184,14 +187,78 @@ async fn advance_later(
     for item in items {
         // Poison was queued above, where it shows.
         let Ok(Some(later)) = (outbox.unfinished)(item) else { continue };
-        let trace = trace_of(item).unwrap_or_else(|| trace.clone());
-        context
-            .queues
-            .send(later.operation, &later.body, later.delay_seconds, &trace)
-            .await
-            .map_err(Problem::unavailable)?;
+        send(context, &later, later.delay_seconds, item, trace).await?;
     }
     Ok(())
+}
+
+/// Sends an item's message, in the item's own trace if it has one.
+async fn send(
+    context: &Context,
+    later: &Later,
+    delay_seconds: u32,
+    item: &Item,
+    trace: &Trace,
+) -> Result<(), Problem> {
+    let trace = trace_of(item).unwrap_or_else(|| trace.clone());
+    let sent = context.queues.send(later.operation, &later.body, delay_seconds, &trace).await;
+    sent.map_err(Problem::unavailable)
+}
+
+/// How many messages of a sweep are sent at once.
+const SENT_AT_ONCE: usize = 20;
+
+/// Sends the messages of all items that are not final and that nobody is at work on: what even the relay's messages
+/// have lost. Each has a message of its own, since some at once would take longer than there is time. One run reads a
+/// part of the table, and lets the next one go on by a message to `operation`'s own queue. Answers how many were sent.
+pub async fn sweep<I>(
+    context: &Context,
+    call: &Call<I>,
+    outbox: &Outbox,
+    operation: &str,
+    after: Option<&KeyName>,
+) -> Result<u32, Problem> {
+    let mut scan = Scan::after(after);
+    let mut sent = 0_u32;
+    while let Some(items) = scan.page(context).await? {
+        sent = sent.saturating_add(remind(context, call, outbox, &items).await?);
+    }
+    scan.go_on(context, operation, &call.trace).await?;
+    Ok(sent)
+}
+
+/// Sends the messages of those items of a page that are not final and that nobody is at work on.
+pub async fn remind<I>(
+    context: &Context,
+    call: &Call<I>,
+    outbox: &Outbox,
+    items: &[Item],
+) -> Result<u32, Problem> {
+    let mut sent = 0_u32;
+    for some in items.chunks(SENT_AT_ONCE) {
+        let all = try_join_all(some.iter().map(|item| remind_of(context, call, outbox, item))).await?;
+        sent = all.into_iter().fold(sent, u32::saturating_add);
+    }
+    Ok(sent)
+}
+
+async fn remind_of<I>(
+    context: &Context,
+    call: &Call<I>,
+    outbox: &Outbox,
+    item: &Item,
+) -> Result<u32, Problem> {
+    match (outbox.unfinished)(item) {
+        Ok(Some(later)) if later.busy_until < call.now => {
+            send(context, &later, 0, item, &call.trace).await.map(|()| 1)
+        }
+        Ok(_) => Ok(0),
+        // It must not hold up those behind it; the audit names it.
+        Err(error) => {
+            tracing::error!(cause = %error, "a record cannot be read and is passed over");
+            Ok(0)
+        }
+    }
 }
 
 fn is_published(context: &Context, fact: &Envelope) -> bool {

@@ -208,6 +208,32 @@ impl Bench {
         (found.handle)(&self.context, call).await
     }
 
+    /// Lets an operation look for what was forgotten, as its schedule does, and take up every message that this sends to
+    /// its own queue. What lies in queues before stays there.
+    pub async fn sweep(&self, operation: &str) -> Result<(), Problem> {
+        let before = self.world.take_queued();
+        let swept = self.sweep_queue(operation).await;
+        lock(&self.world.queued).splice(0..0, before);
+        swept
+    }
+
+    async fn sweep_queue(&self, operation: &str) -> Result<(), Problem> {
+        self.call(operation, Caller::Platform, Value::Object(Default::default())).await?;
+        let name = format!("{}.{operation}", self.service.name);
+        loop {
+            let queued = self.world.take_queued();
+            let (own, others): (Vec<Queued>, _) =
+                queued.into_iter().partition(|message| message.operation == name);
+            lock(&self.world.queued).extend(others);
+            if own.is_empty() {
+                return Ok(());
+            }
+            for message in own {
+                self.call(operation, Caller::Platform, message.body).await?;
+            }
+        }
+    }
+
     /// Holds every change since the last time, or since the relay read them, to its version: one more than before.
     /// That is what the condition of the next write rests on.
     pub fn assert_versions(&self) {

@@ -139,7 +139,12 @@ fn facts(item: &Item) -> Result<Vec<Envelope>, Unreadable> {
 
 fn unfinished(item: &Item) -> Result<Option<Later>, Unreadable> {
     let open = item.get("state") == Some(&text("requested"));
-    Ok(open.then(|| Later { operation: "shop.sweep", body: json!({}), delay_seconds: 25 }))
+    Ok(open.then(|| Later {
+        operation: "shop.sweep",
+        body: json!({}),
+        delay_seconds: 25,
+        busy_until: kernel::Timestamp::EPOCH,
+    }))
 }
 
 const OUTBOX: Outbox = Outbox { facts, unfinished, republish: "shop.republish" };

@@ -28,11 +28,13 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_highest_version_wins_in_any_order(order in prop::collection::vec(0..4_usize, 1..12)) {
+    fn the_highest_version_wins_in_any_order(order in prop::collection::vec(0..5_usize, 1..12)) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
             let pay = Pay::without_shop();
-            let closed = Franchise { state: FranchiseState::Closed, ..with_fee(4, 300) };
+            let closed = |version| Franchise { state: FranchiseState::Closed, ..with_fee(version, 300) };
+            // It is paid out to another account since its end.
+            let redirected = FranchiseModified { franchise: closed(5), modified_at: pay.now() };
             let now = pay.now();
             let modified = |version, fee| FranchiseModified { franchise: with_fee(version, fee), modified_at: now };
             for told in &order {
@@ -40,12 +42,14 @@ proptest! {
                     0 => pay.tell(&FranchiseRegistered { franchise: franchise(1), registered_at: now }).await,
                     1 => pay.tell(&modified(2, 200)).await,
                     2 => pay.tell(&modified(3, 300)).await,
-                    _ => pay.tell(&FranchiseClosed { franchise: closed.clone(), closed_at: now }).await,
+                    3 => pay.tell(&FranchiseClosed { franchise: closed(4), closed_at: now }).await,
+                    _ => pay.tell(&redirected).await,
                 }
             }
             let newest = order.iter().max().unwrap();
-            let expected = [franchise(1), with_fee(2, 200), with_fee(3, 300), closed][*newest].clone();
-            assert_eq!(copies(&pay), [FranchiseCopy::from(&expected)]);
+            let versions = [franchise(1), with_fee(2, 200), with_fee(3, 300), closed(4), closed(5)];
+            let expected = &versions[*newest];
+            assert_eq!(copies(&pay), [FranchiseCopy::from(expected)]);
         });
     }
 }

@@ -90,7 +90,7 @@ async fn run(table: Vec<Fault>, calls: Vec<Fault>, asks: Vec<Ask>, bank: Bank, p
             one => ask(&pay, one[0]).await,
         }
         pay.bench.world.pass_seconds(patience);
-        let sweep = pay.bench.call("sweepPayments", contract::Caller::Platform, json!({}));
+        let sweep = pay.bench.sweep("sweepPayments");
         drop(tokio::join!(sweep, ask(&pay, pair[0])));
     }
     pay.bench.context.table = calm;
@@ -100,7 +100,7 @@ async fn run(table: Vec<Fault>, calls: Vec<Fault>, asks: Vec<Ask>, bank: Bank, p
     }
     for _ in 0..2 {
         pay.bench.world.pass_seconds(40);
-        pay.services.ask("money.sweepMoneyRequests", payer(), None, json!({})).await;
+        pay.services.sweep().await;
         pay.sweep().await;
     }
     pay

@@ -167,7 +167,7 @@ impl Pay {
     }
 
     async fn sweep(&self) {
-        self.bench.call("sweepPayments", Caller::Platform, json!({})).await.unwrap();
+        self.bench.sweep("sweepPayments").await.unwrap();
     }
 
     fn payments(&self) -> Vec<Payment> {

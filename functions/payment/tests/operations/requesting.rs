@@ -106,7 +106,7 @@ async fn a_first_call_at_work_is_left_alone_for_its_lease() {
         let busy = pay.pay(1_000, "k").await;
         assert_eq!((busy.code(), busy.header("retry-after")), ("request_in_progress", Some("21")));
         let swept = pay.bench.call("sweepPayments", Caller::Platform, json!({})).await.unwrap();
-        assert_eq!(swept.body["advanced"], json!([]), "one is at rest, and somebody works on the other");
+        assert_eq!(swept.body["queued"], 0, "one is at rest, and somebody works on the other");
         pay.bench.world.pass_seconds(21);
     }
     assert_eq!(pay.pay(1_000, "k").await.status, 201);
@@ -224,7 +224,7 @@ async fn the_relay_brings_back_what_is_not_at_rest() {
     assert_eq!(queued.len(), 1);
     assert_eq!(
         (queued[0].operation.as_str(), &queued[0].body),
-        ("payment.sweepPayments", &json!({ "paymentId": id }))
+        ("payment.sweepPayments", &json!({ "paymentId": id, "attempts": 1 }))
     );
     assert!(queued[0].delay_seconds > 25);
     pay.bench.call("sweepPayments", Caller::Platform, queued[0].body.clone()).await.unwrap();

@@ -100,7 +100,7 @@ pub enum Bank {
 
 /// The other services.
 pub struct Services {
-    money: OnceLock<Context>,
+    money: OnceLock<Bench>,
     pub plan: Mutex<Arc<Plan>>,
     pub bank: Mutex<Bank>,
     pub franchises: Mutex<BTreeMap<FranchiseId, Franchise>>,
@@ -126,7 +126,7 @@ impl Services {
         });
         let money = Bench::new(&money::SERVICE);
         let twin = money.twin.clone();
-        let table = Arc::new(Trying { inner: money.twin, plan: Arc::default() });
+        let table = Arc::new(Trying { inner: money.twin.clone(), plan: Arc::default() });
         let limits = json!({ "limits": {
             "walletCap": 1_000_000_000_u64, "rechargeEach": 900_000_000, "rechargePerDay": 900_000_000,
             "rechargePerMonth": 900_000_000, "transferEach": 2_000_000, "transferPerDay": 900_000_000,
@@ -140,12 +140,12 @@ impl Services {
             settings,
             ..money.context
         };
-        assert!(services.money.set(context).is_ok());
+        assert!(services.money.set(Bench { context, ..money }).is_ok());
         (services, twin)
     }
 
     fn now(&self) -> Timestamp {
-        self.money.get().unwrap().clock.now()
+        self.money.get().unwrap().context.clock.now()
     }
 
     async fn money(&self, call: &DirectCall) -> DirectAnswer {
@@ -163,7 +163,7 @@ impl Services {
             fingerprint: store::seal::digest(&[&call.body.to_string()]),
             body: call.body.clone(),
         };
-        match (operation.handle)(self.money.get().unwrap(), typed).await {
+        match (operation.handle)(&self.money.get().unwrap().context, typed).await {
             Ok(reply) => DirectAnswer::Done(reply.body),
             Err(problem) => DirectAnswer::Refused(problem),
         }
@@ -180,6 +180,11 @@ impl Services {
         });
         answer["requestedAt"] = json!(reference.birth);
         answer
+    }
+
+    /// Lets money go on with what was forgotten.
+    pub async fn sweep(&self) {
+        self.money.get().unwrap().sweep("sweepMoneyRequests").await.unwrap();
     }
 
     /// Calls money as another service would, without faults.

@@ -104,7 +104,7 @@ async fn what_the_bank_does_too_late_stays_in_the_wallet() {
     assert_eq!((&seen["state"], &seen["failureReason"]), (&json!("failed"), &json!("expired")));
     // The recharge is money's, which asks the bank until it knows.
     *pay.services.bank.lock().unwrap() = Bank::Does;
-    pay.services.ask("money.sweepMoneyRequests", payer(), None, json!({})).await;
+    pay.services.sweep().await;
     assert_eq!(pay.balance(payer()).await, 10_000);
     pay.sweep().await;
     assert_eq!(pay.pay(5_000, "k").await.code(), "expired");

@@ -341,10 +341,7 @@ impl Town {
     }
 
     pub async fn sweep(&self) {
-        self.remittance
-            .call("sweepRemittances", contract::Caller::Platform, json!({}))
-            .await
-            .expect("the sweeper runs");
+        self.remittance.sweep("sweepRemittances").await.expect("the sweeper runs");
     }
 }
 

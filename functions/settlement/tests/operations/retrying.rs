@@ -2,7 +2,7 @@
 
 use crate::support::{Mood, Town, account, shop, yesterday};
 use contract::Caller;
-use events::{Fact, banking::FirmbankingSucceeded};
+use events::{Fact, banking::FirmbankingSucceeded, franchise::FranchiseState};
 use serde_json::{Value, json};
 use store::kind_of;
 
@@ -62,6 +62,40 @@ async fn a_declined_pay_out_is_tried_again_with_another_account_once_a_key() {
     let known = town.bench.world.published().len();
     town.bench.call("republish", Caller::Platform, json!({})).await.unwrap();
     assert_eq!(told(town.bench.world.published().split_off(known)), first);
+    town.audit().await;
+}
+
+/// Its owner has closed the franchise and unlinked its account before the last payments were settled.
+#[tokio::test]
+async fn a_closed_franchise_whose_account_is_gone_is_paid_out_to_another_one() {
+    let town = Town::new();
+    let bakery = town.daily("bakery");
+    town.pay(bakery, &yesterday(), 10_000, false);
+    town.others().franchises[0].franchise.state = FranchiseState::Closed;
+    town.others().unlinked.insert(account("bakery"));
+    town.run(&yesterday()).await.unwrap();
+    let line = town.line(bakery, 1).await;
+    assert_eq!(
+        (&line["state"], &line["failureReason"]),
+        (&json!("failed"), &json!("bank_account_not_found"))
+    );
+    let path = format!("/v1/settlements/{}/retry", town.id(bakery, 1));
+    let too_early = town.operate("POST", &path, None, "one").await;
+    assert_eq!(too_early.body["failureReason"], "bank_account_not_found", "it has no other account yet");
+    let is_settled = async || {
+        // Business day 2026-11-20, in Seoul.
+        let body = json!({ "franchiseId": bakery, "closedAt": "2026-11-20T03:00:00Z" });
+        let caller = Caller::Service("franchise.verifyFranchisesClosed".to_owned());
+        town.bench.call("verifyFranchiseSettled", caller, body).await.unwrap().body["settled"].clone()
+    };
+    assert_eq!(is_settled().await, false, "and its owner cannot leave");
+
+    town.others().franchises[0].franchise.bank_account_id = account("another");
+    let paid = town.operate("POST", &path, None, "two").await;
+    assert_eq!((paid.status, &paid.body["state"]), (200, &json!("paid")));
+    assert_eq!((town.banked(account("another")), town.banked(account("bakery")).1), ((9_725, 1), 0));
+    assert_eq!(is_settled().await, true);
+    town.assert_settled(bakery, &[town.line(bakery, 1).await]);
     town.audit().await;
 }
 
@@ -207,10 +241,8 @@ async fn an_unknown_pay_out_is_completed_by_the_sweeper() {
     town.mood(Mood::Moves);
     // Its messages are lost: the scan finds it.
     town.bench.world.take_queued();
-    town.bench.call("sweepSettlements", Caller::Platform, json!({})).await.unwrap();
-    for message in town.bench.world.take_queued() {
-        town.bench.call("sweepSettlements", Caller::Platform, message.body).await.unwrap();
-    }
+    town.bench.world.pass_seconds(61);
+    town.bench.sweep("sweepSettlements").await.unwrap();
     assert_eq!(town.line(bakery, 1).await["state"], "paid");
     assert_eq!(town.banked(account("bakery")), (9_725, 1));
     town.assert_settled(bakery, &[town.line(bakery, 1).await]);

@@ -98,6 +98,8 @@ pub struct Others {
     pub ledger: BTreeMap<String, (TransferOrder, Timestamp)>,
     pub mood: Option<Mood>,
     pub orders: BTreeMap<String, Order>,
+    /// Accounts that banking knows no more.
+    pub unlinked: BTreeSet<BankAccountId>,
     pub silent: Option<&'static str>,
     pub rows_a_page: usize,
     /// How many items a page of the table has at most, however many are asked for.
@@ -308,8 +310,12 @@ impl Others {
         let order =
             self.orders.entry(reference.id.clone()).or_insert(Order { body: body.clone(), moved: None });
         assert_eq!(order.body, body, "one reference, one order");
+        let is_unlinked = matches!(
+            body.destination, BankParty::Linked { bank_account_id, .. } if self.unlinked.contains(&bank_account_id)
+        );
         if order.moved.is_none() {
             order.moved = match mood {
+                _ if is_unlinked => Some(false),
                 Mood::Moves => Some(true),
                 Mood::Declines => Some(false),
                 Mood::Unknown | Mood::Silent | Mood::Faulty => None,
@@ -320,6 +326,7 @@ impl Others {
         }
         let (state, reason) = match order.moved {
             Some(true) => (FirmbankingState::Succeeded, None),
+            Some(false) if is_unlinked => (FirmbankingState::Failed, Some("bank_account_not_found")),
             Some(false) => (FirmbankingState::Failed, Some("account_closed")),
             None => (FirmbankingState::Unknown, None),
         };

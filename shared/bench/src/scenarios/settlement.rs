@@ -51,7 +51,7 @@ pub async fn run(runner: &mut Runner, cast: &Cast, operator: &Caller) -> Result<
     let succeeded = "banking.firmbankingSucceeded.v1";
     runner.fact("settlement.onFirmbankingSucceeded", "after the silent bank", succeeded).await?;
     runner.message("settlement.sweepSettlements", "one, already done").await?;
-    runner.plain("settlement.sweepSettlements", "scan, nothing forgotten", json!({})).await?;
+    runner.plain("settlement.sweepSettlements", "scan, three open runs", json!({})).await?;
     let closed = json!({ "franchiseId": franchise, "closedAt": kernel::Timestamp::EPOCH });
     runner.direct("settlement.verifyFranchiseSettled", "three lines", "", closed).await?;
     let key = json!({ "partition": format!("franchise#{franchise}"), "sort": format!("line#{:012}", 1) });
