@@ -23,7 +23,7 @@ pub const OPERATION: Operation = Operation {
 };
 
 async fn audit_banking(context: &Context, call: Call<AuditPage>) -> Result<Reply<Audited>, Problem> {
-    let mut inspection = Inspection::of(&call.body);
+    let mut inspection = Inspection::looking_up(&call.body);
     while let Some(items) = inspection.items(context).await? {
         for item in items {
             let findings = audit(context, &item, &call.body, inspection.sums()).await?;

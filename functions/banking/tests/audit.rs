@@ -90,6 +90,20 @@ async fn what_is_right_is_summed_up_and_what_is_near_the_cut_is_open() {
 }
 
 #[tokio::test]
+async fn one_call_looks_up_no_more_than_there_is_time_for() {
+    let (town, _) = town().await;
+    let mut item = town.item("claim");
+    for number in 0..600 {
+        item.insert("pk".to_owned(), AttributeValue::S(format!("more#{number}")));
+        item.insert("kind".to_owned(), AttributeValue::S("other".to_owned()));
+        town.write(Write::Put(item.clone(), store::Condition::Absent)).await;
+    }
+    let first = town.audit(0).await;
+    assert_eq!(first["checked"], 500);
+    assert!(first["after"].is_object(), "the next call goes on behind it");
+}
+
+#[tokio::test]
 async fn every_broken_rule_is_named() {
     let (town, account) = town().await;
     assert_eq!(town.rules().await, [""; 0]);

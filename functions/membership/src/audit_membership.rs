@@ -25,7 +25,7 @@ pub const OPERATION: Operation = Operation {
 const TRIES: u32 = 3;
 
 async fn audit_membership(context: &Context, call: Call<AuditPage>) -> Result<Reply<Audited>, Problem> {
-    let mut inspection = Inspection::of(&call.body);
+    let mut inspection = Inspection::looking_up(&call.body);
     while let Some(items) = inspection.items(context).await? {
         for item in items {
             inspection.find(audit(context, &item).await?);

@@ -31,7 +31,7 @@ pub const OPERATION: Operation = Operation {
 const BUCKETS: u128 = 64;
 
 async fn audit_settlement(context: &Context, call: Call<AuditPage>) -> Result<Reply<Audited>, Problem> {
-    let mut inspection = Inspection::of(&call.body);
+    let mut inspection = Inspection::looking_up(&call.body);
     while let Some(items) = inspection.items(context).await? {
         for item in &items {
             match inspect(context, item, &call.body, inspection.sums()).await? {

@@ -206,8 +206,12 @@ impl Inspection {
         Inspection { scan: Scan::after(page.after.as_ref()).consistent(), audited: Audited::default() }
     }
 
-    /// Begins where the page before ended, and reads so many items at a time, so many times: for an audit that looks
-    /// something up for each.
+    /// Begins where the page before ended, and reads few enough items that there is time to look something up for each.
+    pub fn looking_up(page: &AuditPage) -> Inspection {
+        Inspection::in_pages_of(page, 100, 5)
+    }
+
+    /// Begins where the page before ended, and reads so many items at a time, so many times.
     pub fn in_pages_of(page: &AuditPage, items: u32, pages: u32) -> Inspection {
         let scan = Scan::after(page.after.as_ref()).consistent().in_pages_of(items, pages);
         Inspection { scan, audited: Audited::default() }
