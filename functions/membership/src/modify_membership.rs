@@ -78,6 +78,7 @@ async fn modify_membership(
         match context.table.commit(&writes(&member, &modified)?).await {
             Ok(()) => return Membership::reply(&modified, &key),
             Err(error @ CommitError::Unavailable(_)) => return Err(error.into()),
+            Err(error) if error.is_repetition(0, &modified) => return Membership::reply(&modified, &key),
             // If the member is still as it was read, only the new email, which comes second, stands in the way: the
             // place of a move is free as long as the version that it makes is.
             Err(error) if error.found(0).is_none() && error.found(1).is_some() => {

@@ -3,7 +3,7 @@
 //! Its meaning is DynamoDB's, cut down to what moving money needs: whole items, and conditions on one item each.
 //! Limits that DynamoDB sets (100 writes a transaction, 400 KB an item, 1 MB a page) hold here too.
 
-use crate::record::Record;
+use crate::record::{Record, read};
 use async_trait::async_trait;
 use serde_dynamo::{AttributeValue, Item};
 
@@ -211,6 +211,13 @@ impl CommitError {
     pub fn found(&self, write: usize) -> Option<&Item> {
         let CommitError::Refused(refused) = self else { return None };
         refused.iter().find(|refused| refused.write == write)?.found.as_ref()
+    }
+
+    /// Whether what stood in the way of the write at this place is what it writes: the answer to this very write was lost,
+    /// and its repetition by the SDK has found what it wrote.
+    pub fn is_repetition<R: Record + PartialEq>(&self, write: usize, written: &R) -> bool {
+        let found = self.found(write).and_then(|found| read::<R>(found.clone()).ok());
+        found.as_ref() == Some(written)
     }
 
     /// Whether it is worth to load and decide again at once: someone else was first.

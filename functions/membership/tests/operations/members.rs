@@ -113,6 +113,18 @@ async fn if_match_holds_a_modification_to_the_version_that_was_seen() {
 }
 
 #[tokio::test]
+async fn a_modification_that_finds_itself_is_made() {
+    let mut bench = bench();
+    let id = registered(&bench, &hana()).await;
+    tables::faulty(&mut bench).fail_next(Fault::Repeated);
+    let answer = bench.send(modify(id, &json!({ "name": "하나" })).header("if-match", "\"1\"")).await;
+    assert_eq!(
+        (answer.status, &answer.body["version"], text(&answer.body["name"])),
+        (200, &json!(2), "하나")
+    );
+}
+
+#[tokio::test]
 async fn an_email_changes_hands_in_one_step() {
     let bench = bench();
     let id = registered(&bench, &hana()).await;

@@ -40,6 +40,8 @@ pub enum Fault {
     Contended,
     /// It is made, and its answer is lost.
     AnswerLost,
+    /// It is made, its answer is lost, and the SDK asks again.
+    Repeated,
 }
 
 /// Goes wrong as told, commit by commit, and then no more; counts calls.
@@ -90,6 +92,10 @@ impl Table for Faulty {
         match fault {
             None => self.twin.commit(writes).await,
             Some(Fault::Contended) => Err(CommitError::Contended),
+            Some(Fault::Repeated) => {
+                self.twin.commit(writes).await?;
+                self.twin.commit(writes).await
+            }
             Some(Fault::AnswerLost) => {
                 self.twin.commit(writes).await?;
                 Err(Unavailable("the answer was lost".to_owned()).into())
