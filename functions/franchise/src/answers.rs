@@ -84,7 +84,7 @@ impl Franchise {
             fee_terms: franchise.fee_terms.terms().map(Fee::from).collect(),
             settlement_cycle: franchise.settlement_cycle,
             registered_at: franchise.registered.at,
-            modified_at: franchise.modified.as_ref().map(|modified| modified.at),
+            modified_at: franchise.redirected.as_ref().or(franchise.modified.as_ref()).map(|last| last.at),
             closed_at: franchise.closed.as_ref().map(|closed| closed.at),
             version: franchise.version,
         })

@@ -1,6 +1,7 @@
 //! `DELETE /v1/franchises/{franchiseId}`: closes a franchise, by its owner or an operator.
 //!
-//! It takes no new payments from then on; those it has are settled as before, so its terms and its account stay.
+//! It takes no new payments from then on; those it has are settled as before, so its terms stay, and so does its account
+//! until it is given another one.
 //! Closing again changes nothing and answers the same.
 
 use crate::{answers, items, vault};

@@ -60,6 +60,12 @@ pub struct Franchise {
     /// Its end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed: Option<Occasion>,
+    /// The last change since its end, which was of the account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redirected: Option<Occasion>,
+    /// The account that it ended with, if it was redirected since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended_with: Option<BankAccountId>,
     /// One more with each change; a change is conditional on it.
     pub version: u64,
     /// The trace of the last change.
@@ -150,13 +156,36 @@ impl Franchise {
 
     /// When something of it last changed: what comes next is not earlier, whatever a function's clock says.
     pub fn changed_at(&self) -> Timestamp {
-        self.modified.as_ref().map_or(self.registered.at, |modified| modified.at)
+        let last = self.redirected.as_ref().or(self.closed.as_ref()).or(self.modified.as_ref());
+        last.map_or(self.registered.at, |last| last.at)
+    }
+
+    /// The account that it ended with, or, until it ends, has.
+    pub fn account_at_end(&self) -> BankAccountId {
+        self.ended_with.unwrap_or(self.bank_account_id)
+    }
+
+    /// Whether its owner has left: nothing but an id tells whose it was.
+    pub fn is_forgotten(&self) -> bool {
+        self.is_closed() && self.details.is_none() && self.fingerprint.is_none()
     }
 
     /// What comes of the next change.
     pub fn next_occasion(&self, now: Timestamp, traceparent: &str) -> Occasion {
         let version = self.version.saturating_add(1);
         Occasion { at: now.max(self.changed_at()), version, traceparent: traceparent.to_owned() }
+    }
+
+    /// The same franchise with a change. One after the end is kept beside the last one before it, and beside the account
+    /// at the end, so that the facts until then can be told again as they were.
+    pub fn changed_to(&self, changed: Franchise, occasion: Occasion) -> Franchise {
+        let (version, traceparent) = (occasion.version, occasion.traceparent.clone());
+        let changed = Franchise { version, traceparent, ..changed };
+        if self.is_closed() {
+            Franchise { redirected: Some(occasion), ended_with: Some(self.account_at_end()), ..changed }
+        } else {
+            Franchise { modified: Some(occasion), ..changed }
+        }
     }
 
     /// The same franchise closed.
@@ -173,7 +202,7 @@ impl Franchise {
 
     /// The same franchise closed, without anything that told whose it was but an id; none if it is so already.
     pub fn forgotten(&self, now: Timestamp, traceparent: &str) -> Option<Franchise> {
-        if self.is_closed() && self.details.is_none() && self.fingerprint.is_none() {
+        if self.is_forgotten() {
             return None;
         }
         let occasion = self.next_occasion(now, traceparent);

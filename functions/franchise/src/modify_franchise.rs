@@ -3,6 +3,9 @@
 //! What is not given stays as it is. A change of the fee holds from a business day on and is an operator's; past
 //! payments keep theirs. Without If-Match, a change made at the same time is kept beside this one; with it, the
 //! version must be the one that the caller has seen.
+//!
+//! A closed franchise takes one change: another account to be paid out to. Otherwise what it is still owed could never
+//! be paid out once its account is gone, and its owner could never leave.
 
 use crate::{
     answers, bank_accounts,
@@ -66,7 +69,7 @@ pub struct ModifyFranchise {
     #[serde(default, deserialize_with = "given")]
     #[schemars(with = "Contact")]
     pub contact: Option<Contact>,
-    /// Another linked account of the owner.
+    /// Another linked account of the owner. By itself, it is all that a closed franchise still takes.
     #[serde(default, deserialize_with = "given")]
     #[schemars(with = "BankAccountId")]
     pub bank_account_id: Option<BankAccountId>,
@@ -95,7 +98,7 @@ async fn modify_franchise(
         if !call.caller.has(Scope::Operator) {
             call.caller.owns(franchise.membership_id)?;
         }
-        if franchise.is_closed() {
+        if franchise.is_closed() && !may_redirect(&call.body, &franchise) {
             return Err(Refusal::Closed.into());
         }
         if !call.may_change(franchise.version) {
@@ -110,6 +113,9 @@ async fn modify_franchise(
         }
         match context.table.commit(&[modified.in_place_of(&franchise)?]).await {
             Ok(()) => return answers::Franchise::reply(&modified, &key, call.now),
+            Err(error) if error.is_repetition(0, &modified) => {
+                return answers::Franchise::reply(&modified, &key, call.now);
+            }
             Err(error) if error.is_collision() => {}
             Err(error) => return Err(error.into()),
         }
@@ -138,6 +144,23 @@ fn check_fee(call: &Call<ModifyFranchise>, settings: &Settings) -> Result<(), Re
     }
 }
 
+/// Whether a closed franchise takes this: another account, and nothing else. Whose owner has left is owed nothing.
+fn may_redirect(wanted: &ModifyFranchise, franchise: &Franchise) -> bool {
+    let is_of_the_account_alone = matches!(
+        wanted,
+        ModifyFranchise {
+            franchise_id: _,
+            name: None,
+            contact: None,
+            bank_account_id: Some(_),
+            settlement_cycle: None,
+            fee_bps: None,
+            fee_from: None,
+        }
+    );
+    is_of_the_account_alone && !franchise.is_forgotten()
+}
+
 /// The franchise with the changes, or none if there is nothing to change.
 fn modify(
     context: &Context,
@@ -159,10 +182,5 @@ fn modify(
         fee_terms,
         ..franchise.clone()
     };
-    if changed == *franchise {
-        return Ok(None);
-    }
-    let version = occasion.version;
-    let traceparent = occasion.traceparent.clone();
-    Ok(Some(Franchise { modified: Some(occasion), version, traceparent, ..changed }))
+    Ok((changed != *franchise).then(|| franchise.changed_to(changed, occasion)))
 }

@@ -106,6 +106,8 @@ async fn register_franchise(
         },
         modified: None,
         closed: None,
+        redirected: None,
+        ended_with: None,
         version: 1,
         traceparent,
     };

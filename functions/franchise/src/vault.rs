@@ -68,7 +68,7 @@ pub fn change(
 ) -> Result<SealedDetails, Problem> {
     let id = franchise.franchise_id;
     let mut details =
-        franchise.details.clone().ok_or_else(|| Problem::internal("an open franchise without a name"))?;
+        franchise.details.clone().ok_or_else(|| Problem::internal("a franchise without a name changes"))?;
     let (old_name, old_contact) = open_details(key, id, &details)?;
     let data_key = key.unwrap(&id.to_string(), &details.data_key).map_err(Problem::internal)?;
     if let Some(name) = name.filter(|name| **name != old_name) {

@@ -2,7 +2,7 @@
 
 use crate::{Code, problem::code};
 
-/// A closed franchise stays as it is, and takes no payments.
+/// A closed franchise takes no payments, and no change but of the account that it is paid out to.
 pub static FRANCHISE_CLOSED: Code = code(409, "franchise_closed", "The franchise is closed.");
 /// There is no such franchise.
 pub static FRANCHISE_NOT_FOUND: Code = code(422, "franchise_not_found", "There is no such franchise.");

@@ -115,7 +115,8 @@ impl Fact for FranchiseRegistered {
     }
 }
 
-/// A franchise's terms, account or anything else of it changed.
+/// A franchise's terms, account or anything else of it changed. Of a closed one only the account does, and its state
+/// says that it is closed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FranchiseModified {

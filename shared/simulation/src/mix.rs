@@ -48,6 +48,9 @@ pub fn of(evidence: &Evidence<'_>) -> BTreeMap<&'static str, u64> {
     }
     payments(evidence, &mut mix);
     settlements(evidence, &mut mix);
+    let redirected =
+        evidence.items("franchise", "franchise").iter().filter(|one| one["redirected"].is_object());
+    mix.insert("closed franchises given another account", count(redirected));
     let generations = evidence.items("money-query", "generations").first();
     mix.insert("rebuilds of the read model", u64::from(generations.is_some()));
     mix.insert("signing keys rotated", evidence.ended.rotations);

@@ -307,6 +307,21 @@ pub const SCRIPTS: &[Script] = &[
         ],
     ),
     (
+        "a closed franchise's settlement account is unlinked",
+        &[
+            ("open_a_franchise", 0, 1),
+            ("recharge", 500, 2),
+            ("pay_a_little", 9_000, 2),
+            ("close_a_franchise", 5_000, 1),
+            ("unlink_the_settlement_account", 3_000, 1),
+            ("settle_today", 500, 1),
+            // Either may be the one that is gone.
+            ("change_the_settlement_account", 20_000, 1),
+            ("change_the_settlement_account", 500, 1),
+            ("retry_all_settlements", 500, 1),
+        ],
+    ),
+    (
         "settle weekly",
         &[
             ("open_a_franchise", 0, 1),

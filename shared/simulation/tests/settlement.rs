@@ -56,6 +56,18 @@ fn each_script_settles() {
     }
 }
 
+/// Another account pays out what a closed franchise is owed, though the one that it ended with is gone.
+#[test]
+fn a_closed_franchise_whose_account_is_gone_is_paid_out() {
+    let ended = play("a closed franchise's settlement account is unlinked");
+    let mut franchises = ended.items["franchise"].iter();
+    assert!(franchises.any(|franchise| franchise.contains_key("redirected")), "it kept its account");
+    let lines: Vec<Line> = read(&ended);
+    let tried_again = |line: &&Line| line.payout.is_some_and(|payout| payout.attempt > 1);
+    assert!(lines.iter().filter(tried_again).any(|line| line.state == LineState::Paid));
+    assert!(lines.iter().all(|line| line.state != LineState::Failed));
+}
+
 /// Every place of a script where this fault can strike, with the fault in it.
 fn strike_everywhere(name: &str, fault: Fault) {
     let (_, places) = scripts::places(script(name));

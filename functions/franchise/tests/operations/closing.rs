@@ -1,7 +1,7 @@
 //! Closing: once and for all, by the owner or an operator.
 
 use crate::{
-    bench, by_merchant, by_operator, dul, get, hana, nobody_asks_banking, registered,
+    account, bench, by_merchant, by_operator, dul, get, hana, nobody_asks_banking, registered,
     tables::{Fault, trying},
 };
 use contract::{
@@ -52,6 +52,94 @@ async fn a_closed_franchise_stays_as_it_is() {
     assert_eq!(get(&bench, &path).await.body, expected);
     let listed = bench.send(by_merchant(Request::new("GET", "/v1/franchises"), hana())).await;
     assert_eq!(listed.body["items"], json!([expected]), "it is still listed");
+}
+
+/// Another account for a franchise, and nothing else.
+fn redirect(path: &str, name: &str) -> Request {
+    Request::new("PATCH", path).json(&json!({ "bankAccountId": account(name) }))
+}
+
+/// Hana's shop, closed after a minute; its path.
+async fn closed(bench: &Bench) -> String {
+    let path = registered(bench).await;
+    bench.world.pass_seconds(60);
+    assert_eq!(bench.send(by_merchant(close(&path), hana())).await.status, 200);
+    path
+}
+
+#[tokio::test]
+async fn a_closed_franchise_is_paid_out_to_another_account_of_its_owner() {
+    let bench = bench();
+    let path = closed(&bench).await;
+    let mut expected = get(&bench, &path).await.body;
+    for (version, name, is_operator) in [(3, "hana's second", false), (4, "hana", true)] {
+        bench.world.pass_seconds(60);
+        expected["bankAccountId"] = json!(account(name));
+        expected["modifiedAt"] = json!(bench.context.clock.now());
+        expected["version"] = json!(version);
+        let request = redirect(&path, name).header("if-match", &format!("\"{}\"", version - 1));
+        let request = if is_operator { by_operator(request) } else { by_merchant(request, hana()) };
+        let answer = bench.send(request).await;
+        assert_eq!((answer.status, &answer.body), (200, &expected));
+        assert_eq!(answer.header("etag"), Some(&*format!("\"{version}\"")));
+        assert_eq!(get(&bench, &path).await.body, expected);
+    }
+    let id = path.rsplit('/').next().unwrap();
+    let terms = bench.call("findFranchiseTerms", Caller::Platform, json!({ "franchiseId": id })).await;
+    let terms = terms.unwrap().body["franchise"].clone();
+    assert_eq!(
+        (&terms["bankAccountId"], &terms["state"]),
+        (&json!(account("hana")), &json!("closed")),
+        "settlement asks for this when it tries again"
+    );
+
+    // The same once more changes nothing, and closing again neither.
+    let before = bench.twin.items();
+    nobody_asks_banking(&bench);
+    for request in [redirect(&path, "hana"), close(&path)] {
+        assert_eq!(bench.send(by_merchant(request, hana())).await.body, expected);
+    }
+    assert_eq!(bench.twin.items(), before);
+}
+
+#[tokio::test]
+async fn a_closed_franchise_takes_another_account_only_alone_and_only_its_owners() {
+    let bench = bench();
+    let path = closed(&bench).await;
+    let before = bench.twin.items();
+    for name in ["dul", "nobody's"] {
+        for request in [by_merchant(redirect(&path, name), hana()), by_operator(redirect(&path, name))] {
+            let answer = bench.send(request).await;
+            assert_eq!((answer.status, answer.code()), (422, "bank_account_not_found"), "{name}");
+        }
+    }
+    let stranger = by_merchant(redirect(&path, "dul"), dul());
+    assert_eq!(bench.send(stranger).await.code(), "not_found");
+    let stale = redirect(&path, "hana's second").header("if-match", "\"1\"");
+    assert_eq!(bench.send(by_merchant(stale, hana())).await.code(), "precondition_failed");
+    nobody_asks_banking(&bench);
+    for (field, value) in [
+        ("name", json!("하나")),
+        ("contact", json!({ "name": "이둘", "email": "dul@shop.example", "phone": "02-1234-5678" })),
+        ("settlementCycle", json!({ "kind": "daily" })),
+    ] {
+        let change = json!({ "bankAccountId": account("hana's second"), field: value });
+        let answer = bench.send(by_merchant(Request::new("PATCH", &path).json(&change), hana())).await;
+        assert_eq!((answer.status, answer.code()), (409, "franchise_closed"), "{field}");
+    }
+    let fee = json!({ "bankAccountId": account("hana's second"), "feeBps": 100, "feeFrom": "2026-12-01" });
+    let answer = bench.send(by_operator(Request::new("PATCH", &path).json(&fee))).await;
+    assert_eq!((answer.status, answer.code()), (409, "franchise_closed"));
+    assert_eq!(bench.twin.items(), before);
+}
+
+#[tokio::test]
+async fn a_clock_that_is_behind_redirects_no_franchise_before_its_end() {
+    let bench = bench();
+    let path = closed(&bench).await;
+    bench.world.pass_seconds(-30);
+    let answer = bench.send(by_merchant(redirect(&path, "hana's second"), hana())).await;
+    assert_eq!((answer.status, &answer.body["modifiedAt"]), (200, &answer.body["closedAt"]));
 }
 
 #[tokio::test]
@@ -222,6 +310,61 @@ async fn an_owner_who_leaves_is_forgotten_and_their_franchises_are_closed() {
     for again in bench.world.published().split_off(before.len()) {
         assert!(before.contains(&again), "{again:?}");
     }
+}
+
+#[tokio::test]
+async fn a_franchise_whose_owner_has_left_keeps_its_account() {
+    let bench = bench();
+    let open = registered(&bench).await;
+    let other = crate::register(&crate::shop()).key("other");
+    let redirected = bench.send(by_merchant(other, hana())).await.header("location").unwrap().to_owned();
+    bench.send(by_operator(close(&redirected))).await;
+    assert_eq!(bench.send(by_merchant(redirect(&redirected, "hana's second"), hana())).await.status, 200);
+    bench.relay().await.unwrap();
+    tell(&bench, &hana_left(&bench)).await;
+    let forgotten = bench.twin.items();
+    nobody_asks_banking(&bench);
+    for path in [&open, &redirected] {
+        for request in [by_merchant(redirect(path, "hana"), hana()), by_operator(redirect(path, "hana"))] {
+            let answer = bench.send(request).await;
+            assert_eq!((answer.status, answer.code()), (409, "franchise_closed"));
+        }
+    }
+    assert_eq!(bench.twin.items(), forgotten);
+    assert_eq!(get(&bench, &redirected).await.body["bankAccountId"], json!(account("hana's second")));
+
+    // That it was forgotten is told to nobody, and what was told before stays as it was.
+    let told = bench.relay().await.unwrap();
+    let ended: Vec<_> = told.iter().map(|event| (event.kind.as_str(), event.subject.as_str())).collect();
+    assert_eq!(ended, [("franchise.closed.v1", open.rsplit('/').next().unwrap())]);
+    let before = bench.world.published();
+    bench.call("republish", Caller::Platform, json!({})).await.unwrap();
+    let again = bench.world.published().split_off(before.len());
+    assert_eq!(again.len(), 5);
+    assert!(again.iter().all(|event| before.contains(event)), "{again:?}");
+}
+
+#[tokio::test]
+async fn forgetting_a_closed_franchise_meets_another_account() {
+    let mut bench = bench();
+    let path = closed(&bench).await;
+    let event = hana_left(&bench);
+    trying(&mut bench, &[]);
+    let change = bench.send(by_merchant(redirect(&path, "hana's second"), hana()));
+    let told = bench.call("onMembershipClosed", Caller::Platform, event.clone());
+    let (changed, told) = tokio::join!(change, told);
+    assert!(told.is_ok());
+    let shown = get(&bench, &path).await.body;
+    assert_eq!((&shown["state"], &shown["name"]), (&json!("closed"), &Value::Null));
+    // The change came first or not at all.
+    let account = match changed.status {
+        200 => account("hana's second"),
+        status => {
+            assert_eq!((status, changed.code()), (409, "franchise_closed"));
+            account("hana")
+        }
+    };
+    assert_eq!(shown["bankAccountId"], json!(account));
 }
 
 #[tokio::test]

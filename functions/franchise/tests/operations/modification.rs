@@ -91,6 +91,19 @@ async fn if_match_holds_a_modification_to_the_version_that_was_seen() {
 }
 
 #[tokio::test]
+async fn a_modification_that_finds_itself_is_made() {
+    let mut bench = bench();
+    let path = registered(&bench).await;
+    trying(&mut bench, &[Fault::Repeated]);
+    let change = modify(&path, &json!({ "name": "하나" })).header("if-match", "\"1\"");
+    let answer = bench.send(by_merchant(change, hana())).await;
+    assert_eq!(
+        (answer.status, &answer.body["version"], &answer.body["name"]),
+        (200, &json!(2), &json!("하나"))
+    );
+}
+
+#[tokio::test]
 async fn a_planned_fee_holds_from_the_beginning_of_its_business_day() {
     let bench = bench();
     let path = registered(&bench).await;

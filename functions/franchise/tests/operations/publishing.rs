@@ -126,6 +126,42 @@ async fn republishing_tells_the_beginning_the_last_change_and_the_end_as_they_we
 }
 
 #[tokio::test]
+async fn another_account_after_the_end_is_told_as_a_change_of_a_closed_franchise() {
+    let bench = bench();
+    let path = registered(&bench).await;
+    bench.world.pass_seconds(60);
+    bench.send(modify(&path, &json!({ "bankAccountId": account("hana's second") }))).await;
+    bench.world.pass_seconds(60);
+    bench.send(close(&path)).await;
+    let until_the_end = bench.relay().await.unwrap();
+    let mut since_then = Vec::new();
+    for name in ["hana", "hana's second", "hana"] {
+        bench.world.pass_seconds(60);
+        let change = modify(&path, &json!({ "bankAccountId": account(name) }));
+        assert_eq!(bench.send(change).await.status, 200);
+        let told = bench.relay().await.unwrap();
+        assert_eq!((told.len(), told[0].kind.as_str()), (1, "franchise.modified.v1"));
+        assert_eq!((&told[0].data["state"], told[0].time), (&json!("closed"), bench.context.clock.now()));
+        assert_eq!(told[0].data["bankAccountId"], json!(account(name)));
+        since_then.extend(told);
+    }
+    let versions: Vec<u64> = since_then.iter().map(|event| read(event).version).collect();
+    assert_eq!(versions, [4, 5, 6], "above the end's");
+    let mut bare = since_then[2].data.clone();
+    bare.as_object_mut().unwrap().remove("modifiedAt");
+    let id = path.rsplit('/').next().unwrap();
+    let asked = bench.call("findFranchiseTerms", Caller::Platform, json!({ "franchiseId": id })).await;
+    assert_eq!(asked.unwrap().body, json!({ "franchise": bare }));
+
+    // What was told until the end is told again as it was, with the accounts of then.
+    let known = bench.world.published().len();
+    bench.call("republish", Caller::Platform, json!({})).await.unwrap();
+    let again = bench.world.published().split_off(known);
+    assert_eq!(again[..3], until_the_end);
+    assert_eq!(again[3..], since_then[2..]);
+}
+
+#[tokio::test]
 async fn an_item_that_cannot_be_read_goes_to_republishs_queue_and_holds_up_nobody() {
     let bench = bench();
     registered(&bench).await;
@@ -169,17 +205,29 @@ proptest! {
     /// says of the fees that were then in force is true of the last one too.
     #[test]
     fn a_copy_that_keeps_the_highest_version_is_the_franchise(
-        deeds in deeds(), closes: bool, order in prop::collection::vec(any::<prop::sample::Index>(), 40)
+        deeds in deeds(),
+        // Whether it closes, and to which accounts it is paid out after that.
+        end in prop::option::of(prop::collection::vec(any::<bool>(), 0..4)),
+        order in prop::collection::vec(any::<prop::sample::Index>(), 40)
     ) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
             let bench = bench();
             let path = registered(&bench).await;
             live(&bench, &path, &deeds).await;
-            if closes {
+            if let Some(accounts) = &end {
                 bench.send(close(&path)).await;
+                for is_second in accounts {
+                    bench.world.pass_seconds(60);
+                    let name = if *is_second { "hana's second" } else { "hana" };
+                    let change = modify(&path, &json!({ "bankAccountId": account(name) }));
+                    assert_eq!(bench.send(change).await.status, 200);
+                }
             }
             let told = bench.relay().await.unwrap();
+            bench.call("republish", Caller::Platform, json!({})).await.unwrap();
+            let again = bench.world.published().split_off(told.len());
+            assert!(again.iter().all(|event| told.contains(event)), "{again:?}");
             let mut copies: BTreeMap<String, Franchise> = BTreeMap::new();
             let shuffled = order.iter().map(|place| &told[place.index(told.len())]);
             for event in shuffled.chain(&told) {
@@ -194,7 +242,7 @@ proptest! {
             assert_eq!(json!(copy.version), shown["version"]);
             assert_eq!(json!(copy.bank_account_id), shown["bankAccountId"]);
             assert_eq!(json!(copy.settlement_cycle), shown["settlementCycle"]);
-            assert_eq!(copy.state == FranchiseState::Closed, closes);
+            assert_eq!(copy.state == FranchiseState::Closed, end.is_some());
             let terms: Vec<_> = copy.fee_terms.terms().map(|terms| json!(terms.since)).collect();
             let shown: Vec<_> = shown["feeTerms"].as_array().unwrap().iter().map(|fee| fee["since"].clone()).collect();
             assert_eq!(terms, shown);

@@ -12,6 +12,8 @@ pub enum Fault {
     Contended,
     /// It is made, and its answer is lost.
     AnswerLost,
+    /// It is made, its answer is lost, and the SDK asks again.
+    Repeated,
 }
 
 /// Lets another task go on before each call, so that joined requests meet at every step, and goes wrong as told.
@@ -43,6 +45,10 @@ impl Table for Trying {
         match fault {
             None => self.twin.commit(writes).await,
             Some(Fault::Contended) => Err(CommitError::Contended),
+            Some(Fault::Repeated) => {
+                self.twin.commit(writes).await?;
+                self.twin.commit(writes).await
+            }
             Some(Fault::AnswerLost) => {
                 self.twin.commit(writes).await?;
                 Err(Unavailable("the answer was lost".to_owned()).into())

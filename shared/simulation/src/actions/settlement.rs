@@ -171,7 +171,7 @@ pub async fn settle_while_the_bank_is_in_trouble(player: Player) {
     }
 }
 
-/// The franchise is paid out to another account from now on.
+/// The franchise is paid out to another account from now on, closed or not.
 pub async fn change_the_settlement_account(player: Player) {
     let owner = player.as_person(MERCHANT);
     let (Some(franchise), Some(account)) = (franchise_id(&owner), linked(&owner)) else { return };

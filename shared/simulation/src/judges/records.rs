@@ -113,7 +113,7 @@ fn franchises(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
         let Some(id) = answer.body["franchiseId"].as_str() else { continue };
         let version = number(&answer.body, "version");
         if let Some(before) = versions.entry(id).or_default().insert(version, &answer.body)
-            && ["feeTerms", "state", "contact", "settlementCycle"]
+            && ["feeTerms", "state", "contact", "settlementCycle", "bankAccountId"]
                 .iter()
                 .any(|field| before[*field] != answer.body[*field])
         {
