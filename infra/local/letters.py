@@ -1,7 +1,8 @@
 """Dead letters: which operation gave them up, and another chance for them.
 
 A service has one queue of them. Three kinds of letters come there: messages of the service's queues, which name their
-queue; pointers to stream records that a relay could not relay; and runs of schedules that did not happen.
+queue; pointers to stream records that a relay could not relay; and runs of schedules that came to nothing. Of these
+Scheduler leaves the input, if it could not hand it over, and Lambda a record around the input, if the run failed.
 """
 
 import json
@@ -9,6 +10,7 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
+from cloud import CloudError
 from rich.console import Console
 
 console = Console(highlight=False)
@@ -32,8 +34,9 @@ def of(running, service, raw):
     if source:
         return Letter(by_name(running.outputs["queues"], source), "message", service, raw)
     named = [attribute.get("StringValue", "") for attribute in raw.get("MessageAttributes", {}).values()]
-    context = pointer(raw).get("requestContext", {})
-    kind = "pointer" if "DDBStreamBatchInfo" in pointer(raw) else "schedule"
+    context = content(raw).get("requestContext", {})
+    # Lambda's records of a batch and of a run both have a context.
+    kind = "pointer" if "DDBStreamBatchInfo" in content(raw) else "schedule"
     names = [*named, context.get("functionArn", "")]
     found = (by_name(running.outputs["functions"], name) for name in names)
     return Letter(next((name for name in found if name), None), kind, service, raw)
@@ -45,7 +48,7 @@ def by_name(resources, arn):
     return next((name for name, resource in resources.items() if resource.rsplit("/", 1)[-1] in parts), None)
 
 
-def pointer(raw):
+def content(raw):
     try:
         body = json.loads(raw["Body"])
     except ValueError:
@@ -75,11 +78,13 @@ def counts(running):
 
 def redrive(running):
     """Gives every dead letter another chance; returns how many of each operation."""
-    redriven = Counter()
+    redriven, seen = Counter(), set()
     for service in running.outputs["dead_letter_queues"]:
         pointers = []
-        while letters := receive(running, service, HIDDEN_SECONDS):
+        # What is left where it is comes again when it is hidden no more, and a run may take as long.
+        while letters := [letter for letter in receive(running, service, HIDDEN_SECONDS) if letter.raw["MessageId"] not in seen]:
             for letter in letters:
+                seen.add(letter.raw["MessageId"])
                 if letter.kind == "pointer":
                     pointers.append(letter)
                 elif again(running, letter):
@@ -95,7 +100,7 @@ def redrive(running):
 
 
 def again(running, letter):
-    """Sends a message to its queue again, or runs what a schedule has missed. The letter goes when that has worked."""
+    """Sends a message to its queue again, or makes a schedule's run. The letter goes when that has worked."""
     if letter.operation is None:
         console.print(f"{letter.service}: a letter that names no operation is left where it is: {letter.raw['Body'][:200]}", markup=False)
         return False
@@ -105,9 +110,20 @@ def again(running, letter):
             MessageAttributes=letter.raw.get("MessageAttributes", {}),
         )
     else:
-        running.call(letter.operation, json.loads(letter.raw["Body"] or "{}"))
+        try:
+            running.call(letter.operation, input_of(letter))
+        except CloudError as error:
+            # An audit, for instance, fails for as long as it finds something. Other letters do not wait for that.
+            console.print(f"a run that fails again is left where it is: {error}", markup=False)
+            return False
     delete(running, letter)
     return True
+
+
+def input_of(letter):
+    """What a schedule's run was given: Scheduler's letter is that itself, Lambda's record carries it."""
+    record = content(letter.raw)
+    return record["requestPayload"] if "requestContext" in record else record
 
 
 def delete(running, letter):
@@ -117,7 +133,7 @@ def delete(running, letter):
 
 def arrival(letter):
     """When the first record came that a relay gave up."""
-    return datetime.fromisoformat(pointer(letter.raw)["DDBStreamBatchInfo"]["approximateArrivalOfFirstRecord"])
+    return datetime.fromisoformat(content(letter.raw)["DDBStreamBatchInfo"]["approximateArrivalOfFirstRecord"])
 
 
 def republish(running, service, since=None):

@@ -129,6 +129,15 @@ def test_a_function_sends_and_publishes_only_what_its_operation_lists(world, pro
     allowed = set().union(*(may("sqs:SendMessage", arn) for arn in queues))
     assert {queues[arn] for arn in allowed} == set(declared["enqueues"])
 
+    dead = {
+        f"arn:aws:sqs:{region}:{account}:{url.rsplit('/', 1)[-1]}": service
+        for service, url in world.outputs["dead_letter_queues"].items()
+    }
+    allowed = set().union(*(may("sqs:SendMessage", arn) for arn in dead))
+    # Lambda leaves there, in the function's name, a relay's records and a scheduled run that it gives up.
+    gives_up = declared["stream"] or declared["schedule"] is not None
+    assert {dead[arn] for arn in allowed} == ({declared["service"]} if gives_up else set())
+
     bus = f"arn:aws:events:{region}:{account}:event-bus/{world.outputs['bus']}"
     assert bool(may("events:PutEvents", bus)) == declared["publishes"]
 

@@ -74,6 +74,41 @@ def test_what_is_given_up_goes_to_its_services_dead_letter_queue(resources):
         assert schedule["target"][0]["dead_letter_config"][0]["arn"].endswith("-dead")
 
 
+def test_a_scheduled_run_that_fails_goes_to_its_services_dead_letter_queue(resources, operations):
+    """Scheduler only hands a run over. Lambda forgets one that failed three times, unless it may leave it somewhere."""
+    kept = {one["function_name"]: one for one in resources["aws_lambda_function_event_invoke_config"].values()}
+    scheduled = {f"pay-{one['service']}-{one['name']}": one["service"] for one in operations.values() if one["schedule"]}
+    assert set(kept) == set(scheduled)
+    for name, service in scheduled.items():
+        assert kept[name]["qualifier"] == "live"
+        assert (kept[name]["maximum_retry_attempts"], kept[name]["maximum_event_age_in_seconds"]) == (2, 3600)
+        assert kept[name]["destination_config"][0]["on_failure"][0]["destination"].endswith(f":pay-{service}-dead")
+    for operation in operations.values():
+        granted = grants(resources, f"pay-{operation['service']}-{operation['name']}")
+        dead = [resource.split(":")[-1] for action, resource in granted if action == "sqs:SendMessage" and resource.endswith("-dead")]
+        # A relay leaves its records there in the same way.
+        gives_up = operation["schedule"] or operation["stream"]
+        assert dead == ([f"pay-{operation['service']}-dead"] if gives_up else []), operation["name"]
+
+
+def test_lambda_stops_every_loop_but_that_of_an_operation_with_its_own_queue(resources, operations):
+    """Whoever goes on by messages to itself ends by itself. Nothing else may come round, which is what Lambda's stop is for."""
+    allowed = {one["function_name"]: one["recursive_loop"] for one in resources["aws_lambda_function_recursion_config"].values()}
+    itself = {name for name, operation in operations.items() if name in operation["enqueues"]}
+    assert allowed == {f"pay-{operations[name]['service']}-{operations[name]['name']}": "Allow" for name in itself}
+
+    def reached(name, seen):
+        for following in operations[name]["calls"] + operations[name]["enqueues"]:
+            if following != name and following not in seen:
+                seen.add(following)
+                reached(following, seen)
+        return seen
+
+    for name in operations:
+        back = {following for following in reached(name, set()) if name in reached(following, set())}
+        assert not back, f"{name} comes round through {back}"
+
+
 def test_partial_failures_of_batches_are_reported(resources):
     for address, mapping in resources["aws_lambda_event_source_mapping"].items():
         assert mapping["function_response_types"] == ["ReportBatchItemFailures"], address
@@ -135,6 +170,12 @@ def test_whatever_hashes_a_password_for_anybody_is_bounded(resources, operations
     usual = stage["default_route_settings"][0]["throttling_rate_limit"]
     limits = {route["route_key"]: route["throttling_rate_limit"] for route in stage["route_settings"]}
     assert {key for key, limit in limits.items() if 0 < limit <= usual / 10} == dear
+
+
+def test_a_web_page_reads_every_header_that_answers_have(resources):
+    headers = json.loads((Path(__file__).resolve().parents[1] / "openapi.json").read_text())["components"]["headers"]
+    api = next(api for address, api in resources["aws_apigatewayv2_api"].items() if "pay_api" in address)
+    assert set(api["cors_configuration"][0]["expose_headers"]) == {name.lower() for name in headers}
 
 
 # Actions that know no resource: the last two lines are what Step Functions needs to write logs and traces.

@@ -13,7 +13,7 @@ resource "aws_cloudwatch_log_group" "log" {
 }
 
 resource "aws_lambda_function" "function" {
-  #checkov:skip=CKV_AWS_116:queues, streams and schedules have dead letters of their own (modules/triggers); nothing else invokes asynchronously
+  #checkov:skip=CKV_AWS_116:Scheduler alone invokes asynchronously, and what fails then goes to the dead letters by modules/triggers, as for queues and streams
 
   function_name    = var.name
   description      = substr(var.operation.summary, 0, 256)
@@ -42,6 +42,16 @@ resource "aws_lambda_function" "function" {
   }
 
   depends_on = [aws_iam_role_policy.function]
+}
+
+# Lambda takes an operation that goes on by messages to its own queue for a loop, and stops it after some sixteen runs: the
+# next message goes to the dead letters. These chains end by themselves, see
+# docs/decisions/0025-chains-of-messages-end-by-themselves.md. Any other loop is still stopped.
+resource "aws_lambda_function_recursion_config" "chain" {
+  count = contains(var.operation.enqueues, "${var.operation.service}.${var.operation.name}") ? 1 : 0
+
+  function_name  = aws_lambda_function.function.function_name
+  recursive_loop = "Allow"
 }
 
 # Terraform makes the alias and then leaves it alone: it publishes versions, and which of them is live is decided by the

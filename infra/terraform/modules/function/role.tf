@@ -66,11 +66,12 @@ locals {
         actions   = ["dynamodb:ListStreams"]
         resources = ["*"] # this action knows no resource
       },
-      {
-        actions   = ["sqs:SendMessage"]
-        resources = [var.dead_letters_arn]
-      },
     ],
+    # Lambda leaves there what it gives up, in the function's name: a relay's records, a scheduled run.
+    !var.operation.stream && var.operation.schedule == null ? [] : [{
+      actions   = ["sqs:SendMessage"]
+      resources = [var.dead_letters_arn]
+    }],
     var.tracing != "Active" ? [] : [{
       actions   = ["xray:PutTraceSegments", "xray:PutTelemetryRecords"]
       resources = ["*"] # these actions know no resource

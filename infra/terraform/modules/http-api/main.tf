@@ -41,7 +41,7 @@ resource "aws_apigatewayv2_api" "api" {
       allow_origins  = cors_configuration.value
       allow_methods  = ["GET", "POST", "PATCH", "PUT", "DELETE", "OPTIONS"]
       allow_headers  = ["authorization", "content-type", "idempotency-key", "if-match", "traceparent"]
-      expose_headers = ["etag", "idempotent-replayed", "location", "retry-after"]
+      expose_headers = ["etag", "idempotent-replayed", "link", "location", "retry-after", "trace-id"]
       max_age        = 3600
     }
   }

@@ -79,7 +79,7 @@ resource "aws_dynamodb_table" "table" {
 }
 
 # One for the whole service: CloudWatch bills the alarm by the queue. A message says which queue it came from
-# (DeadLetterQueueSourceArn), a pointer and a missed schedule name their function.
+# (DeadLetterQueueSourceArn), a pointer and a schedule's run name their function.
 resource "aws_sqs_queue" "dead" {
   count = var.dead_letters ? 1 : 0
 

@@ -1,5 +1,6 @@
 # How work reaches the operation other than by HTTP or a direct call. Whatever is given up ends in the
-# service's dead-letter queue: a message from its queue, a pointer to stream records, a missed schedule.
+# service's dead-letter queue: a message from its queue, a pointer to stream records, a schedule's run that
+# Scheduler could not hand over, or one that failed.
 
 terraform {
   required_providers {
@@ -175,6 +176,24 @@ resource "aws_scheduler_schedule" "schedule" {
   depends_on = [aws_iam_role_policy.scheduler]
 }
 
+# Scheduler's part ends when Lambda has taken the run: it invokes asynchronously. Lambda tries a run that failed after
+# one minute and after two more, and without this would then forget it.
+resource "aws_lambda_function_event_invoke_config" "schedule" {
+  count = local.has_schedule ? 1 : 0
+
+  function_name                = var.function.name
+  qualifier                    = var.function.alias
+  maximum_event_age_in_seconds = 3600
+  maximum_retry_attempts       = 2
+
+  destination_config {
+    on_failure {
+      destination = var.dead_letters_arn
+    }
+  }
+}
+
+# Secrets Manager waits for each step's answer, and begins a rotation that failed again by itself.
 resource "aws_lambda_permission" "rotation" {
   count = var.operation.rotates != null ? 1 : 0
 
