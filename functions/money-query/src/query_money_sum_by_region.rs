@@ -52,7 +52,7 @@ pub struct RegionSum {
     from: SeoulDay,
     /// The last day.
     to: SeoulDay,
-    /// How many wallets belong to members who live there now.
+    /// How many wallets belong to members who live there now, or did when they left.
     wallets: u64,
     /// What lies in them now.
     balance: Money,
