@@ -15,7 +15,7 @@ use crate::{
 };
 use contract::{
     Call, Context, Grant, Operation, Problem, Reply, Trigger, handled_by,
-    outbox::{KeyName, Scan, remind},
+    outbox::{self, KeyName, Scan},
     peers::{self, FirmbankingState},
 };
 use events::{
@@ -58,8 +58,7 @@ pub struct Inquiry {
     pub bank_account_id: Option<BankAccountId>,
     /// Its place in the account's chain.
     pub sequence: Option<u64>,
-    /// How often the bank had been asked in vain when the message was sent. If it was asked since, a later message is
-    /// on its way, and this one is not needed: however many repetitions there were, one row of inquiries goes on.
+    /// How often the bank had been asked in vain when the message was sent. If it was since, this one is not needed.
     pub inquiries: Option<u32>,
     /// Where the scan before ended.
     pub after: Option<KeyName>,
@@ -82,7 +81,7 @@ async fn inquire_firmbanking(context: &Context, call: Call<Inquiry>) -> Result<R
     let entry: Firmbanking = items::load(context, &items::entry_key(id, sequence))
         .await?
         .ok_or_else(|| Problem::internal(format!("{id} has no entry {sequence}")))?;
-    if inquiries.is_some_and(|inquiries| inquiries < entry.inquiries) {
+    if outbox::is_overtaken(inquiries, entry.inquiries) {
         return Ok(Reply::ok(Inquired { firmbanking: Some(entry.view()), queued: 0 }));
     }
     let entry = Teller::of(context, &call.trace).await?.advance(entry, Last::Found).await?;
@@ -96,7 +95,7 @@ async fn scan(context: &Context, call: &Call<Inquiry>) -> Result<u32, Problem> {
     let mut open = Open::default();
     while let Some(items) = scan.page(context).await? {
         items.iter().for_each(|item| open.see(item, call.now));
-        queued = queued.saturating_add(remind(context, call, &OUTBOX, &items).await?);
+        queued = queued.saturating_add(outbox::remind(context, call, &OUTBOX, &items).await?);
     }
     scan.go_on(context, NAME, &call.trace).await?;
     open.tell();

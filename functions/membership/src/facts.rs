@@ -4,7 +4,7 @@ use crate::{
     items::{Member, Modified, Move},
     sweep_memberships,
 };
-use contract::outbox::{Later, Outbox};
+use contract::outbox::{Later, Outbox, delay_seconds};
 use events::{
     Envelope,
     membership::{MembershipClosed, MembershipModified, MembershipRegistered, RegisterMembershipRequested},
@@ -18,7 +18,6 @@ pub static OUTBOX: Outbox = Outbox { facts, unfinished, republish: "membership.r
 
 /// The first message comes when whoever began it has stopped; later ones ever more slowly.
 const FIRST_DELAY_SECONDS: u32 = 25;
-const MOST_DELAY_SECONDS: u32 = 900;
 /// A try that is younger is left to whoever began it.
 const WORK_SECONDS: i64 = 60;
 
@@ -81,11 +80,10 @@ fn unfinished(item: &Item) -> Result<Option<Later>, Unreadable> {
         return Ok(None);
     }
     let member: Member = read(item.clone())?;
-    let doubled = |asked| FIRST_DELAY_SECONDS.saturating_mul(2_u32.saturating_pow(asked));
     Ok(member.closing.map(|closing| Later {
         operation: sweep_memberships::NAME,
         body: json!({ "membershipId": member.membership_id, "attempts": closing.asked }),
-        delay_seconds: doubled(closing.asked).min(MOST_DELAY_SECONDS),
+        delay_seconds: delay_seconds(FIRST_DELAY_SECONDS, closing.asked),
         busy_until: closing.birth.plus_seconds(WORK_SECONDS),
     }))
 }

@@ -39,8 +39,7 @@ pub const OPERATION: Operation = Operation {
 pub struct Sweep {
     /// The one member.
     pub membership_id: Option<MembershipId>,
-    /// How often money had been asked in vain when the message was sent. If it was asked since, a later message is on
-    /// its way, and this one is not needed.
+    /// How often money had been asked in vain when the message was sent. If it was since, this one is not needed.
     pub attempts: Option<u32>,
     /// Where the run before ended.
     pub after: Option<KeyName>,
@@ -65,7 +64,7 @@ async fn sweep_memberships(context: &Context, call: Call<Sweep>) -> Result<Reply
     };
     let member: Option<Member> = items::load(&*context.table, &items::member_key(&id.to_string())).await?;
     let leaving = member.and_then(|member| member.closing.clone().map(|closing| (member, closing)));
-    let is_due = |closing: &Closing| attempts.is_none_or(|attempts| attempts >= closing.asked);
+    let is_due = |closing: &Closing| !outbox::is_overtaken(*attempts, closing.asked);
     let advanced = match leaving.filter(|(_, closing)| is_due(closing)) {
         Some((member, closing)) => {
             closing::advance(context, &call, member, &closing).await?;

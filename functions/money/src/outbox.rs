@@ -6,7 +6,7 @@ use crate::{
     sweep_money_requests,
 };
 use contract::{
-    outbox::{Later, Outbox},
+    outbox::{Later, Outbox, delay_seconds},
     peers::Direction,
 };
 use events::{
@@ -23,7 +23,6 @@ pub const OUTBOX: Outbox = Outbox { facts, unfinished, republish: "money.republi
 
 /// The first message comes when the first worker's lease is over; later ones ever more slowly.
 const FIRST_DELAY_SECONDS: u32 = 25;
-const MOST_DELAY_SECONDS: u32 = 900;
 
 fn facts(item: &Item) -> Result<Vec<Envelope>, Unreadable> {
     match kind_of(item) {
@@ -104,11 +103,10 @@ fn unfinished(item: &Item) -> Result<Option<Later>, Unreadable> {
         return Ok(None);
     }
     let record: MoneyRequest = read(item.clone())?;
-    let doubled = FIRST_DELAY_SECONDS.saturating_mul(2_u32.saturating_pow(record.attempts));
     Ok((!record.is_final()).then(|| Later {
         operation: sweep_money_requests::NAME,
         body: json!({ "moneyRequestId": record.money_request_id, "attempts": record.attempts }),
-        delay_seconds: doubled.min(MOST_DELAY_SECONDS),
+        delay_seconds: delay_seconds(FIRST_DELAY_SECONDS, record.attempts),
         busy_until: record.leased_until,
     }))
 }

@@ -32,8 +32,7 @@ pub const NAME: &str = "money.sweepMoneyRequests";
 pub struct Sweep {
     /// The one record.
     pub money_request_id: Option<MoneyRequestId>,
-    /// How often it had been tried in vain when the message was sent. If it was tried since, a later message is on its
-    /// way, and this one is not needed: however often a record is saved, one row of messages goes on.
+    /// How often it had been tried in vain when the message was sent. If it was since, this one is not needed.
     pub attempts: Option<u32>,
     /// Where the run before ended.
     pub after: Option<KeyName>,
@@ -57,9 +56,8 @@ async fn sweep_money_requests(context: &Context, call: Call<Sweep>) -> Result<Re
         return Ok(Reply::ok(Swept { advanced: Vec::new(), queued: Some(queued) }));
     };
     // A record that is gone, or done by now, needs nothing.
-    let is_due = |record: &MoneyRequest| {
-        !record.is_final() && attempts.is_none_or(|attempts| attempts >= record.attempts)
-    };
+    let is_due =
+        |record: &MoneyRequest| !record.is_final() && !outbox::is_overtaken(*attempts, record.attempts);
     let mut advanced = Vec::new();
     if let Some(record) = money_requests::find(context, id).await?.filter(is_due) {
         advanced.push(MoneyRequestView::from(&money_requests::advance(context, &call, record).await?));

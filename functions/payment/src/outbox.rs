@@ -4,7 +4,7 @@ use crate::{
     items::{Cancellation, Payment, SettledGroup},
     sweep_payments,
 };
-use contract::outbox::{Later, Outbox};
+use contract::outbox::{Later, Outbox, delay_seconds};
 use events::{
     Envelope,
     payment::{PaymentApproved, PaymentCanceled, PaymentFinished},
@@ -17,7 +17,6 @@ pub const OUTBOX: Outbox = Outbox { facts, unfinished, republish: "payment.repub
 
 /// The first message comes when the first worker's lease is over; later ones ever more slowly.
 const FIRST_DELAY_SECONDS: u32 = 25;
-const MOST_DELAY_SECONDS: u32 = 900;
 
 fn facts(item: &Item) -> Result<Vec<Envelope>, Unreadable> {
     match kind_of(item) {
@@ -81,11 +80,10 @@ fn unfinished(item: &Item) -> Result<Option<Later>, Unreadable> {
         return Ok(None);
     }
     let payment: Payment = read(item.clone())?;
-    let doubled = FIRST_DELAY_SECONDS.saturating_mul(2_u32.saturating_pow(payment.attempts));
     Ok((!payment.is_at_rest()).then(|| Later {
         operation: sweep_payments::NAME,
         body: json!({ "paymentId": payment.payment_id, "attempts": payment.attempts }),
-        delay_seconds: doubled.min(MOST_DELAY_SECONDS),
+        delay_seconds: delay_seconds(FIRST_DELAY_SECONDS, payment.attempts),
         busy_until: payment.leased_until,
     }))
 }

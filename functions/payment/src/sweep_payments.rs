@@ -37,8 +37,7 @@ pub const NAME: &str = "payment.sweepPayments";
 pub struct Sweep {
     /// The one payment.
     pub payment_id: Option<PaymentId>,
-    /// How often it had been tried in vain when the message was sent. If it was tried since, a later message is on its
-    /// way, and this one is not needed: however often a record is saved, one row of messages goes on.
+    /// How often it had been tried in vain when the message was sent. If it was since, this one is not needed.
     pub attempts: Option<u32>,
     /// Where the run before ended.
     pub after: Option<KeyName>,
@@ -62,9 +61,8 @@ async fn sweep_payments(context: &Context, call: Call<Sweep>) -> Result<Reply<Sw
         return Ok(Reply::ok(Swept { advanced: Vec::new(), queued: Some(queued) }));
     };
     // A payment that is gone, or at rest by now, needs nothing.
-    let is_due = |payment: &Payment| {
-        !payment.is_at_rest() && attempts.is_none_or(|attempts| attempts >= payment.attempts)
-    };
+    let is_due =
+        |payment: &Payment| !payment.is_at_rest() && !outbox::is_overtaken(*attempts, payment.attempts);
     let mut advanced = Vec::new();
     if let Some(payment) = payments::find(context, id).await?.filter(is_due) {
         advanced.push(go_on(context, &call, payment).await?);

@@ -4,7 +4,7 @@ use crate::{
     items::{Receiver, Remittance, RemittanceState},
     sweep_remittances,
 };
-use contract::outbox::{Later, Outbox};
+use contract::outbox::{Later, Outbox, delay_seconds};
 use events::{
     Envelope,
     remittance::{RemittanceCompleted, RemittanceFailed},
@@ -17,7 +17,6 @@ pub const OUTBOX: Outbox = Outbox { facts, unfinished, republish: "remittance.re
 
 /// The first message comes when the first worker's lease is over; later ones ever more slowly.
 const FIRST_DELAY_SECONDS: u32 = 25;
-const MOST_DELAY_SECONDS: u32 = 900;
 
 fn facts(item: &Item) -> Result<Vec<Envelope>, Unreadable> {
     if kind_of(item) != Remittance::KIND {
@@ -59,11 +58,10 @@ fn unfinished(item: &Item) -> Result<Option<Later>, Unreadable> {
         return Ok(None);
     }
     let record: Remittance = read(item.clone())?;
-    let doubled = FIRST_DELAY_SECONDS.saturating_mul(2_u32.saturating_pow(record.attempts));
     Ok((!record.is_final()).then(|| Later {
         operation: sweep_remittances::NAME,
         body: json!({ "remittanceId": record.remittance_id, "attempts": record.attempts }),
-        delay_seconds: doubled.min(MOST_DELAY_SECONDS),
+        delay_seconds: delay_seconds(FIRST_DELAY_SECONDS, record.attempts),
         busy_until: record.leased_until,
     }))
 }

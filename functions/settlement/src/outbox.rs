@@ -4,7 +4,7 @@ use crate::{
     items::{Line, LineState, Retry, Run},
     sweep_settlements,
 };
-use contract::outbox::{Later, Outbox};
+use contract::outbox::{Later, Outbox, delay_seconds};
 use events::{
     Envelope,
     settlement::{SettlementFailed, SettlementFinished, SettlementPaidOut, SettlementStarted},
@@ -19,7 +19,6 @@ pub const OUTBOX: Outbox = Outbox { facts, unfinished, republish: "settlement.re
 const RUN_DELAY_SECONDS: u32 = 60;
 /// A line's first message comes when the step that recorded it has had its time; later ones ever more slowly.
 const FIRST_DELAY_SECONDS: u32 = 30;
-const MOST_DELAY_SECONDS: u32 = 900;
 
 fn facts(item: &Item) -> Result<Vec<Envelope>, Unreadable> {
     Ok(match kind_of(item) {
@@ -115,12 +114,11 @@ fn unfinished(item: &Item) -> Result<Option<Later>, Unreadable> {
         }
         Line::KIND => {
             let line: Line = read(item.clone())?;
-            let doubled = FIRST_DELAY_SECONDS.saturating_mul(2_u32.saturating_pow(line.attempts));
             let body = || json!({ "settlementId": line.settlement_id(), "attempts": line.attempts });
             (!line.is_final()).then(|| {
                 later(
                     body(),
-                    doubled.min(MOST_DELAY_SECONDS),
+                    delay_seconds(FIRST_DELAY_SECONDS, line.attempts),
                     line.recorded_at.plus_seconds(i64::from(FIRST_DELAY_SECONDS)),
                 )
             })

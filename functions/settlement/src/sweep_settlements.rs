@@ -59,8 +59,7 @@ const RETRIED: u32 = 100;
 pub struct Sweep {
     /// The one line.
     pub settlement_id: Option<SettlementId>,
-    /// How often it had been tried in vain when the message was sent. If it was tried since, a later message is on its
-    /// way, and this one is not needed: however often a line is saved, one row of messages goes on.
+    /// How often it had been tried in vain when the message was sent. If it was since, this one is not needed.
     pub attempts: Option<u32>,
     /// The one run.
     pub business_day: Option<SeoulDay>,
@@ -120,7 +119,7 @@ async fn sweep_line(
     id: SettlementId,
     attempts: Option<u32>,
 ) -> Result<u32, Problem> {
-    let is_due = |line: &Line| !line.is_final() && attempts.is_none_or(|attempts| attempts >= line.attempts);
+    let is_due = |line: &Line| !line.is_final() && !outbox::is_overtaken(attempts, line.attempts);
     let Some(line) = lines::find(context, id).await?.filter(is_due) else { return Ok(0) };
     lines::advance(context, call, line).await?;
     Ok(1)

@@ -38,6 +38,21 @@ pub struct Later {
     pub busy_until: Timestamp,
 }
 
+/// The longest that a queue can delay a message, in seconds.
+const MOST_DELAY_SECONDS: u32 = 900;
+
+/// How long a record's message waits, in seconds: twice as long with every time that it was tried in vain.
+pub fn delay_seconds(first_seconds: u32, attempts: u32) -> u32 {
+    first_seconds.saturating_mul(2_u32.saturating_pow(attempts)).min(MOST_DELAY_SECONDS)
+}
+
+/// Whether a record's message is not needed: the record was tried in vain more often since it was sent, so that a later
+/// message is on its way. Every save of an open record sends one; so however often it is saved, asked for again or
+/// scanned, one row of messages goes on. A message that does not say how often is always needed.
+pub fn is_overtaken(attempts_when_sent: Option<u32>, attempts: u32) -> bool {
+    attempts_when_sent.is_some_and(|sent| sent < attempts)
+}
+
 /// A batch of a table's stream, as serve() hands it over.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 pub struct StreamBatch {
