@@ -18,6 +18,7 @@ use events::{
         RegisterBankAccountRequested,
     },
 };
+use kernel::Timestamp;
 use serde_json::json;
 use store::{Item, Record, Unreadable, kind_of, read};
 
@@ -91,8 +92,16 @@ fn ask_again(account: &BankAccount) -> Option<Later> {
         operation: on_register_bank_account_requested::NAME,
         body: json!(requested(account)),
         delay_seconds: delay_seconds(state, account.inquiries),
-        busy_until: account.requested_at.plus_seconds(FORGOTTEN_AFTER_SECONDS),
+        busy_until: account_busy_until(account),
     })
+}
+
+/// When the relay's messages for an account have had their time, one after another. A fact cannot say that another one has
+/// overtaken it, so a scan must not begin a second row of them.
+fn account_busy_until(account: &BankAccount) -> Timestamp {
+    let waits = (1..=account.inquiries).map(|inquiries| delay_seconds(FirmbankingState::Unknown, inquiries));
+    let waited = waits.fold(0, |sum: i64, wait| sum.saturating_add(i64::from(wait)));
+    account.requested_at.plus_seconds(waited.saturating_add(FORGOTTEN_AFTER_SECONDS))
 }
 
 fn inquire(entry: &Firmbanking) -> Option<Later> {

@@ -258,6 +258,30 @@ async fn by_event_a_silent_bank_is_asked_again_until_it_answers() {
 }
 
 #[tokio::test]
+async fn scans_do_not_multiply_the_messages_of_an_account() {
+    let town = Town::new().await;
+    town.wire.tell(HANA, "down", None).await;
+    town.banking.send(registration("/v1/bank-accounts/by-event", hana(), HANA, "김하나", "k1")).await;
+    town.banking.relay().await.unwrap();
+    let scan = || town.banking.call("inquireFirmbanking", Caller::Platform, json!({}));
+    for _ in 0..12 {
+        let mut queued = town.banking.world.take_queued();
+        assert_eq!(queued.len(), 1);
+        town.banking.world.pass_seconds(queued[0].delay_seconds.into());
+        scan().await.unwrap();
+        let message = queued.remove(0);
+        town.banking.call("onRegisterBankAccountRequested", Caller::Platform, message.body).await.unwrap();
+        town.banking.relay().await.unwrap();
+        scan().await.unwrap();
+    }
+    // Once the row is lost, a scan begins another one.
+    town.banking.world.take_queued();
+    town.banking.world.pass_seconds(3_600);
+    scan().await.unwrap();
+    assert_eq!(town.banking.world.take_queued().len(), 1);
+}
+
+#[tokio::test]
 async fn two_requests_for_one_number_link_it_once() {
     let town = Town::new().await;
     let path = "/v1/bank-accounts/by-event";
