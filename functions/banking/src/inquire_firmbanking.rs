@@ -112,10 +112,11 @@ struct Open {
 impl Open {
     /// What cannot be read is told by the sweep.
     fn see(&mut self, item: &Item, now: Timestamp) {
-        let entry = Some(item.clone()).filter(|item| kind_of(item) == Firmbanking::KIND).map(store::read);
-        let Some(Ok(Firmbanking { state: FirmbankingState::Unknown, requested_at, .. })) = entry else {
+        if kind_of(item) != Firmbanking::KIND {
             return;
-        };
+        }
+        let entry = store::read(item.clone());
+        let Ok(Firmbanking { state: FirmbankingState::Unknown, requested_at, .. }) = entry else { return };
         let seconds = now.seconds().saturating_sub(requested_at.seconds());
         self.oldest_seconds = self.oldest_seconds.max(seconds);
         self.count = self.count.saturating_add(1);

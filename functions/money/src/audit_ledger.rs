@@ -20,7 +20,7 @@ use contract::{
     handled_by,
     outbox::KeyName,
     peers::{CorporateQuestion, GET_CORPORATE_BALANCE},
-    ports::CallError,
+    ports::{CallError, MOST_DELAY_SECONDS},
 };
 use kernel::{Money, OutOfRange, Timestamp, id::WalletId};
 use schemars::JsonSchema;
@@ -64,7 +64,7 @@ const AUDITORS: &[&Auditor] = &[
 /// How far clocks may be apart if nobody says: as far as the ledger lets a step's birth lie ahead.
 const SLACK_SECONDS: u32 = 300;
 /// A message can wait no longer.
-const MOST_SLACK_SECONDS: u32 = 900;
+const MOST_SLACK_SECONDS: u32 = MOST_DELAY_SECONDS;
 
 /// How many findings are kept; the rest are only counted.
 const MOST_FINDINGS: usize = 100;

@@ -8,14 +8,11 @@ use aws_sdk_sqs::Client;
 use aws_types::SdkConfig;
 use contract::{
     Trace,
-    ports::{Queues, Unanswered},
+    ports::{MOST_DELAY_SECONDS, Queues, Unanswered},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::OnceLock;
-
-/// SQS's longest delay.
-const MOST_DELAY_SECONDS: u32 = 900;
 
 /// A message as it lies in a queue.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]

@@ -4,7 +4,7 @@
 //! what is theirs is looked for and forgotten. Lists may lag behind their table, so the same fact comes again a
 //! quarter of an hour later: only a look that long after the note settles it.
 
-use crate::{Call, Context, Problem, outbox::Later};
+use crate::{Call, Context, Problem, outbox::Later, ports::MOST_DELAY_SECONDS};
 use events::{Envelope, membership::MembershipClosed};
 use kernel::{Timestamp, id::MembershipId};
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ use serde_json::json;
 use store::{CommitError, Condition, Key, Read, Record, Write};
 
 /// Later than a list lags, and the most that a queue can delay.
-const LOOK_AGAIN_SECONDS: u32 = 900;
+const LOOK_AGAIN_SECONDS: u32 = MOST_DELAY_SECONDS;
 
 /// A member who has left. Whatever names them as owner is refused from then on, and what lists did not show yet when
 /// it was noted is looked for once more.

@@ -5,7 +5,7 @@
 //! the items themselves. The same batch tells which records are not final, and sends each a delayed message to be
 //! advanced: recovery without an index on the hot path.
 
-use crate::{Call, Context, Problem, Reply, Trace};
+use crate::{Call, Context, Problem, Reply, Trace, ports::MOST_DELAY_SECONDS};
 use events::Envelope;
 use futures_util::future::try_join_all;
 use kernel::Timestamp;
@@ -32,14 +32,11 @@ pub struct Later {
     pub operation: &'static str,
     /// Its input.
     pub body: Value,
-    /// How long to wait, in seconds, at most 900.
+    /// How long to wait, in seconds, at most [`MOST_DELAY_SECONDS`].
     pub delay_seconds: u32,
     /// Until when somebody may be at work on it: a sweep for what was forgotten leaves it alone so long.
     pub busy_until: Timestamp,
 }
-
-/// The longest that a queue can delay a message, in seconds.
-const MOST_DELAY_SECONDS: u32 = 900;
 
 /// How long a record's message waits, in seconds: twice as long with every time that it was tried in vain.
 pub fn delay_seconds(first_seconds: u32, attempts: u32) -> u32 {
@@ -202,21 +199,15 @@ async fn advance_later(
     for item in items {
         // Poison was queued above, where it shows.
         let Ok(Some(later)) = (outbox.unfinished)(item) else { continue };
-        send(context, &later, later.delay_seconds, item, trace).await?;
+        send(context, &later, item, trace).await?;
     }
     Ok(())
 }
 
 /// Sends an item's message, in the item's own trace if it has one.
-async fn send(
-    context: &Context,
-    later: &Later,
-    delay_seconds: u32,
-    item: &Item,
-    trace: &Trace,
-) -> Result<(), Problem> {
+async fn send(context: &Context, later: &Later, item: &Item, trace: &Trace) -> Result<(), Problem> {
     let trace = trace_of(item).unwrap_or_else(|| trace.clone());
-    let sent = context.queues.send(later.operation, &later.body, delay_seconds, &trace).await;
+    let sent = context.queues.send(later.operation, &later.body, later.delay_seconds, &trace).await;
     sent.map_err(Problem::unavailable)
 }
 
@@ -265,7 +256,8 @@ async fn remind_of<I>(
 ) -> Result<u32, Problem> {
     match (outbox.unfinished)(item) {
         Ok(Some(later)) if later.busy_until < call.now => {
-            send(context, &later, 0, item, &call.trace).await.map(|()| 1)
+            let now = Later { delay_seconds: 0, ..later };
+            send(context, &now, item, &call.trace).await.map(|()| 1)
         }
         Ok(_) => Ok(0),
         // It must not hold up those behind it; the audit names it.

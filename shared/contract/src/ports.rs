@@ -89,10 +89,13 @@ pub trait Bus: Send + Sync {
     async fn publish(&self, events: &[Envelope]) -> Result<Vec<usize>, Unanswered>;
 }
 
+/// The longest that a queue can delay a message, in seconds: as long as SQS does.
+pub const MOST_DELAY_SECONDS: u32 = 900;
+
 /// Puts messages into operations' queues.
 #[async_trait]
 pub trait Queues: Send + Sync {
-    /// Sends the operation of this full name an input, which it gets after the delay (at most 900 seconds).
+    /// Sends the operation of this full name an input, which it gets after the delay (at most [`MOST_DELAY_SECONDS`]).
     async fn send(
         &self,
         operation: &str,

@@ -5,7 +5,7 @@
 //! sent again under the same id, or, when it is overdue, its id is voided, so that a late arrival is refused. Every
 //! executor may stop after any step and any number may run at once: no step undoes another's.
 
-use contract::peers::FirmbankingState;
+use contract::{outbox, peers::FirmbankingState};
 
 /// What the bank says of a transfer id. The first three never change.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,7 +86,7 @@ pub fn delay_seconds(state: FirmbankingState, inquiries: u32) -> u32 {
         // Whoever stored it so is at work; these come only if that one has stopped.
         FirmbankingState::Requested => 60,
         FirmbankingState::Sent => 15,
-        _ => 5_u32.saturating_mul(2_u32.saturating_pow(inquiries.saturating_sub(1))).min(900),
+        _ => outbox::delay_seconds(5, inquiries.saturating_sub(1)),
     }
 }
 

@@ -115,10 +115,7 @@ async fn an_attempt_begins_anew_and_every_change_is_a_version() {
     town.mood(Mood::Declines);
     let scan = async || {
         town.bench.world.pass_seconds(3_600);
-        town.bench.call("sweepSettlements", Caller::Platform, json!({})).await.unwrap();
-        for message in town.bench.world.take_queued() {
-            town.bench.call("sweepSettlements", Caller::Platform, message.body).await.unwrap();
-        }
+        town.bench.sweep("sweepSettlements").await.unwrap();
     };
     scan().await;
     assert_eq!(town.line(bakery, 1).await["state"], "failed");
