@@ -33,6 +33,9 @@ OPENAPI = Path(os.environ["PAY_CLOUD_OPENAPI"])
 PORT = int(os.environ["GATEWAY_PORT"])
 ENDPOINT = f"http://127.0.0.1:{PORT}"
 KEY_CACHE_SECONDS = 5
+# Longer than clients keep a connection that they do not use (AWS's SDKs for Go and Rust: 90 s). If hypercorn closes it
+# just as a request comes, the request is carried out and its answer lost; a repeated CreateAlias is then a conflict.
+KEEP_ALIVE_SECONDS = 3600
 
 
 def answer_invocations_at_once():
@@ -340,7 +343,7 @@ def keep_tracing_of_state_machines():
 async def main(troubles):
     config = Config()
     config.bind = [f"127.0.0.1:{PORT}"]
-    config.keep_alive_timeout = 75
+    config.keep_alive_timeout = KEEP_ALIVE_SECONDS
     config.graceful_timeout = 2
     config.loglevel = "WARNING"
     stopped = asyncio.Event()
