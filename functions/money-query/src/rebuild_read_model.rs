@@ -6,7 +6,8 @@
 //! counted live is not counted twice; then the new generation answers, and some minutes after that the old one's items
 //! are deleted. The waits are what makes it whole: a fact that was counted by somebody who did not yet know of the new
 //! generation is old enough to be read, and nobody still writes into a generation that is deleted. Each step goes on
-//! by a message, so dying anywhere is a delay, and beginning twice is beginning once.
+//! by a message, so dying anywhere is a delay; only a beginning that is not answered has to be repeated, and beginning
+//! twice is beginning once.
 
 use crate::{
     counting,

@@ -10,7 +10,8 @@ use serde::Deserialize;
 pub struct Settings {
     /// The value-added tax on the fee.
     pub vat_bps: BasisPoints,
-    /// How many days before its end a business day may be settled. More than none is for tests.
+    /// How many days before its end a business day may be settled. More than none is for tests: the next settlement
+    /// looks back one day only, so what is paid on days before the last one that was settled is in none.
     pub most_days_ahead: u32,
     /// How long an attempt at a run waits for its lines.
     pub deadline_seconds: u32,

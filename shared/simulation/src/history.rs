@@ -190,7 +190,7 @@ impl Plot {
         let drawn = steps.len().try_into().expect("short");
         let later_ms = script.first().map_or(0, |(_, after_ms, _)| *after_ms);
         let config = BTreeMap::from([
-            ("settlement", json!({ "mostDaysAhead": DAYS_AHEAD })),
+            ("settlement", json!({ "mostDaysAhead": DAYS_AHEAD_OF_SCRIPTS })),
             ("payment", small_pages()),
         ]);
         let plan = Plan::Never;
@@ -202,8 +202,12 @@ impl Plot {
 const START_SETTLEMENT: (&str, &str) = ("settlement", "startSettlement");
 /// From the beginning of histories to the end of their first business day.
 const UNTIL_THE_CUT_MS: i64 = 15_150_000;
-/// How many days before they end business days may be settled, where that is allowed: the day that runs and the next.
-const DAYS_AHEAD: u32 = 2;
+/// How many days before they end business days may be settled, where that is allowed: in histories the day that runs, or
+/// by a clock that is fast right before the cut, the next. A settlement of a day after that is looked back from too late
+/// to find what was paid today.
+const DAYS_AHEAD: u32 = 1;
+/// The same in scripts, whose clocks are right: the day that runs and the next.
+const DAYS_AHEAD_OF_SCRIPTS: u32 = 2;
 
 /// Limits as usual, tight, or none at all; the bank's patience short or long.
 fn config(dice: &mut Dice) -> BTreeMap<&'static str, Value> {

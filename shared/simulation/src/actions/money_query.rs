@@ -18,9 +18,10 @@ pub async fn ask_for_a_regions_sum(player: Player) {
     player.as_person(who).ask(ask).await;
 }
 
-/// One of Pay's own people gives the command, and again if it seems to have failed, or only to be sure.
+/// One of Pay's own people gives the command until it is answered: a generation whose beginning was not goes on by
+/// nothing else. Now and then once more, only to be sure.
 pub async fn rebuild_the_read_model(player: Player) {
-    for _ in 0..5 {
+    loop {
         let begun = internally(&player, "money-query.rebuildReadModel", json!({ "task": "begin" })).await;
         let is_sure = player.dice().chance(8_000);
         if matches!(begun, Some(Ok(_))) && is_sure {
