@@ -43,7 +43,8 @@ def wait_until(condition, seconds=PATIENCE_SECONDS, what=""):
         if value:
             return value
         if time.monotonic() > deadline:
-            raise AssertionError(f"still not after {seconds} s: {what or condition.__name__}; last: {value!r}")
+            what = what() if callable(what) else what or condition.__name__
+            raise AssertionError(f"still not after {seconds} s: {what}; last: {value!r}")
         time.sleep(pause)
         pause = min(pause * 1.5, 1)
 
@@ -386,7 +387,7 @@ class World(System):
 
     def quiet(self):
         """Waits until nothing is on its way any more, and gives the tables as they are then."""
-        wait_until(lambda: all(self.is_drained(name) for name in self.outputs["queues"]), 60, "empty queues")
+        self.drained(60)
         last = {}
 
         def same_twice():
@@ -411,6 +412,13 @@ class World(System):
 
     def is_drained(self, operation):
         return self.waiting(self.outputs["queues"][operation]) == 0
+
+    def drained(self, seconds):
+        """Waits until no queue has a message that is there or being worked on; later ones may come."""
+        def full():
+            return [name for name in self.outputs["queues"] if not self.is_drained(name)]
+
+        wait_until(lambda: not full(), seconds, lambda: f"empty queues: {full()}")
 
     def dead_letters(self, operation):
         """All of the operation's service: they share a queue."""
