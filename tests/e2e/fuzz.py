@@ -209,7 +209,7 @@ def main():
         table.add_row(caller.kind, str(len(operations)), f"{whole.requests:,}", *counts, str(len(whole.violations)))
         console.print(f"{caller.kind}: {whole.requests} requests, {dict(whole.statuses)}", style="dim")
     console.print(table)
-    world.drained(120)
+    world.until_drained()
     dead = dict(letters.counts(world))
     console.print(f"dead letters: {dead or 0}")
     sys.exit(1 if violations or dead else 0)

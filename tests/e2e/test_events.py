@@ -85,8 +85,7 @@ def test_a_fact_that_comes_again_changes_nothing(world, bus, lived, handler, fac
     before = state_of(world, lived.member)
     for event in (*mine[-5:], *mine[-5:]):
         world.send(handler, event)
-    # Longer than a message is hidden that a slow machine has failed once: it comes again by itself.
-    wait_until(lambda: world.is_drained(handler), 150, f"{handler} done")
+    world.until_drained(handler)
     assert world.dead_letters(handler) == 0
     assert state_of(world, lived.member) == before
 
@@ -103,7 +102,7 @@ def test_facts_in_the_wrong_order_end_in_the_same_state(world, bus, lived):
         for handler, kind in LISTENERS:
             if kind == event["detail"]["type"]:
                 world.send(handler, event)
-    wait_until(lambda: all(world.is_drained(handler) for handler, _ in LISTENERS), what="all handlers done")
+    world.until_drained(*(handler for handler, _ in LISTENERS))
     assert state_of(world, lived.member) == before
 
 
@@ -119,7 +118,7 @@ def test_a_success_that_comes_before_the_bank_is_certain_credits_nothing(world, 
     success["detail"]["data"]["reference"] = f"{request['moneyRequestId']}/bank"
     success["detail"]["id"] = new_key()
     world.send("money.onFirmbankingSucceeded", success)
-    wait_until(lambda: world.is_drained("money.onFirmbankingSucceeded"), what="the handler")
+    world.until_drained("money.onFirmbankingSucceeded")
     assert member.won() == 0
     assert member.request(request["moneyRequestId"])["state"] == "bankUnknown"
     world.tell_bank(member.account, "normal")
@@ -167,7 +166,7 @@ def test_poison_ends_in_the_dead_letter_queue_and_lets_others_pass(world, poison
         member = world.stranger()
         wait_until(member.has_wallet, what="the wallet of a member behind the poison")
         wait_until(lambda: world.dead_letters(handler) == 1, 60, "the poison among the dead letters")
-        wait_until(lambda: world.is_drained(handler), what="an empty queue")
+        world.until_drained(handler)
     assert letters.counts(world) == {f"{handler} (message)": 1}
     [letter] = world.client("sqs").receive_message(QueueUrl=dead)["Messages"]
     assert letter["Body"] == poison
@@ -211,7 +210,7 @@ def test_an_unreadable_item_does_not_hold_up_the_facts_behind_it(world, bus):
         finally:
             dynamodb.delete_item(TableName=table, Key=key)
     redrive(world)
-    wait_until(lambda: world.is_drained("membership.republish"), what="the key dealt with")
+    world.until_drained("membership.republish")
     assert world.dead_letters("membership.republish") == 0
 
 
@@ -234,7 +233,7 @@ def test_republishing_gives_the_same_ids_and_changes_nothing(world, bus, lived, 
     assert len(again) >= published
     for fact in again:
         assert known.get(fact["id"]) == fact, f"{fact['type']} has another id or other contents than the first time"
-    wait_until(lambda: all(world.is_drained(handler) for handler, _ in LISTENERS), what="all handlers done")
+    world.until_drained(*(handler for handler, _ in LISTENERS))
     assert state_of(world, lived.member) == before
 
 

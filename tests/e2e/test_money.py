@@ -413,4 +413,4 @@ def test_the_sweeper_finds_nothing_to_do_when_all_is_done(world, duri):
     swept = world.invoke("money.sweepMoneyRequests", {})
     assert swept[1] is None, swept
     assert request["moneyRequestId"] not in json.dumps(swept[0])
-    wait_until(lambda: world.is_drained("money.onFirmbankingSucceeded"), what="the queue")
+    world.until_drained("money.onFirmbankingSucceeded")
