@@ -105,7 +105,7 @@ reset: prepare ## end the local cloud and forget its data
 
 test: test-rust test-infra test-e2e ## every test: Rust, Terraform, end to end on a local cloud of their own
 
-test-rust:
+test-rust: dynoxide dynamodb-local
 	@if cargo nextest --version >/dev/null 2>&1; then cargo nextest run --workspace; else cargo test --workspace; fi
 
 test-infra: prepare
