@@ -1,13 +1,13 @@
 //! `GET /v1/money/wallets/{membershipId}/balance`: balance, held and available, now or at a past time.
 //!
 //! The newest entry is the balance, so this is one consistent read. Times never go back in a chain, so a past time
-//! is a binary search over sequence numbers. Reading never creates.
+//! is a binary search over sequence numbers. Reading never creates: a wallet that the first fact of its member has not
+//! opened yet is answered as the empty one that it will be, so that nobody fails because a fact is on its way.
 
 use crate::{
     chains,
     domain::{Entry, Standing},
     items::entry_key,
-    refusals::WALLET_NOT_FOUND,
 };
 use contract::{
     Access, Call, Context, Grant, Method, Operation, Problem, Reply, Scope, Trigger, handled_by,
@@ -24,7 +24,7 @@ pub const OPERATION: Operation = Operation {
     triggers: &[Trigger::Route(Method::Get, "/v1/money/wallets/{membershipId}/balance"), Trigger::Call],
     access: Access::Scopes(&[Scope::Member]),
     grants: &[Grant::ReadTable],
-    refuses: &[&problem::NOT_FOUND, &WALLET_NOT_FOUND],
+    refuses: &[&problem::NOT_FOUND],
     ..handled_by!(get_balance_request)
 };
 
@@ -39,10 +39,9 @@ async fn get_balance_request(
     if at.is_some_and(|at| at > call.now) {
         return Err(Problem::field("/at", "must not lie in the future"));
     }
-    let tip = chains::tip(context, owner).await?.ok_or(&WALLET_NOT_FOUND)?;
-    let entry = match at {
-        Some(at) if tip.time > at => last_until(context, &tip, at).await?,
-        _ => Some(tip),
+    let entry = match (chains::tip(context, owner).await?, at) {
+        (Some(tip), Some(at)) if tip.time > at => last_until(context, &tip, at).await?,
+        (tip, _) => tip,
     };
     let day = call.now.seoul_day();
     let standing = entry.as_ref().map_or(Standing::new(day), |entry| entry.standing.clone());

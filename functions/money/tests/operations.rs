@@ -520,7 +520,14 @@ async fn what_is_anothers_is_not_found() {
     let unknown = kernel::id::MoneyRequestId::derive(&["unknown"]);
     assert_eq!(get(&bench, member(), &format!("/v1/money/requests/{unknown}")).await.code(), "not_found");
     let own = format!("/v1/money/wallets/{}/balance", stranger());
-    assert_eq!(get(&bench, stranger(), &own).await.code(), "wallet_not_found");
+    let empty = get(&bench, stranger(), &own).await;
+    assert_eq!(
+        (empty.status, &empty.body["sequence"]),
+        (200, &json!(0)),
+        "the fact that opens it is on its way"
+    );
+    assert_eq!(empty.body["available"]["amount"], 0);
+    assert!(bench.twin.items().iter().all(|item| !format!("{item:?}").contains(&stranger().to_string())));
 }
 
 #[tokio::test]
@@ -652,6 +659,25 @@ async fn a_step_is_found_again_however_much_has_happened_since() {
     }
 }
 
+/// Who receives a won a thousand times must not keep a hold from being closed.
+#[tokio::test]
+async fn a_step_of_long_ago_is_found_in_few_reads() {
+    let mut bench = bench();
+    recharge(&bench, "k1", 1_000_000).await;
+    let birth = bench.context.clock.now();
+    bench.call_with("transferMoney", transfer(1_000, "rmt_1/move", birth)).await.unwrap();
+    for number in 0..800 {
+        bench.world.pass_seconds(1);
+        let order = transfer(1, &format!("rmt_2_{number}/move"), bench.context.clock.now());
+        bench.call_with("transferMoney", order).await.unwrap();
+    }
+    let calls = Arc::new(AtomicUsize::new(0));
+    bench.context.table = Arc::new(Counted { inner: bench.twin.clone(), calls: calls.clone() });
+    bench.call_with("transferMoney", transfer(1_000, "rmt_1/move", birth)).await.unwrap();
+    // 12 + 24 + 48 … entries of either wallet.
+    assert!(calls.load(Ordering::SeqCst) <= 2 * 7, "{} calls", calls.load(Ordering::SeqCst));
+}
+
 fn between(debit: Value, credit: Value, amount: u32, reference: &str, birth: Timestamp) -> Call<Value> {
     let amount = json!({ "amount": amount, "currency": "KRW" });
     by_service(
@@ -680,7 +706,7 @@ async fn a_receiver_whom_nobody_knows_is_refused_for_ever() {
     }
     assert_eq!(kinds(&bench).await.first().map(String::as_str), Some("refused"), "an entry says so");
     let wallet = get(&bench, unknown, &format!("/v1/money/wallets/{unknown}/balance")).await;
-    assert_eq!(wallet.status, 404, "no wallet was opened");
+    assert_eq!(wallet.body["sequence"], 0, "no wallet was opened");
 }
 
 /// What membership answers may be older than the wallet of somebody who registers just now.
