@@ -45,7 +45,12 @@ async fn count_piece(context: &Context, generation: u32, news: &News) -> Result<
             Ok(Progress::Counted) => is_counted = true,
             // Writing what is left of a long effect is no try: it becomes less each time.
             Ok(Progress::LessLeft) => {}
-            Err(Obstacle::Changed) => tries = tries.saturating_add(1),
+            Err(Obstacle::Changed) => {
+                tries = tries.saturating_add(1);
+                // Facts of one region meet in few cells: those who have met wait differently long.
+                let [random] = context.random();
+                context.clock.pause(u32::from(random)).await;
+            }
             Err(Obstacle::Problem(problem)) => return Err(problem),
         }
     }
