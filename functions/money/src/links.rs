@@ -11,7 +11,8 @@ use contract::{Context, Problem};
 use kernel::{OutOfRange, Timestamp};
 use store::{CommitError, Condition, Order, Query, Read, Write};
 
-/// Entries of one page: enough for a step's own window on most days.
+/// Entries of the first page: enough for a step's own window on most days. Each further page is twice as long, so that
+/// a step is found again in few reads however much its wallet has done since.
 const PAGE: u32 = 12;
 /// How often a step is decided again because somebody else was first.
 pub const ATTEMPTS: usize = 12;
@@ -49,15 +50,18 @@ async fn read_back<L: Link>(
         Query { order: Order::Descending, limit: Some(PAGE), read, ..Query::partition(partition) };
     loop {
         let page = context.table.query(&query).await?;
+        // The last entry of the page before is looked at once more, beside the first of this one.
+        let seen = entries.len().saturating_sub(1);
         for item in page.items {
             entries.push(store::read(item)?);
         }
-        if !is_contiguous(&entries) {
+        if !entries.get(seen..).is_none_or(is_contiguous) {
             return Ok(None);
         }
         let oldest = entries.last().map(L::place);
         let reaches = oldest.is_some_and(|oldest| oldest.time < birth || oldest.sequence == 1);
         query.after = page.next;
+        query.limit = query.limit.map(|limit| limit.saturating_mul(2));
         if reaches {
             return Ok(Some(entries));
         }
@@ -72,7 +76,7 @@ async fn read_back<L: Link>(
 pub async fn put<L: Link>(context: &Context, entries: &[&L]) -> Result<bool, Problem> {
     let mut writes = Vec::with_capacity(entries.len());
     for entry in entries {
-        writes.push(Write::put(*entry, Condition::Absent)?);
+        writes.push(Write::put(&entry.with_hash(), Condition::Absent)?);
     }
     match context.table.commit(&writes).await {
         Ok(()) => Ok(true),

@@ -552,6 +552,32 @@ fn entries_from_before_holds_keep_their_hash() {
     assert_eq!(entry.hash(), store::seal::digest(&["entry", &text]));
 }
 
+/// During a deployment an older function reads what a later one has stored, and drops what it does not know.
+#[test]
+fn an_older_version_goes_on_from_an_entry_that_it_knows_in_part() {
+    let now = events::example_time();
+    let mut chain = wallet_with(1_000);
+    let mut later = serde_json::to_value(chain.entries[0].clone()).unwrap();
+    later["memo"] = serde_json::json!("of a later version");
+    later["hash"] = serde_json::json!("what the later version has computed over all of it");
+    chain.entries[0] = serde_json::from_value(later).unwrap();
+    let send = Step::Send(Money::won(10), WalletId::of(other()));
+    assert!(matches!(run(&mut chain, &order("step".to_owned(), now, send), now), Decision::Append(_)));
+    assert_eq!(chain.entries[0].previous, "what the later version has computed over all of it");
+    assert!(chain.entries[1].is_followed_by(&chain.entries[0]), "both versions find the chain whole");
+}
+
+#[test]
+fn an_entry_that_was_changed_after_it_was_stored_is_told_apart() {
+    let chain = wallet_with(1_000);
+    let stored = chain.entries[0].with_hash();
+    assert_eq!(stored.hash.as_deref(), Some(stored.computed_hash().as_str()));
+    assert_eq!(stored.hash(), chain.entries[0].hash(), "an entry's hash is not part of itself");
+    assert!(stored.is_unchanged() && chain.entries[0].is_unchanged());
+    let changed = Entry { amount: Money::won(1), ..stored };
+    assert!(!changed.is_unchanged());
+}
+
 /// What a step comes to on a wallet whose newest standing was changed so.
 fn decided(step: Step, change: impl Fn(&mut Standing)) -> Option<Refusal> {
     let now = events::example_time();

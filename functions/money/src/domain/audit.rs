@@ -39,6 +39,7 @@ impl<L: Link> Trail<L> {
         self.hold(entry, place.sequence == expected, "sequence_gap", "an entry before it is missing");
         let hash = last.as_ref().map(L::hash).unwrap_or_default();
         self.hold(entry, place.previous == hash, "broken_hash", "the entry before it was changed");
+        self.hold(entry, entry.is_unchanged(), "broken_hash", "it was changed");
         let is_later = before.is_none_or(|before| before.time <= place.time);
         let detail = "it is too old for its place";
         self.hold(entry, is_later && place.birth <= place.time, "time_reversed", detail);

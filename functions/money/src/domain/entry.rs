@@ -161,6 +161,9 @@ pub struct Entry {
     pub previous: String,
     /// The trace of the request that made it.
     pub traceparent: String,
+    /// The entry's own hash, which the next one carries; none before it is stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hash: Option<String>,
 }
 
 impl Link for Entry {
@@ -171,7 +174,12 @@ impl Link for Entry {
             birth: self.birth,
             reference: &self.reference,
             previous: &self.previous,
+            hash: self.hash.as_deref(),
         }
+    }
+
+    fn own_hash(&mut self) -> &mut Option<String> {
+        &mut self.hash
     }
 
     fn is_beside(&self, other: &Entry) -> bool {

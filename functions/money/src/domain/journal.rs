@@ -179,6 +179,9 @@ pub struct JournalEntry {
     pub previous: String,
     /// The trace of the request that made it.
     pub traceparent: String,
+    /// The entry's own hash, which the next one carries; none before it is stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hash: Option<String>,
 }
 
 impl Link for JournalEntry {
@@ -189,7 +192,12 @@ impl Link for JournalEntry {
             birth: self.birth,
             reference: &self.reference,
             previous: &self.previous,
+            hash: self.hash.as_deref(),
         }
+    }
+
+    fn own_hash(&mut self) -> &mut Option<String> {
+        &mut self.hash
     }
 
     fn is_beside(&self, other: &JournalEntry) -> bool {
@@ -242,5 +250,6 @@ pub fn decide(journal: &Journal, order: &JournalOrder, now: Timestamp) -> Result
         totals: before.and(order.step, order.amount)?,
         previous,
         traceparent: order.traceparent.clone(),
+        hash: None,
     }))
 }

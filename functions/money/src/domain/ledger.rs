@@ -239,6 +239,7 @@ fn new_entry(chain: &Chain, order: &Order, time: Timestamp, standing: Standing) 
         standing,
         previous,
         traceparent: order.traceparent.clone(),
+        hash: None,
     })
 }
 

@@ -7,18 +7,44 @@ use kernel::{OutOfRange, Timestamp};
 use store::{Record, seal};
 
 /// An entry of a chain.
-pub trait Link: Record + Send + Sync {
+pub trait Link: Record + Clone + Send + Sync {
     /// Where it stands.
     fn place(&self) -> Place<'_>;
 
     /// Whether another entry is of the same chain.
     fn is_beside(&self, other: &Self) -> bool;
 
-    /// The hash that the next entry carries. Optional fields are left out while they are unset, so that a later
+    /// Where the entry keeps its own hash; unset before it is stored.
+    fn own_hash(&mut self) -> &mut Option<String>;
+
+    /// The hash of all that the entry says. Optional fields are left out while they are unset, so that a later
     /// version of an entry's type gives old entries the same hash.
-    fn hash(&self) -> String {
-        let text = serde_json::to_string(self).unwrap_or_default();
+    fn computed_hash(&self) -> String {
+        let mut without = self.clone();
+        *without.own_hash() = None;
+        let text = serde_json::to_string(&without).unwrap_or_default();
         seal::digest(&[Self::KIND, &text])
+    }
+
+    /// The hash that the next entry carries: the one that the entry was stored with.
+    ///
+    /// During a deployment an older function reads entries that say more than it knows. It could not compute their
+    /// hash, and what it appended would break the chain for ever.
+    fn hash(&self) -> String {
+        self.place().hash.map_or_else(|| self.computed_hash(), str::to_owned)
+    }
+
+    /// The entry as it is stored: with its own hash.
+    fn with_hash(&self) -> Self {
+        let hash = self.computed_hash();
+        let mut stored = self.clone();
+        *stored.own_hash() = Some(hash);
+        stored
+    }
+
+    /// Whether the entry says what it said when it was stored. For the audit: appending does not ask.
+    fn is_unchanged(&self) -> bool {
+        self.place().hash.is_none_or(|hash| hash == self.computed_hash())
     }
 
     /// Whether `next` follows directly on this entry.
@@ -44,6 +70,8 @@ pub struct Place<'a> {
     pub reference: &'a str,
     /// The hash of the entry before it; empty for the first.
     pub previous: &'a str,
+    /// Its own hash; none before it is stored.
+    pub hash: Option<&'a str>,
 }
 
 /// Whether entries, newest first, follow on each other.
