@@ -10,8 +10,8 @@ use crate::{
     vault,
 };
 use contract::{
-    Access, Call, Context, Grant, Limit, Listing, Method, Operation, Problem, Reference, Reply, Scope,
-    Trigger, handled_by, page, peers, problem,
+    Access, Call, Caller, Context, Grant, Limit, Listing, Method, Operation, Problem, Reference, Reply,
+    Scope, Trigger, handled_by, page, peers, problem,
 };
 use kernel::{
     Timestamp,
@@ -66,6 +66,7 @@ pub enum Found {
 
 /// A list to be paged.
 struct Page {
+    caller: Caller,
     key: ServiceKey,
     query: [String; 5],
     from: Option<Timestamp>,
@@ -86,7 +87,7 @@ async fn find_firmbanking(context: &Context, call: Call<Wanted>) -> Result<Reply
         if !operator {
             call.caller.owns(entry.membership_id)?;
         }
-        return Ok(Reply::ok(Found::One(entry.view())));
+        return Ok(Reply::ok(Found::One(entry.view_for(&call.caller))));
     }
     let page = Page::of(context, &call).await?;
     Ok(Reply::ok(Found::Page(match bank_account_id {
@@ -139,8 +140,15 @@ impl Page {
             said(from.map(|time| time.to_string())),
             said(to.map(|time| time.to_string())),
         ];
-        let mut page =
-            Page { key, query, from: *from, to: *to, limit: limit.unwrap_or_default().get(), after: None };
+        let mut page = Page {
+            caller: call.caller.clone(),
+            key,
+            query,
+            from: *from,
+            to: *to,
+            limit: limit.unwrap_or_default().get(),
+            after: None,
+        };
         page.after = match cursor {
             Some(cursor) => Some(page::position(&page.key, &page.parts(), cursor)?),
             None => None,
@@ -158,7 +166,7 @@ impl Page {
         next: Option<&Item>,
     ) -> Result<Listing<peers::Firmbanking>, Problem> {
         let next_cursor = next.map(|next| page::cursor(&self.key, &self.parts(), next)).transpose()?;
-        Ok(Listing { items: entries.iter().map(Firmbanking::view).collect(), next_cursor })
+        Ok(Listing { items: entries.iter().map(|entry| entry.view_for(&self.caller)).collect(), next_cursor })
     }
 }
 

@@ -14,12 +14,12 @@ use crate::{
     vault,
 };
 use contract::{
-    Call, Code, Context, Problem, Reference, Reply, Trace,
+    Call, Caller, Code, Context, Problem, Reference, Reply, Trace,
     peers::{self, BankParty, FirmbankingOrder, FirmbankingState},
     problem,
 };
 use kernel::{
-    Timestamp,
+    Money, Timestamp,
     id::{BankAccountId, MembershipId},
 };
 use store::{CommitError, Condition, Record, Write, seal, seal::ServiceKey};
@@ -217,12 +217,9 @@ impl<'a> Teller<'a> {
             version: 1,
             traceparent: call.trace.traceparent().to_owned(),
         };
-        match usable(side, chain) {
-            Ok(account) => {
-                let number = vault::open_number(&self.key, account)?
-                    .ok_or_else(|| Problem::internal("a linked account has no number"))?;
-                let (source, destination) = self.route(side.direction, &number);
-                let terms = vault::terms(&self.key, source.digits(), destination.digits(), blank.amount);
+        match self.usable_number(side, chain)? {
+            Ok(number) => {
+                let terms = self.terms(side.direction, &number, blank.amount);
                 self.number = Some(number);
                 Ok(Firmbanking { terms: Some(terms), ..blank })
             }
@@ -234,6 +231,28 @@ impl<'a> Teller<'a> {
             }),
             Err(code) => Err(code.into()),
         }
+    }
+
+    /// The number of the order's account, or why it cannot be used. A number that has become Pay's own since it was
+    /// linked cannot: money would go from that account to itself.
+    fn usable_number(
+        &self,
+        side: Side,
+        chain: &Chain,
+    ) -> Result<Result<AccountNumber, &'static Code>, Problem> {
+        let account = match usable(side, chain) {
+            Ok(account) => account,
+            Err(code) => return Ok(Err(code)),
+        };
+        let number = vault::open_number(&self.key, account)?
+            .ok_or_else(|| Problem::internal("a linked account has no number"))?;
+        Ok(if number == *self.bank.corporate() { Err(&refusals::BANK_ACCOUNT_NOT_FOUND) } else { Ok(number) })
+    }
+
+    /// The blind index of what is asked of the bank now.
+    fn terms(&self, direction: Direction, number: &AccountNumber, amount: Money) -> String {
+        let (source, destination) = self.route(direction, number);
+        vault::terms(&self.key, source.digits(), destination.digits(), amount)
     }
 
     async fn send(&mut self, entry: &Firmbanking) -> Result<Heard, Problem> {
@@ -249,6 +268,12 @@ impl<'a> Teller<'a> {
             // Unlinking waits for the last firmbanking, so this does not happen; if it does, the id is voided.
             return Ok(self.void(entry).await);
         };
+        // Pay's own account is a setting, and may be another one than when the transfer was stored. Under other terms
+        // the bank's answer would never be taken for an end.
+        if entry.terms.as_ref() != Some(&self.terms(entry.direction, &number, entry.amount)) {
+            tracing::warn!(about = %entry.firmbanking_id, "the transfer's terms are no longer those stored: it is voided");
+            return Ok(self.void(entry).await);
+        }
         let (source, destination) = self.route(entry.direction, &number);
         Ok(self.bank.send(&self.key, entry, source, destination).await)
     }
@@ -299,11 +324,11 @@ pub fn transfer_id(reference: &str, attempt: u32) -> String {
 }
 
 /// The answer to the one who asked: certain, or to be continued.
-pub fn reply(entry: &Firmbanking) -> Reply<peers::Firmbanking> {
+pub fn reply(entry: &Firmbanking, caller: &Caller) -> Reply<peers::Firmbanking> {
     if entry.is_final() {
-        Reply::created(entry.location(), entry.view())
+        Reply::created(entry.location(), entry.view_for(caller))
     } else {
-        Reply::accepted(entry.location(), entry.view())
+        Reply::accepted(entry.location(), entry.view_for(caller))
     }
 }
 

@@ -18,7 +18,7 @@
 //! 1 read unit (a consistent query within 4 KB), and three calls of the table in sequence.
 
 use crate::domain::firmbanking_id;
-use contract::{Context, Problem, peers};
+use contract::{Caller, Context, Problem, Scope, peers};
 use kernel::{
     Money, Timestamp,
     id::{BankAccountId, FirmbankingId, MembershipId},
@@ -357,7 +357,14 @@ impl Firmbanking {
             failure_reason: self.failure_reason.clone(),
             requested_at: self.requested_at,
             completed_at: self.completed_at,
+            bank_transfer_id: None,
         }
+    }
+
+    /// What this caller sees of it: operators, who may have to call the bank, also see the id there.
+    pub fn view_for(&self, caller: &Caller) -> peers::Firmbanking {
+        let bank_transfer_id = Some(self.transfer_id.clone()).filter(|_| caller.has(Scope::Operator));
+        peers::Firmbanking { bank_transfer_id, ..self.view() }
     }
 }
 

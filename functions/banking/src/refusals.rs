@@ -7,6 +7,9 @@ pub use contract::bank_codes::*;
 /// The number is linked already, here or by another member.
 pub static ALREADY_LINKED: Code =
     code(409, "bank_account_already_linked", "This account number is linked already.");
+/// Pay's own account at the bank.
+pub static NOT_LINKABLE: Code =
+    code(422, "bank_account_not_linkable", "This account belongs to Pay and cannot be a member's.");
 /// A firmbanking is not final.
 pub static IN_USE: Code =
     code(409, "bank_account_in_use", "A transfer from or to this bank account is not finished yet.");

@@ -30,6 +30,7 @@ pub const OPERATION: Operation = Operation {
     refuses: &[
         &refusals::ALREADY_LINKED,
         &refusals::MEMBER_LEFT,
+        &refusals::NOT_LINKABLE,
         &refusals::UNKNOWN_TO_BANK,
         &refusals::HOLDER_MISMATCH,
     ],

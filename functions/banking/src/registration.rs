@@ -139,11 +139,17 @@ impl Registration {
 }
 
 /// Asks the bank: what stands against the account, or that nothing does. No answer is a problem that passes.
+///
+/// Pay's own account is nobody's: its number and holder stand on every member's bank statement, so the bank would
+/// confirm them to anybody, and a recharge would move money from that account to itself.
 pub async fn ask(
     bank: &Bank<'_>,
     number: &AccountNumber,
     holder: &Holder,
 ) -> Result<Option<&'static Code>, Problem> {
+    if number == bank.corporate() {
+        return Ok(Some(&refusals::NOT_LINKABLE));
+    }
     match bank.verify(number, holder).await {
         None => Err(Problem::unavailable("the bank did not answer")),
         Some(Verification { exists: false, .. }) => Ok(Some(&refusals::UNKNOWN_TO_BANK)),

@@ -45,7 +45,9 @@ async fn request_firmbanking(
 ) -> Result<Reply<peers::Firmbanking>, Problem> {
     let mut teller = Teller::of(context, &call.trace).await?;
     Ok(match teller.store(&call, FirmbankingState::Sent).await? {
-        Stored::New(entry) => firmbankings::reply(&teller.advance(entry, Last::Claimed).await?),
-        Stored::Known(entry) => firmbankings::reply(&teller.advance(entry, Last::Found).await?).replayed(),
+        Stored::New(entry) => firmbankings::reply(&teller.advance(entry, Last::Claimed).await?, &call.caller),
+        Stored::Known(entry) => {
+            firmbankings::reply(&teller.advance(entry, Last::Found).await?, &call.caller).replayed()
+        }
     })
 }

@@ -38,7 +38,7 @@ async fn request_firmbanking_by_event(
 ) -> Result<Reply<peers::Firmbanking>, Problem> {
     let mut teller = Teller::of(context, &call.trace).await?;
     Ok(match teller.store(&call, FirmbankingState::Requested).await? {
-        Stored::New(entry) => Reply::accepted(entry.location(), entry.view()),
-        Stored::Known(entry) => Reply::accepted(entry.location(), entry.view()).replayed(),
+        Stored::New(entry) => Reply::accepted(entry.location(), entry.view_for(&call.caller)),
+        Stored::Known(entry) => Reply::accepted(entry.location(), entry.view_for(&call.caller)).replayed(),
     })
 }

@@ -92,6 +92,25 @@ async fn what_the_bank_does_not_confirm_is_refused_and_leaves_nothing() {
     assert_eq!(town.register(hana(), HANA, "김하나", "k1").await.status, 201);
 }
 
+/// Number and holder stand on everybody's bank statement, and the bank would confirm them.
+#[tokio::test]
+async fn pays_own_account_is_nobodys() {
+    let town = Town::new().await;
+    town.wire.open_account(support::CORPORATE, "Pay").await;
+    let answer = town.register(hana(), support::CORPORATE, "Pay", "k1").await;
+    assert_eq!((answer.status, answer.code()), (422, "bank_account_not_linkable"));
+    assert!(town.banking.twin.items().is_empty());
+
+    let path = "/v1/bank-accounts/by-event";
+    let answer = town.banking.send(registration(path, hana(), "999-000-11122", "Pay", "k2")).await;
+    assert_eq!(answer.status, 202);
+    let place = answer.header("location").unwrap().to_owned();
+    town.deliver().await;
+    let account = town.get(hana(), "member", &place).await.body;
+    assert_eq!(account["state"], "refused");
+    assert_eq!(account["failureReason"], "bank_account_not_linkable");
+}
+
 #[tokio::test]
 async fn an_answer_that_is_not_the_banks_is_no_answer() {
     for (status, body) in [

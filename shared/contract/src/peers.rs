@@ -185,6 +185,9 @@ pub struct Firmbanking {
     /// When it became certain.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub completed_at: Option<Timestamp>,
+    /// The id under which the bank knows it, for operators only: what to name when calling the bank.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub bank_transfer_id: Option<String>,
 }
 
 /// A bank account, and who is said to have linked it.
