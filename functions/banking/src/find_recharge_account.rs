@@ -1,6 +1,6 @@
 //! Called by remittance and payment: which of a member's linked accounts a recharge takes if the member names none.
 //!
-//! It is the one that was linked first, so that linking another changes nothing for who never chose.
+//! It is the one that was linked first, so that linking another account changes nothing for a member who never chose.
 
 use crate::items::{BankAccount, BankAccountState, NEWEST_FIRST};
 use contract::{

@@ -1,8 +1,8 @@
 //! From its queue, and on a schedule: asks the bank about firmbankings that are not final, until it is certain.
 //!
 //! The relay sends a message for every firmbanking that it sees and that is not final, later with each inquiry that
-//! was in vain: no index is needed on the hot path. The schedule's scan is for what even that has lost; it sends the
-//! same messages, and goes on by a message to this operation's own queue.
+//! was in vain: no index is needed on the hot path. The schedule's scan finds those whose message was lost; it
+//! sends the same messages, and goes on by a message to this operation's own queue.
 
 use crate::{
     bank,

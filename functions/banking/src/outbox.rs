@@ -96,8 +96,8 @@ fn ask_again(account: &BankAccount) -> Option<Later> {
     })
 }
 
-/// When the relay's messages for an account have had their time, one after another. A fact cannot say that another one has
-/// overtaken it, so a scan must not begin a second row of them.
+/// When the relay's messages for an account have had their time, one after another. A fact cannot say that a later one
+/// makes it superfluous, so a scan must not begin a second chain of them.
 fn account_busy_until(account: &BankAccount) -> Timestamp {
     let waits = (1..=account.inquiries).map(|inquiries| delay_seconds(FirmbankingState::Unknown, inquiries));
     let waited = waits.fold(0, |sum: i64, wait| sum.saturating_add(i64::from(wait)));

@@ -1,7 +1,8 @@
 //! What both ways to register a bank account do: ask the bank, then link account and number in one commit.
 //!
 //! They differ in one thing only: the direct one asks first and stores the answer, the other stores the request, and
-//! the event handler asks. Nothing is stored for a member who has left: that is a condition of the write. A refused direct request leaves nothing behind, so its key is free again.
+//! the event handler asks. Nothing is stored for a member who has left: that is a condition of the write. A refused
+//! direct request leaves nothing behind, so its key is free again.
 
 use crate::{
     bank::{Bank, Verification},

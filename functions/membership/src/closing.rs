@@ -2,8 +2,9 @@
 //!
 //! The member's own item is the record, and it is put before money is asked. Money's answer stands as an entry under
 //! a reference that derives from the item, so [`advance`] may be run again, by anybody, at any time: the request, a
-//! repetition of it, the relay's message and the sweeper all run the same function, at once if it happens so. Nobody
-//! is forgotten before the wallet takes nothing any more, and whoever must stay is a member as before.
+//! repetition of it, the relay's message and the sweeper all run the same function, possibly at the same time. What
+//! tells who the member was is destroyed only after the wallet is closed; if money refuses to close it, the member is
+//! active again, as before.
 
 use crate::items::{self, Closing, EmailOwner, Member, MembershipState};
 use contract::{

@@ -1,7 +1,7 @@
 //! Advances members who are leaving: one by a delayed message, or, on a slow schedule, all that were forgotten.
 //!
-//! The relay sends the message whenever it sees a member on the way out, so no index is needed. The schedule's scan is
-//! for what even that has lost; it goes on by a message to this operation's own queue.
+//! The relay sends the message whenever it sees a member on the way out, so no index is needed. The schedule's scan
+//! finds members whose message was lost; it goes on by a message to this operation's own queue.
 
 use crate::{
     closing,

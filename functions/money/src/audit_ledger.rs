@@ -1,5 +1,5 @@
-//! Looks through the whole of Pay: every wallet's chain and franchise's journal, every service's own audit, and the corporate account at the
-//! bank. Scheduled once a day, and by hand: `make audit`.
+//! Looks through the whole of Pay: every wallet's chain and franchise's journal, every service's own audit, and the
+//! corporate account at the bank. Scheduled once a day, and by hand: `make audit`.
 //!
 //! One run looks at one page of one table, and says how to go on; the schedule's runs go on by messages to this
 //! operation's own queue. Sums are as of one moment, the cut, so that they can be compared while money moves; what was

@@ -1,8 +1,8 @@
 //! Steps on wallets' chains.
 //!
-//! A step is decided on a chain read back to the step's birth and appended by one conditional put (links.rs). Whoever else was
-//! first makes the put fail, and then the step is decided again on a fresh read. So a lost answer, a stale read and
-//! a second executor are all the same case: the reference is found, or it is not.
+//! A step is decided on a chain read back to the step's birth and appended by one conditional put (links.rs). If
+//! another executor was first, the put fails and the step is decided again on a fresh read. So a lost answer, a stale
+//! read and a second executor are all the same case: the reference is found, or it is not.
 
 use crate::{
     domain::{Chain, Decision, Entry, Kind, Limits, Order, decide, refuse},

@@ -1,10 +1,10 @@
-//! The saga of recharges and withdrawals: keep the way free → bank → book or release → record.
+//! The saga of recharges and withdrawals: expect or hold → bank → book or release → record.
 //!
 //! A recharge announces itself, so that the wallet has room for what the bank moves; a withdrawal holds the money, so
 //! that it is there when the bank has moved it. All else is the same. The record is put first. Every step is
 //! idempotent under a reference that derives from the record's id, so [`advance`] may be run again, by anybody, from
 //! the start, at any time: the API call, a repetition of its key, the event handler, the bank's facts and the sweeper
-//! all run the same function, at once if it happens so. The wallet is credited or debited only when the bank is
+//! all run the same function, possibly at the same time. The wallet is credited or debited only when the bank is
 //! certain, and nothing is given up while it is not.
 
 use crate::{

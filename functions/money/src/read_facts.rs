@@ -1,6 +1,6 @@
 //! Called by a read model that is built anew: answers the facts that money's items state, page by page.
 //!
-//! They are the facts that the relay published, under the same ids, so that who knows one already can pass over it.
+//! They are the facts that the relay published, under the same ids, so that a reader that has one can skip it.
 
 use crate::outbox::OUTBOX;
 use contract::{

@@ -1,7 +1,8 @@
 //! Frees what is held. Called by other services; it has no route.
 //!
-//! Who gives up may not know whether the hold was made: its answer may be lost, or it may still be on its way. So a
-//! hold that is not there is released, too, by an entry of no amount, and is refused when it comes.
+//! A caller that gives up may not know whether its hold was made: the answer may be lost, or the hold may still be on
+//! its way. So a hold that is not there is released too, by an entry without an amount; if it comes later, it is
+//! refused.
 
 use crate::{domain::Step, holds, refusals};
 use contract::{

@@ -1,7 +1,8 @@
 //! Recharges and withdrawals with a fault at any call: they converge, and the wallet holds exactly what the bank moved.
 //!
-//! Executors of the same and of other requests run at once, and some requests are left to whoever sweeps; table and banking die before a call, lose its answer,
-//! conflict, or read stale and gapped pages. Afterwards the faults stop and the sweeper runs until all is final.
+//! Executors of the same and of other requests run at once, and some requests are left to the sweeper; table and
+//! banking die before a call, lose its answer, conflict, or read stale and gapped pages. Afterwards the faults stop and
+//! the sweeper runs until all is final.
 //! A franchise's journal, which grows in the same way, is held to the same faults.
 
 #![allow(

@@ -2,9 +2,9 @@
 //!
 //! The record is put first. Every step is idempotent under a reference that derives from the record's id, so
 //! [`advance`] may be run again, by anybody, from the start, at any time: the API call, a repetition of its key, the
-//! relay's delayed message and the sweeper all run the same function, at once if it happens so. The second try has a
-//! reference of its own, because a refusal is an entry too: the first one stays refused. Each try names the moment
-//! from which it is too late, so that the ledger itself fences a payment that was given up.
+//! relay's delayed message and the sweeper all run the same function, possibly at the same time. The second try has a
+//! reference of its own, because a refusal is an entry too: under the first reference the step stays refused. Each try
+//! names the moment from which it is too late, so that the ledger itself refuses a payment that was given up.
 
 use crate::{
     answers,

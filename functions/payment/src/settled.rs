@@ -1,8 +1,9 @@
 //! Settled means: in the manifest of a settlement that is recorded. Nobody writes it into a payment; it is looked up.
 //!
-//! finishPayments puts a group for each settlement, under its last day. What happened on a day is in the group that
-//! ends with that day or first after it, or, if its record came late, in one of the two that look through the day
-//! again. For each of these the one page of the manifest that covers the position says whether it has the id.
+//! finishPayments puts a group for each settlement, under its last day. A payment belongs to the first settlement that
+//! ends with the payment's day or after it. If its record came late, it is in one of the next two, which look through
+//! that day again. In the manifest of each of these three, only one page covers the payment's position, and that page
+//! says whether it lists the payment. The same holds for cancellations.
 
 use crate::{
     answers,

@@ -2,7 +2,7 @@
 //! forgotten.
 //!
 //! The relay sends the message whenever it sees a payment that is not at rest, so no index is needed on the hot path.
-//! The schedule's scan is for what even that has lost; it goes on by a message to this operation's own queue.
+//! The schedule's scan finds records whose message was lost; it goes on by a message to this operation's own queue.
 
 use crate::{answers, items::Payment, outbox::OUTBOX, payments, refunds, settled};
 use contract::{

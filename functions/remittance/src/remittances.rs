@@ -1,8 +1,8 @@
-//! The saga of remittances: move, or hold → bank → post or release → record; and a recharge before it if money is short.
+//! The saga of remittances: move, or hold → bank → post or release → record; and a recharge first if money is short.
 //!
 //! The record is put first. Every step is idempotent under a reference that derives from the record's id, so
 //! [`advance`] may be run again, by anybody, from the start, at any time: the API call, a repetition of its key, the
-//! bank's facts and the sweeper all run the same function, at once if it happens so. A refusal for the balance is an
+//! bank's facts and the sweeper all run the same function, possibly at the same time. A refusal for the balance is an
 //! entry of the ledger under the first try's reference; so the second try, after the recharge, has its own. Money
 //! that is held is given back only when the bank has certainly not moved it.
 

@@ -1,7 +1,7 @@
 //! Advances remittances that are not final: one by a delayed message, or, on a slow schedule, all that were forgotten.
 //!
 //! The relay sends the message whenever it sees a record that is not final, so no index is needed on the hot path.
-//! The schedule's scan is for what even that has lost; it goes on by a message to this operation's own queue.
+//! The schedule's scan finds records whose message was lost; it goes on by a message to this operation's own queue.
 
 use crate::{answers::RemittanceView, items::Remittance, outbox::OUTBOX, remittances};
 use contract::{

@@ -2,8 +2,9 @@
 //!
 //! A run is `run#{day}`, `run`; its entries lie beside it in 16 shards, `run#{day}#{shard}`, franchise id: what the
 //! run has to do, and what became of it. A franchise's lines are one chain, `franchise#{id}`, `line#{sequence}`: each
-//! is put once, at the next place, so that one that stands on another line than it thought cannot be put. A pointer
-//! leads from a settlement's id to its line. A retry is kept under the id of its key.
+//! is put once, at the next place. A line that was calculated from a line which is no longer the newest finds its place
+//! taken, so it cannot be put. A pointer leads from a settlement's id to its line. A retry is kept under the id of its
+//! key.
 
 use crate::domain::{Carry, Reckoning};
 use contract::{

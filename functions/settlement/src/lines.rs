@@ -2,8 +2,8 @@
 //!
 //! The line is put first. Every step is idempotent under a reference that derives from the line's id, so [`advance`]
 //! may be run again, by anybody, from the start, at any time: the state machine's step, the bank's facts, the sweeper
-//! and a retry all run the same function, at once if it happens so. What the bank has not said for certain leaves the
-//! line open. The line and its entry in the run end in one commit.
+//! and a retry all run the same function, possibly at the same time. While the bank has not given a definite answer,
+//! the line stays open. The line and its entry in the run end in one commit.
 
 use crate::{
     domain::{Outcome, outcome},

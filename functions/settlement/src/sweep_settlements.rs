@@ -2,7 +2,7 @@
 //! forgotten; and tries a run's failed lines again, for retrySettlement.
 //!
 //! The relay sends a message whenever it sees a record that is not final, so no index is needed on the hot path. The
-//! schedule's scan is for what even that has lost; it goes on by a message to this operation's own queue.
+//! schedule's scan finds records whose message was lost; it goes on by a message to this operation's own queue.
 
 use crate::{
     entries,

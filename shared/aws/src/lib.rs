@@ -1,8 +1,9 @@
 //! AWS: adapters of every port, and [`serve`].
 //!
-//! This crate and functions/bootstrap are the only ones that link AWS's SDK, so that services compile and test in
-//! seconds. Adapters retry what is safe to repeat and say plainly when nobody knows the outcome; what to do then is
-//! the service's decision. Everything that a function learns from its environment it reads once, at start.
+//! Of what is deployed, only this crate and functions/bootstrap link AWS's SDK, so that services compile and test in
+//! seconds; shared/bench links it too, to measure these adapters. Adapters retry what is safe to repeat and say
+//! plainly when nobody knows the outcome; what to do then is the service's decision. Everything that a function learns
+//! from its environment it reads once, at start.
 
 pub mod bus;
 pub mod calls;

@@ -60,7 +60,7 @@ impl FormerMember {
     }
 
     /// Whether there is nothing to look for now: all is settled, or somebody has just looked, and the relay sends the
-    /// fact once more. So however often a fact comes, one row of looks goes on.
+    /// fact once more. So there is one chain of looks, however often a fact comes.
     fn is_looked_after(&self, now: Timestamp) -> bool {
         let pause = FormerMember::PAUSE_SECONDS;
         self.settled || self.looked_at.is_some_and(|looked_at| now < looked_at.plus_seconds(pause))

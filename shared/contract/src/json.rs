@@ -1,8 +1,9 @@
 //! JSON in which no object says a name twice.
 //!
-//! Of two values under one name a reader may take the first, the last or none (RFC 8259, 4). Whoever looked at a request
-//! on its way, and Pay, could then see different ones; so such a text is no request at all. A parser of its own is not
-//! needed for that: this is what serde_json reads its values with, and one question more.
+//! Of two values under one name a reader may take the first, the last or none (RFC 8259, 4). Something that inspects a
+//! request on its way to Pay could then see another request than Pay does, so such a text is refused. That needs no
+//! parser of its own: serde_json parses, and the visitor here builds the value as serde_json's does, but refuses a name
+//! that the object has already.
 
 use serde::{
     Deserialize, Deserializer,

@@ -43,9 +43,9 @@ pub fn delay_seconds(first_seconds: u32, attempts: u32) -> u32 {
     first_seconds.saturating_mul(2_u32.saturating_pow(attempts)).min(MOST_DELAY_SECONDS)
 }
 
-/// Whether a record's message is not needed: the record was tried in vain more often since it was sent, so that a later
-/// message is on its way. Every save of an open record sends one; so however often it is saved, asked for again or
-/// scanned, one row of messages goes on. A message that does not say how often is always needed.
+/// Whether a record's message is not needed: more attempts at the record have failed since it was sent, so that a later
+/// message is on its way. Every save of an open record sends one. By this rule a record has one chain of messages,
+/// however often it is saved, asked for again or scanned. A message that does not say how many is always needed.
 pub fn is_overtaken(attempts_when_sent: Option<u32>, attempts: u32) -> bool {
     attempts_when_sent.is_some_and(|sent| sent < attempts)
 }
@@ -214,8 +214,8 @@ async fn send(context: &Context, later: &Later, item: &Item, trace: &Trace) -> R
 /// How many messages of a sweep are sent at once.
 const SENT_AT_ONCE: usize = 20;
 
-/// Sends the messages of all items that are not final and that nobody is at work on: what even the relay's messages
-/// have lost. Each has a message of its own, since some at once would take longer than there is time. One run reads a
+/// Sends the messages of all items that are not final and that nobody is at work on: those whose message from the relay
+/// was lost. Each has a message of its own, since some at once would take longer than there is time. One run reads a
 /// part of the table, and lets the next one go on by a message to `operation`'s own queue. Answers how many were sent.
 pub async fn sweep<I>(
     context: &Context,

@@ -90,7 +90,8 @@ pub const OPEN_MEMBER_MONEY: Peer<WalletOwner, MemberMoney> = Peer::new("money.o
 /// once under a reference is refused for ever under it.
 pub const CLOSE_MEMBER_MONEY: Peer<WalletOwner, MoneyClosing> = Peer::new("money.closeMemberMoney", 10_000);
 
-/// Asks whether a member still owns an open franchise, or one that is still to be paid out. It changes nothing, so it needs no reference.
+/// Asks whether a member still owns an open franchise, or one that is still to be paid out. It changes nothing, so it
+/// needs no reference.
 pub const VERIFY_FRANCHISES_CLOSED: Peer<FranchiseOwner, FranchisesClosed> =
     Peer::new("franchise.verifyFranchisesClosed", 8_000);
 

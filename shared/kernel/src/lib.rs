@@ -1,7 +1,7 @@
 //! Values that every service shares: [`Money`], fees, ids, regions, time and checked text.
 //!
-//! Nothing here does I/O or reads a clock, and only a share of an amount rounds. Arithmetic that could leave the range answers an error
-//! instead of wrapping, because a wrapped balance is lost money.
+//! Nothing here does I/O or reads a clock, and only a share of an amount is rounded. Arithmetic that could leave the
+//! range answers an error instead of wrapping, because a wrapped balance is lost money.
 
 pub mod fee;
 pub mod id;

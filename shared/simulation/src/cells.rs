@@ -1,4 +1,4 @@
-//! `make simulate-cells`: every (operation × call × fault) that can be reached is struck, and so is seen which cannot be.
+//! `make simulate-cells`: strikes every (operation × call × fault) that can be reached, and names those that are not.
 //!
 //! Scripts and some hundreds of histories tell which calls there are, each by the first history that makes it. For a
 //! cell that nothing has struck yet that history is run again, the same up to that call, and there the fault is

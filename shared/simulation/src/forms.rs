@@ -1,8 +1,9 @@
 //! The forms in which items are stored, kept in events/items for later versions to read.
 //!
-//! Histories write items in every state of their sagas. Of each kind those are kept that show something which none
-//! kept so far does: an attribute, a state or another word that stands for itself, or an attribute left out. A form that is
-//! kept is never changed: a table may hold such an item for ever. shared/xtask/tests/items.rs reads them all.
+//! Histories write items in every state of their sagas. An item is kept as a new form of its kind if it shows something
+//! that no kept form shows: an attribute, a value that is a word of the sources (a state, for instance), or the lack of
+//! an attribute. A form that is kept is never changed: a table may hold such an item for ever.
+//! shared/xtask/tests/items.rs reads them all.
 
 use crate::{
     faults::Plan,

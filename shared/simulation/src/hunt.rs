@@ -1,4 +1,4 @@
-//! Running many histories, and making one that fails as short as it goes.
+//! Running many histories, and making one that fails as short as possible.
 
 use crate::{
     faults::{Coverage, FAULTS, Fault, Plan},

@@ -25,7 +25,7 @@ use store::{
     twin::{Change, Twin},
 };
 
-/// The services of the simulation. A new service is added here and nowhere else.
+/// The services of the simulation. docs/adding-an-operation.md lists where else a new service is named.
 pub static SERVICES: &[&Service] = &[
     &membership::SERVICE,
     &banking::SERVICE,

@@ -213,8 +213,8 @@ impl CommitError {
         refused.iter().find(|refused| refused.write == write)?.found.as_ref()
     }
 
-    /// Whether what stood in the way of the write at this place is what it writes: the answer to this very write was lost,
-    /// and its repetition by the SDK has found what it wrote.
+    /// Whether what stood in the way of the write at this place is what it writes: the answer to this very write was
+    /// lost, and its repetition by the SDK has found what it wrote.
     pub fn is_repetition<R: Record + PartialEq>(&self, write: usize, written: &R) -> bool {
         let found = self.found(write).and_then(|found| read::<R>(found.clone()).ok());
         found.as_ref() == Some(written)

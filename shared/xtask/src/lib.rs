@@ -9,7 +9,7 @@ use contract::{Operation, Service};
 use heck::ToSnakeCase as _;
 use std::path::{Path, PathBuf};
 
-/// Every service. A new service is added here and nowhere else.
+/// Every service. docs/adding-an-operation.md lists where else a new service is named.
 pub static SERVICES: &[&Service] = &[
     &membership::SERVICE,
     &banking::SERVICE,

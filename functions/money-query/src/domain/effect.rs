@@ -1,8 +1,9 @@
 //! What a fact changes: for each region and day by how much.
 //!
-//! A leg counts where the member lived at its time. Each later move takes it along, out of the old region and into
-//! the new one, on the day of the move: so the balance moves and the history stays. A leg that comes late is taken
-//! along by moves that were counted long ago, and a move that comes late takes along what it had not.
+//! A leg counts in the region in which the member lived at the leg's time. Each later move of the member carries its
+//! amount out of the old region and into the new one, on the day of the move: so the balance moves and the history
+//! stays. The order of arrival makes no difference: a leg that comes late is carried on by the moves that were counted
+//! before it, and a move that comes late carries on the legs that were counted before it.
 
 use super::{Delta, Leg, OutOfCount, Timeline, counters::Turnover, timeline::Move};
 use kernel::{SeoulDay, Timestamp};

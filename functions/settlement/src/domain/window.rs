@@ -1,8 +1,9 @@
 //! Which business days a line takes, and which manifests before it have some of them already.
 //!
 //! A record may come late, by up to two business days: so a line looks through the last two days of the line before
-//! it again, and leaves out what the manifests that reach these days list. What is fixed by the line before it is
-//! fixed by the manifest's name, so that all who collect under one name collect the same.
+//! it again, and leaves out what the manifests that reach these days list already. A manifest's name has the line's
+//! place in the chain, and the lines before that place never change. So all who collect under one name look through
+//! the same days and leave out the same manifests.
 
 use contract::peers::ManifestName;
 use events::franchise::{SettlementCycle, Weekday};

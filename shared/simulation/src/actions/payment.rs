@@ -19,8 +19,8 @@ pub fn franchise_id(player: &Player) -> Option<String> {
     place(player, "/v1/franchises/")?.rsplit('/').next().map(str::to_owned)
 }
 
-/// Pays any franchise there is, opened first if there is none, with an account of one's own for a shortfall or without; now and then twice at once
-/// under one key.
+/// Pays any franchise there is, opened first if there is none, with an account of one's own for a shortfall or without;
+/// now and then twice at once under one key.
 pub async fn pay(player: Player) {
     let amount = amount(&player);
     pay_amount(player, amount).await;
