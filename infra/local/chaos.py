@@ -13,13 +13,13 @@ import load as loading  # isort: skip
 import contextlib
 import json
 import random
-import sys
 import time
 
 import gevent
 import httpx
-import pay
+import people
 import stack
+from audit import audited
 from chaos_rest import SHOWN, Rest
 from chaos_settle import Settler, Statements
 from client import System
@@ -31,6 +31,7 @@ from load_asks import Load, Person
 from load_books import Books, settle
 from locust import User, between, constant, task
 from locust.env import Environment
+from settings import CHAOS_CLOUD
 
 SHOPS = 4
 # A thirtieth of all invocations dies: most requests are several, so about one request in ten meets a death.
@@ -58,7 +59,7 @@ class ChaosLoad(Load):
 
 
 class ChaosTrouble(Trouble):
-    """With short settings (pay.py) even a transfer that the bank never gets becomes certain within the run."""
+    """With short settings (settings.py) even a transfer that the bank never gets becomes certain within the run."""
 
     troubles = (*Trouble.troubles, ("lost", {}))
 
@@ -102,7 +103,7 @@ class Chaos:
         self.environment.chaos = self
         self.load = self.environment.load = ChaosLoad(self.running, self.environment)
         self.rest = Rest(self.running)
-        operator = pay.operator_here(self.running)
+        operator = people.operator(self.running)
         account = {"account": "", "id": operator["membershipId"]}
         known = {name: operator[name] for name in ("name", "email", "password")}
         self.settler = Settler(self.load, self.rest, Person(kind="personal", **known, **account))
@@ -167,7 +168,7 @@ class Chaos:
         books = Books(self.load, self.pool)
         statements = Statements(self.settler, books)
         books_right = books.are_right()
-        audit_right = pay.audited(self.running)
+        audit_right = audited(self.running)
         self.sum_up(counts, faulted, books, statements)
         return books_right and audit_right and not self.stuck
 
@@ -189,7 +190,7 @@ class Chaos:
 
 
 def arguments():
-    parser = loading.parser(__doc__, cloud="chaos", minutes=5)
+    parser = loading.parser(__doc__, cloud=CHAOS_CLOUD, minutes=5)
     parser.add_argument("--faults", action="store_true")
     return loading.checked(parser)
 

@@ -103,6 +103,13 @@ class System:
         return answer["done"]
 
 
+def succeed(answer):
+    """What was answered; an error, where that is a refusal."""
+    if answer.status_code >= 400:
+        raise CloudError(f"{answer.request.method} {answer.request.url.path} answered {answer.status_code}: {answer.text}")
+    return answer.json()
+
+
 def won(amount):
     return {"amount": amount, "currency": "KRW"}
 

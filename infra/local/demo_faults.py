@@ -10,14 +10,15 @@ import sys
 import time
 
 import httpx
-import pay
 import stack
 import story
+from audit import audited
 from chaos_rest import SHOWN, Rest
 from client import Api, Bank, System
 from cloud import Cloud, CloudError
 from faults import Proxy
 from rich.console import Console
+from settings import CHAOS_CLOUD
 
 console = Console(highlight=False)
 PATIENCE_SECONDS = 60
@@ -75,7 +76,7 @@ def run(options):
     stuck = Rest(running).come()
     for what in stuck[:SHOWN]:
         console.print(f"stuck: {what}", markup=False, style="red")
-    is_right = pay.audited(running)
+    is_right = audited(running)
     console.print(
         f"[bold]demo SEED={options.seed}[/bold]: {options.times} stories, {faults.total():,} faults in {passed:,} requests of "
         f"functions: [bold]{len(stuck)} stuck[/bold]"
@@ -89,7 +90,7 @@ def send_functions_by(cloud, endpoint):
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cloud", default=pay.CHAOS_CLOUD)
+    parser.add_argument("--cloud", default=CHAOS_CLOUD)
     parser.add_argument("--times", type=int, default=10)
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6))
     return parser.parse_args()

@@ -16,7 +16,7 @@ import idle
 import ship
 import stack
 from botocore.config import Config
-from cloud import LOCAL, ROOT, CloudError
+from cloud import ROOT, CloudError
 from rich.console import Console
 
 console = Console(highlight=False)

@@ -15,6 +15,7 @@ import idle
 import keys
 import letters
 import logs
+import people
 import replay as replays
 import restore as restoring
 import ship
@@ -22,26 +23,15 @@ import stack
 import story
 import tracing
 import tracing_example
-from client import System, new_key
+from audit import audited
+from client import System, succeed
 from cloud import LOCAL, ROOT, Cloud, CloudError, free_port
 from rich.console import Console
 from rich.table import Table
+from settings import CHAOS_CLOUD, CHAOS_SETTINGS, TEST_SETTINGS
+from settle import settle_day
 
 console = Console(highlight=False)
-
-# A transfer that the bank never sees is voided after half a minute, not ten, a rebuilt model waits twelve seconds, not
-# three minutes, and a run waits twenty for the bank, not two minutes: the tests wait for it.
-TEST_SETTINGS = {
-    **stack.SETTINGS,
-    "banking": {"voidAfterSeconds": 30},
-    "money-query": {"settleSeconds": 12},
-    "settlement": {**stack.SETTINGS["settlement"], "pollSeconds": 1, "deadlineSeconds": 20},
-}
-
-# Under chaos keys rotate often. A function keeps a secret for five minutes, and must not sign with a key that two
-# rotations have left behind, so a key is published for longer than that before it signs.
-CHAOS_CLOUD = "chaos"
-CHAOS_SETTINGS = {**TEST_SETTINGS, "membership": {"keyPublishedSeconds": 330}}
 
 
 def up(cloud, what=build.FUNCTIONS, canary="", **variables):
@@ -77,7 +67,7 @@ def run(options):
         console.print("The first build takes about 10 minutes on two cores; later starts take seconds.")
     up(cloud)
     demo(options)
-    invite(system(options), people(cloud)[-1])
+    invite(system(options), people.known(cloud)[-1])
 
 
 def demo(options):
@@ -85,13 +75,13 @@ def demo(options):
     console.print("[bold]▸ the story of first money[/bold]")
     told = story.tell(system(options, story.Storyteller()))
     kept = [{name: value for name, value in person.items() if name != "token"} for person in told]
-    people_file(cloud).write_text(json.dumps(people(cloud) + kept, ensure_ascii=False, indent=2))
+    people.keep(cloud, people.known(cloud) + kept)
 
 
 def invite(running, person):
     """What to try next: addresses, credentials and three lines to paste."""
     api = running.outputs["api_url"]
-    token = story.log_in(running, person)
+    token = people.log_in(running, person)
     console.print(f"\n[bold]Pay is running.[/bold]  API [cyan]{api}[/cyan]  Swagger [cyan]{running.outputs['endpoint']}/_pay/docs/[/cyan]")
     console.print(f"Log in as [cyan]{person['email']}[/cyan] with the password [cyan]{person['password']}[/cyan]\n")
     authorized = f"-H 'Authorization: Bearer {token}'"
@@ -141,31 +131,14 @@ def depth(cloud, url):
 def token(options):
     """An access token of a member of the story, or of the operator of this machine."""
     running = system(options)
-    known = {person["email"]: person for person in people(running.cloud)}
+    known = {person["email"]: person for person in people.known(running.cloud)}
     if options.who == "operator":
-        person = operator_here(running)
+        person = people.operator(running)
     elif options.who in known:
         person = known[options.who]
     else:
         raise CloudError("AS= is 'operator' or one of: " + ", ".join(known))
-    print(story.log_in(running, person))
-
-
-def operator_here(running):
-    """The operator of this machine, who is made at first use."""
-    known = {person["email"]: person for person in people(running.cloud)}
-    return known.get("operator@example.com") or make_operator(running)
-
-
-def make_operator(running):
-    person = {"email": "operator@example.com", "password": story.secrets.token_urlsafe(12), "name": "운영자"}
-    registration = {**person, "address": "서울특별시 중구 세종대로 110", "kind": "personal"}
-    person["membershipId"] = story.succeed(running.api.post("/v1/memberships", registration))["membershipId"]
-    running.call("membership.grantOperator", {"email": person["email"]})
-    people_file(running.cloud).write_text(
-        json.dumps([person, *people(running.cloud)], ensure_ascii=False, indent=2)
-    )
-    return person
+    print(people.log_in(running, person))
 
 
 def operator(options):
@@ -174,7 +147,7 @@ def operator(options):
 
 def bank(options):
     answer = system(options).bank.set_mode(options.account, options.mode)
-    print(json.dumps(story.succeed(answer), ensure_ascii=False, indent=2))
+    print(json.dumps(succeed(answer), ensure_ascii=False, indent=2))
 
 
 def redrive(options):
@@ -221,86 +194,10 @@ def audit(options):
         sys.exit(1)
 
 
-def audited(running):
-    # Every function on this machine has the same clock, so nothing near the cut need be set apart.
-    body = {"slackSeconds": 0}
-    while True:
-        answer = running.ask("money.auditLedger", body)
-        if "next" not in answer:
-            break
-        body = {"next": answer["next"]}
-    for finding in answer["findings"]:
-        console.print(f"[red]{finding['rule']}[/red] {finding['subject']}: {finding['detail']}")
-    for name, won in answer["sums"].items():
-        console.print(f"{name:<24}{won:>24,} won", style="dim")
-    console.print(f"audit: {answer['checked']} items checked, {answer['found']} findings")
-    return answer["found"] == 0
-
-
 def settle(options):
     """Settles a day as an operator does, prints the execution's history as it grows, and then the run."""
-    running = system(options)
-    token = story.log_in(running, operator_here(running))
-    asked = {"businessDay": options.day} if options.day else {}
-    run = story.succeed(running.api.post("/v1/settlements", asked, token=token, key=new_key()))
-    day = run["businessDay"]
-    execution = newest_execution(running, day)
-    console.print(f"[bold]▸ {execution.split(':')[-1]}[/bold]")
-    state = follow_execution(running, execution)
-    console.print(f"the execution has ended: {state}")
-    run = story.succeed(running.api.get(f"/v1/settlements/{day}", token=token))
-    print(json.dumps(run, ensure_ascii=False, indent=2))
-    if state != "SUCCEEDED":
+    if not settle_day(system(options), options.day):
         sys.exit(1)
-
-
-def newest_execution(running, day):
-    """The day's execution of the highest attempt. It exists as soon as the run is started, or a moment later."""
-    machine = running.outputs["state_machines"]["settlement"]
-    flow = running.cloud.client("stepfunctions")
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        pages = flow.get_paginator("list_executions").paginate(stateMachineArn=machine)
-        found = [one for page in pages for one in page["executions"] if one["name"].startswith(f"{day}-")]
-        if found:
-            return max(found, key=lambda one: int(one["name"].rsplit("-", 1)[1]))["executionArn"]
-        time.sleep(0.5)
-    raise CloudError(f"no execution of {day} was started within a minute: make logs shows why")
-
-
-def follow_execution(running, execution):
-    """Prints what happens, a line a state: when, which state, and how it went. Returns how the execution ended."""
-    flow = running.cloud.client("stepfunctions")
-    seen, began, at = 0, None, ""
-    while True:
-        state = flow.describe_execution(executionArn=execution)["status"]
-        pages = flow.get_paginator("get_execution_history").paginate(executionArn=execution)
-        events = [event for page in pages for event in page["events"]]
-        for event in events[seen:]:
-            began = began or event["timestamp"]
-            at = event.get("stateEnteredEventDetails", {}).get("name", at)
-            if outcome := outcome_of(event):
-                console.print(f"{(event['timestamp'] - began).total_seconds():8.1f} s  {at:<20} {outcome}")
-        seen = len(events)
-        if state != "RUNNING":
-            for run in flow.list_map_runs(executionArn=execution)["mapRuns"]:
-                counts = flow.describe_map_run(mapRunArn=run["mapRunArn"])["itemCounts"]
-                console.print(f"            shards: {counts['succeeded']} of {counts['total']} succeeded", style="dim")
-            return state
-        time.sleep(1)
-
-
-def outcome_of(event):
-    """What an event says about its state, without inputs; nothing for those that only say that it begins."""
-    kind = event["type"]
-    if kind.endswith("StateEntered") and kind.startswith("Wait"):
-        return "waits"
-    if kind.endswith(("StateExited", "ExecutionSucceeded")):
-        return "done"
-    if kind.endswith(("Failed", "TimedOut", "Aborted")):
-        details = next((value for name, value in event.items() if name.endswith("EventDetails")), {})
-        return f"[red]{details.get('error', kind)}[/red]"
-    return None
 
 
 def load(options):
@@ -560,14 +457,6 @@ def system(options, listener=None):
         return System(deployed.Aws(found["region"]), found, listener)
     cloud = Cloud(options.cloud)
     return System(cloud, stack.outputs(cloud), listener)
-
-
-def people_file(cloud):
-    return cloud.folder / "people.json"
-
-
-def people(cloud):
-    return json.loads(people_file(cloud).read_text()) if people_file(cloud).exists() else []
 
 
 def commands():

@@ -10,6 +10,7 @@ from pathlib import Path
 import ship
 from cloud import LOCAL, ROOT, CloudError, credentials
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from settings import SETTINGS
 
 COMPOSITION = ROOT / "infra/terraform"
 STATE_BUCKET = "pay-terraform-state"
@@ -95,13 +96,6 @@ class Stack:
 
     def interactively(self, *arguments):
         return subprocess.run(self.command(*arguments), env=self.environment).returncode
-
-# The simulated bank's corporate account starts with this much, which the audit must know. A test settles the running
-# day and days after it, and waits for no bank for long.
-SETTINGS = {
-    "money": {"ownFunds": 1_000_000_000_000},
-    "settlement": {"mostDaysAhead": 400, "pollSeconds": 2, "deadlineSeconds": 120},
-}
 
 
 def table():

@@ -5,8 +5,9 @@ import json
 import secrets
 import time
 
-from client import new_key, won
+from client import new_key, succeed, won
 from cloud import CloudError
+from people import log_in
 from rich.console import Console
 from rich.table import Table
 
@@ -78,11 +79,6 @@ def introduce(system, bank, who, run, kind="personal"):
     return person
 
 
-def log_in(system, person):
-    credentials = {"email": person["email"], "password": person["password"]}
-    return succeed(system.api.post("/v1/auth/login", credentials))["accessToken"]
-
-
 def recharge(system, person, patience_seconds=WAIT_SECONDS):
     """Recharges the wallet; once more, as people do, if the bank turns out never to have heard of it."""
     order = {"bankAccountId": person["bankAccountId"], "amount": won(person["amount"])}
@@ -130,9 +126,3 @@ def quietly(system, path, person):
 
 def amount(money):
     return f"{money['amount']:,} 원"
-
-
-def succeed(answer):
-    if answer.status_code >= 400:
-        raise CloudError(f"{answer.request.method} {answer.request.url.path} answered {answer.status_code}: {answer.text}")
-    return answer.json()

@@ -7,7 +7,7 @@ import time
 
 import story
 import tracing
-from client import new_key, won
+from client import new_key, succeed, won
 from cloud import CloudError
 
 PRICE = 42_000
@@ -21,14 +21,14 @@ def tell(running, picture):
     payer = story.introduce(running, running.bank, "jiwoo", run)
     owner = story.introduce(running, running.bank, "minjun", run, kind="corporate")
     shop = open_shop(running, owner)
-    story.succeed(running.bank.set_mode(payer["account"], "timeout"))
+    succeed(running.bank.set_mode(payer["account"], "timeout"))
     order = {"franchiseId": shop, "amount": won(PRICE), "orderId": new_key()[:20], "bankAccountId": payer["bankAccountId"]}
-    payment = story.succeed(running.api.post("/v1/payments", order, token=payer["token"], key=new_key()))
+    payment = succeed(running.api.post("/v1/payments", order, token=payer["token"], key=new_key()))
     print(f"the first answer: {payment['state']}", file=sys.stderr)
     deadline = time.monotonic() + WAIT_SECONDS
     while payment["state"] == "requested" and time.monotonic() < deadline:
         time.sleep(1)
-        payment = story.succeed(running.api.get(f"/v1/payments/{payment['paymentId']}", token=payer["token"]))
+        payment = succeed(running.api.get(f"/v1/payments/{payment['paymentId']}", token=payer["token"]))
     if payment["state"] == "requested":
         raise CloudError(f"{payment['paymentId']} has no end after {WAIT_SECONDS} s: make logs")
     # The relay's last line comes after the answer that ended the waiting.
@@ -40,4 +40,4 @@ def tell(running, picture):
 def open_shop(running, owner):
     contact = {"name": owner["name"], "email": owner["email"], "phone": "02-1234-5678"}
     shop = {"name": owner["name"], "contact": contact, "bankAccountId": owner["bankAccountId"], "settlementCycle": {"kind": "daily"}}
-    return story.succeed(running.api.post("/v1/franchises", shop, token=owner["token"], key=new_key()))["franchiseId"]
+    return succeed(running.api.post("/v1/franchises", shop, token=owner["token"], key=new_key()))["franchiseId"]

@@ -4,7 +4,7 @@ import json
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from world import assert_problem, new_key, new_traceparent, together, wait_until, won
+from world import assert_problem, new_key, new_traceparent, together, won
 
 
 def now():

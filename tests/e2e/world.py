@@ -17,7 +17,7 @@ from datetime import datetime, timedelta, timezone
 import httpx
 import jwt
 from boto3.dynamodb.types import TypeDeserializer
-from client import Api, Bank, System, new_key, new_traceparent, won
+from client import Bank, System, new_key, new_traceparent, won
 from cryptography.hazmat.primitives import serialization
 
 __all__ = [
