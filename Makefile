@@ -1,4 +1,4 @@
-# Doors to everything: `make help` lists them. The work itself is in infra/local/*.py.
+# Doors to everything: `make help` lists them. The work itself is in infra/local.
 
 PYTHON ?= python3
 PAY    := .local/venv/bin/python infra/local/pay.py $(if $(AWS),--cloud aws)
@@ -83,7 +83,7 @@ logs: prepare ## all functions' logs in time order: [TRACE=<trace id>] [MINUTES=
 	@$(PAY) logs $(if $(MINUTES),--minutes "$(MINUTES)") $(if $(TRACE),--trace "$(TRACE)") $(if $(FOLLOW),--follow)
 
 trace: prepare ## the whole story of an id: ID=<payment, remittance, request, firmbanking, settlement, run's day or trace> [MERMAID=1] [MINUTES=1440] [NEUTRAL=1] [AWS=1]
-	@$(if $(AWS),.local/venv/bin/python infra/local/tracing.py --name $(NAME) --region $(REGION),$(PAY) trace) "$(ID)" $(if $(MINUTES),--minutes "$(MINUTES)") $(if $(MERMAID),--mermaid) $(if $(NEUTRAL),--neutral)
+	@$(if $(AWS),PYTHONPATH=infra/local .local/venv/bin/python -m operate.tracing --name $(NAME) --region $(REGION),$(PAY) trace) "$(ID)" $(if $(MINUTES),--minutes "$(MINUTES)") $(if $(MERMAID),--mermaid) $(if $(NEUTRAL),--neutral)
 
 trace-example: prepare ## play a payment whose bank falls silent, and tell its story: [MERMAID=1]
 	@$(PAY) trace-example $(if $(MERMAID),--mermaid)

@@ -5,10 +5,10 @@ import json
 
 import pytest
 from conftest import ROOT
-from fuzz import DOCUMENT, can_be_violated, checks_of, described
 from hypothesis import HealthCheck, Phase, given, settings
 from openapi_spec_validator import validate
 from schemathesis import GenerationMode
+from security.fuzz import DOCUMENT, can_be_violated, checks_of, described
 
 OPERATIONS = json.loads((ROOT / "infra/terraform/operations.json").read_text())
 # Of each kind, per operation. The same ones every time.

@@ -6,10 +6,10 @@ import subprocess
 import sys
 import time
 
-import letters
 import pytest
 from conftest import ROOT
 from jsonschema import Draft202012Validator
+from operate import dead_letters
 from test_money import transfer
 from test_payment import opened
 from world import new_key, new_traceparent, wait_until
@@ -167,7 +167,7 @@ def test_poison_ends_in_the_dead_letter_queue_and_lets_others_pass(world, poison
         wait_until(member.has_wallet, what="the wallet of a member behind the poison")
         wait_until(lambda: world.dead_letters(handler) == 1, 60, "the poison among the dead letters")
         world.until_drained(handler)
-    assert letters.counts(world) == {f"{handler} (message)": 1}
+    assert dead_letters.counts(world) == {f"{handler} (message)": 1}
     [letter] = world.client("sqs").receive_message(QueueUrl=dead)["Messages"]
     assert letter["Body"] == poison
     world.client("sqs").delete_message(QueueUrl=dead, ReceiptHandle=letter["ReceiptHandle"])

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
-import tracing
+from operate import tracing
 from test_payment import opened, order
 from world import new_key, new_traceparent, trace_id, wait_until
 

@@ -8,10 +8,9 @@ import subprocess
 import sys
 from datetime import datetime, timedelta, timezone
 
-import letters
 import pytest
-import restore
 from conftest import ROOT
+from operate import dead_letters, restore
 from world import new_key, wait_until
 
 SOURCES = ROOT / "functions"
@@ -77,7 +76,7 @@ def test_a_relays_pointer_is_redriven_by_republishing(world, bus):
         },
     }
     leave(world, "membership", json.dumps(pointer))
-    assert letters.counts(world) == {"membership.relayOutbox (pointer)": 1}
+    assert dead_letters.counts(world) == {"membership.relayOutbox (pointer)": 1}
     assert "membership.relayOutbox: 1 redriven" in pay(world, "redrive")
     again = wait_until(lambda: [heard for heard in bus.drain() if heard["id"] == fact["id"]][1:], what="the same fact again")
     assert again[0] == fact
@@ -92,7 +91,7 @@ def test_a_missed_schedule_is_redriven_by_running_it(world):
         "ERROR_CODE": "AWS.Scheduler.ServiceUnavailable",
     }
     leave(world, "money", "{}", {name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()})
-    assert letters.counts(world) == {"money.sweepMoneyRequests (schedule)": 1}
+    assert dead_letters.counts(world) == {"money.sweepMoneyRequests (schedule)": 1}
     assert "money.sweepMoneyRequests: 1 redriven" in pay(world, "redrive")
     assert world.dead_letters("money.sweepMoneyRequests") == 0
 

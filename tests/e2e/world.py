@@ -17,8 +17,8 @@ from datetime import datetime, timedelta, timezone
 import httpx
 import jwt
 from boto3.dynamodb.types import TypeDeserializer
-from client import Bank, System, new_key, new_traceparent, won
 from cryptography.hazmat.primitives import serialization
+from system.client import Bank, System, new_key, new_traceparent, won
 
 __all__ = [
     "World", "Member", "new_key", "new_traceparent", "won", "together", "wait_until", "assert_problem", "trace_id",

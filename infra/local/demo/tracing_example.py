@@ -1,0 +1,43 @@
+"""The example of docs/observability.md: somebody pays with too little in the wallet, so that it is topped up, and the bank
+moves the money without ever saying so. Played anew, and told as one story when the payment has ended."""
+
+import secrets
+import sys
+import time
+
+from demo import first_money
+from operate import tracing
+from system.client import new_key, succeed, won
+from system.cloud import CloudError
+
+PRICE = 42_000
+AT_THE_BANK = 500_000
+WAIT_SECONDS = 120
+
+
+def tell(running, picture):
+    """Plays the example and prints its story with neutral ids."""
+    run = secrets.token_hex(3)
+    payer = first_money.introduce(running, running.bank, "jiwoo", run)
+    owner = first_money.introduce(running, running.bank, "minjun", run, kind="corporate")
+    shop = open_shop(running, owner)
+    succeed(running.bank.set_mode(payer["account"], "timeout"))
+    order = {"franchiseId": shop, "amount": won(PRICE), "orderId": new_key()[:20], "bankAccountId": payer["bankAccountId"]}
+    payment = succeed(running.api.post("/v1/payments", order, token=payer["token"], key=new_key()))
+    print(f"the first answer: {payment['state']}", file=sys.stderr)
+    deadline = time.monotonic() + WAIT_SECONDS
+    while payment["state"] == "requested" and time.monotonic() < deadline:
+        time.sleep(1)
+        payment = succeed(running.api.get(f"/v1/payments/{payment['paymentId']}", token=payer["token"]))
+    if payment["state"] == "requested":
+        raise CloudError(f"{payment['paymentId']} has no end after {WAIT_SECONDS} s: make logs")
+    # The relay's last line comes after the answer that ended the waiting.
+    time.sleep(5)
+    print(f"the payment is {payment['state']}: make trace ID={payment['paymentId']}", file=sys.stderr)
+    tracing.run(running.cloud.client("logs"), running.outputs["name"], payment["paymentId"], 10, picture, without_ids=True)
+
+
+def open_shop(running, owner):
+    contact = {"name": owner["name"], "email": owner["email"], "phone": "02-1234-5678"}
+    shop = {"name": owner["name"], "contact": contact, "bankAccountId": owner["bankAccountId"], "settlementCycle": {"kind": "daily"}}
+    return succeed(running.api.post("/v1/franchises", shop, token=owner["token"], key=new_key()))["franchiseId"]
