@@ -8,8 +8,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from release import changelog  # noqa: E402
-from release import deploy  # noqa: E402
+from release import changelog, deploy  # noqa: E402
 from system.cloud import CloudError  # noqa: E402
 
 
