@@ -2,26 +2,15 @@
 
 import contextlib
 import json
-import os
 import re
-import subprocess
-import sys
 from datetime import datetime, timedelta, timezone
 
 import pytest
 from conftest import ROOT
 from operate import dead_letters, restore
-from world import new_key, wait_until
+from world import new_key, pay, wait_until
 
 SOURCES = ROOT / "functions"
-
-
-def pay(world, *arguments):
-    """A command of the Makefile; what it says."""
-    command = [sys.executable, str(ROOT / "infra/local/pay.py"), "--cloud", world.cloud.name, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "COLUMNS": "200"})
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def now():

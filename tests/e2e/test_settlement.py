@@ -79,19 +79,9 @@ class Shop:
         }
 
 
-def opened(world, **changes):
+def opened(world):
     owner = world.member(kind="corporate")
-    mark = new_key()[:12]
-    contact = {"name": f"점장 {mark}", "email": f"settle.{mark}@planted.example", "phone": "02-1234-5678"}
-    body = {
-        "name": f"두리 상점 {mark}", "contact": contact, "bankAccountId": owner.bank_account_id,
-        "settlementCycle": {"kind": "daily"}, **changes,
-    }
-    for what, value in (("name", body["name"]), ("name", contact["name"]), ("email", contact["email"])):
-        world.plant(what, value)
-    answer = owner.post("/v1/franchises", body, key=new_key())
-    assert answer.status_code == 201, answer.text
-    return Shop(owner, answer.json()["franchiseId"])
+    return Shop(owner, world.open_franchise(owner))
 
 
 def cancel(payer, payment, amount):

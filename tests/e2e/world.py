@@ -7,7 +7,10 @@ look for it where it must not be.
 
 import base64
 import json
+import os
 import secrets
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -18,11 +21,12 @@ import httpx
 import jwt
 from boto3.dynamodb.types import TypeDeserializer
 from cryptography.hazmat.primitives import serialization
-from system.client import Bank, System, new_key, new_traceparent, won
+from system.client import Bank, System, franchise, new_key, new_traceparent, order, won
+from system.cloud import ROOT
 
 __all__ = [
-    "World", "Member", "new_key", "new_traceparent", "won", "together", "wait_until", "assert_problem", "trace_id",
-    "business_day", "age",
+    "World", "Member", "new_key", "new_traceparent", "order", "won", "together", "wait_until", "assert_problem", "trace_id",
+    "business_day", "age", "now", "pay",
 ]
 
 # Longer than any function, gateway or saga may take before its first answer, and than a message to a short function is
@@ -82,9 +86,21 @@ def assert_problem(answer, status, code=None):
     return problem
 
 
+def pay(world, *arguments):
+    """A command of the Makefile; what it says."""
+    command = [sys.executable, str(ROOT / "infra/local/pay.py"), "--cloud", world.cloud.name, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "COLUMNS": "200"})
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
 def business_day(ahead=0):
     """Business days of Seoul end half an hour before midnight."""
     return (datetime.now(SEOUL) + timedelta(minutes=30, days=ahead)).date().isoformat()
+
+
+def now():
+    return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def age(moment):
@@ -94,6 +110,11 @@ def age(moment):
 
 def trace_id(traceparent):
     return traceparent.split("-")[1]
+
+
+def party(member):
+    """A member, where money is transferred."""
+    return {"kind": "member", "membershipId": member.id}
 
 
 @dataclass
@@ -284,6 +305,36 @@ class World(System):
         self.call("membership.grantOperator", {"email": member.email})
         member.log_in()
         return member
+
+    # Franchises and money
+
+    def franchise(self, owner, **more):
+        """A franchise's body. Nobody else has any of its details, and they are looked for where they must not be."""
+        mark = new_key()[:12]
+        body = franchise(f"하나 상점 {mark}", f"점장 {mark}", f"shop.{mark}@planted.example", owner.bank_account_id, **more)
+        for what, value in (("name", body["name"]), ("name", body["contact"]["name"]), ("email", body["contact"]["email"])):
+            self.plant(what, value)
+        return body
+
+    def open_franchise(self, owner, **more):
+        """A franchise of the owner's; its id."""
+        answer = owner.post("/v1/franchises", self.franchise(owner, **more), key=new_key())
+        assert answer.status_code == 201, answer.text
+        return answer.json()["franchiseId"]
+
+    def transfer(self, debit, credit, amount, reference=None, birth=None):
+        """Calls transferMoney as another service would."""
+        call = {
+            "operation": "money.transferMoney",
+            "caller": "remittance.requestRemittance",
+            "onBehalfOf": debit.id,
+            "reference": {"id": reference or f"{new_key()}/move", "birth": birth or now()},
+            "traceparent": new_traceparent(),
+            "body": {"debit": party(debit), "credit": party(credit), "amount": won(amount)},
+        }
+        answer, error = self.invoke("money.transferMoney", call)
+        assert error is None, answer
+        return answer
 
     # Settlements
 

@@ -7,7 +7,7 @@ import time
 
 from demo import first_money
 from operate import tracing
-from system.client import new_key, succeed, won
+from system.client import franchise, new_key, order, succeed
 from system.cloud import CloudError
 
 PRICE = 42_000
@@ -22,8 +22,8 @@ def tell(running, picture):
     owner = first_money.introduce(running, running.bank, "minjun", run, kind="corporate")
     shop = open_shop(running, owner)
     succeed(running.bank.set_mode(payer["account"], "timeout"))
-    order = {"franchiseId": shop, "amount": won(PRICE), "orderId": new_key()[:20], "bankAccountId": payer["bankAccountId"]}
-    payment = succeed(running.api.post("/v1/payments", order, token=payer["token"], key=new_key()))
+    asked = order(shop, PRICE, bankAccountId=payer["bankAccountId"])
+    payment = succeed(running.api.post("/v1/payments", asked, token=payer["token"], key=new_key()))
     print(f"the first answer: {payment['state']}", file=sys.stderr)
     deadline = time.monotonic() + WAIT_SECONDS
     while payment["state"] == "requested" and time.monotonic() < deadline:
@@ -38,6 +38,5 @@ def tell(running, picture):
 
 
 def open_shop(running, owner):
-    contact = {"name": owner["name"], "email": owner["email"], "phone": "02-1234-5678"}
-    shop = {"name": owner["name"], "contact": contact, "bankAccountId": owner["bankAccountId"], "settlementCycle": {"kind": "daily"}}
+    shop = franchise(owner["name"], owner["name"], owner["email"], owner["bankAccountId"])
     return succeed(running.api.post("/v1/franchises", shop, token=owner["token"], key=new_key()))["franchiseId"]

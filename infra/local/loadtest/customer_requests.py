@@ -15,7 +15,7 @@ from datetime import datetime, timezone
 import httpx
 from locust.clients import HttpSession
 
-from system.client import new_key, won
+from system.client import franchise, new_key, won
 from system.cloud import CloudError
 
 AT_THE_BANK = 3_000_000
@@ -215,9 +215,7 @@ class Load:
 
     def open_shop(self, client):
         owner = self.join(client, "corporate")
-        contact = {"name": owner.name, "email": owner.email, "phone": "02-1234-5678"}
-        shop = {"name": owner.name, "contact": contact, "bankAccountId": owner.bank_account_id,
-                "settlementCycle": {"kind": "daily"}}
+        shop = franchise(owner.name, owner.name, owner.email, owner.bank_account_id)
         registered = self.need(client, "registerFranchise", "POST", "/v1/franchises", owner, shop, key=new_key())
         self.shops.append(Shop(registered["franchiseId"], owner))
 

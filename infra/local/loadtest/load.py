@@ -23,7 +23,7 @@ from rich.table import Table
 from loadtest.customer_requests import Load
 from loadtest.reconciliation import Books, settle
 from system import terraform
-from system.client import System, new_key, won
+from system.client import System, order, won
 from system.cloud import Cloud, CloudError
 
 # The table of operations needs some room, also where the output goes to a file.
@@ -56,7 +56,7 @@ class Customer(HttpUser):
         self.load.move(self.client, "requestRemittance", sender, "/v1/remittances", body, receiver if member else None)
 
     def pay(self, person, amount):
-        body = {"franchiseId": random.choice(self.load.shops).id, "amount": won(amount), "orderId": new_key()[:20]}
+        body = order(random.choice(self.load.shops).id, amount)
         self.load.move(self.client, "requestPayment", person, "/v1/payments", body)
 
     @task(1)

@@ -31,6 +31,7 @@ from schemathesis.specs.openapi.checks import (
 
 from operate import dead_letters
 from system import terraform
+from system.client import franchise, order
 from system.cloud import ROOT, Cloud
 from world import RUN_SECONDS, World, business_day, new_key, wait_until, won
 
@@ -108,38 +109,36 @@ class Tally:
 def callers(world):
     """One of each kind. Each has been through everything once, so that there is something to be found."""
     shop = world.member(kind="corporate")
-    contact = {"name": "점장", "email": "shop@planted.example", "phone": "02-1234-5678"}
-    body = {"name": "하나 커피", "contact": contact, "bankAccountId": shop.bank_account_id, "settlementCycle": {"kind": "daily"}}
-    franchise = made(shop.post("/v1/franchises", body, key=new_key()))["franchiseId"]
+    body = franchise("하나 커피", "점장", "shop@planted.example", shop.bank_account_id)
+    shop_id = made(shop.post("/v1/franchises", body, key=new_key()))["franchiseId"]
     members = {"member": world.member(), "merchant": shop, "operator": world.member()}
     world.call("membership.grantOperator", {"email": members["operator"].email})
     members["operator"].log_in()
     scopes = {"member": "member", "merchant": "member merchant", "operator": "member operator"}
     found = {kind: Caller(kind, world, member, scopes[kind]) for kind, member in members.items()}
     for caller in found.values():
-        caller.own = belongings(caller.member, shop, franchise)
+        caller.own = belongings(caller.member, shop, shop_id)
     # Today and no day after it: whoever settles days to come leaves behind what is paid today from then on.
     day, operator = business_day(), members["operator"]
     if operator.get(f"/v1/settlements/{day}").status_code == 404:
         made(operator.post("/v1/settlements", {"businessDay": day}))
         wait_until(lambda: made(operator.get(f"/v1/settlements/{day}"))["state"] == "finished", RUN_SECONDS, "the run")
     found["operator"].own["settlementId"] = day
-    for line in made(shop.get("/v1/settlements", params={"franchiseId": franchise}))["items"]:
+    for line in made(shop.get("/v1/settlements", params={"franchiseId": shop_id}))["items"]:
         found["merchant"].own["settlementId"] = line["settlementId"]
     return [Caller("none", world), *found.values()]
 
 
-def belongings(member, shop, franchise):
+def belongings(member, shop, shop_id):
     recharge = made(member.recharge(100_000))
     firmbankings = made(member.get("/v1/firmbankings", params={"bankAccountId": member.bank_account_id}))
     to = {"kind": "bankAccount", "accountNumber": member.account, "holder": member.name}
     if member is not shop:
         to = {"kind": "member", "membershipId": shop.id}
     remittance = made(member.post("/v1/remittances", {"to": to, "amount": won(1_000)}, key=new_key()))
-    order = {"franchiseId": franchise, "amount": won(2_000), "orderId": new_key()[:20]}
-    payment = made(member.post("/v1/payments", order, key=new_key()))
+    payment = made(member.post("/v1/payments", order(shop_id, 2_000), key=new_key()))
     return {
-        "membershipId": member.id, "bankAccountId": member.bank_account_id, "franchiseId": franchise,
+        "membershipId": member.id, "bankAccountId": member.bank_account_id, "franchiseId": shop_id,
         "moneyRequestId": recharge["moneyRequestId"], "firmbankingId": firmbankings["items"][0]["firmbankingId"],
         "remittanceId": remittance["remittanceId"], "paymentId": payment["paymentId"], "region": "seoul",
     }

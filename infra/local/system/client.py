@@ -111,6 +111,17 @@ def succeed(answer):
     return answer.json()
 
 
+def franchise(name, manager, email, bank_account_id, **more):
+    """The body of a franchise's registration."""
+    contact = {"name": manager, "email": email, "phone": "02-1234-5678"}
+    return {"name": name, "contact": contact, "bankAccountId": bank_account_id, "settlementCycle": {"kind": "daily"}, **more}
+
+
+def order(franchise_id, amount, **more):
+    """The body of a payment's request."""
+    return {"franchiseId": franchise_id, "amount": won(amount), "orderId": new_key()[:20], **more}
+
+
 def won(amount):
     return {"amount": amount, "currency": "KRW"}
 
