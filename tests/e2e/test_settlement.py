@@ -300,23 +300,10 @@ def test_owner_and_operator_read_settlements_and_nobody_else(world, operator, st
     ids = [one["settlementId"] for one in shop.lines()]
     path = f"/v1/settlements/{ids[0]}"
     assert operator.get(path).json() == shop.owner.get(path).json()
-    found, cursor = [], {}
-    while True:
-        page = operator.get("/v1/settlements", params={"franchiseId": shop.id, "limit": 1, **cursor}).json()
-        found += [one["settlementId"] for one in page["items"]]
-        if page["nextCursor"] is None:
-            break
-        cursor = {"cursor": page["nextCursor"]}
-    assert found == ids
+    assert [one["settlementId"] for one in operator.items("/v1/settlements", franchiseId=shop.id, limit=1)] == ids
     day = story.run["businessDay"]
     assert [one["settlementId"] for one in shop.lines(to=day)] == ids[-1:]
-    listed, cursor = {}, {}
-    while True:
-        page = operator.get("/v1/settlements", params={"from": day, "to": day, "limit": 100, **cursor}).json()
-        listed |= {one["franchiseId"]: one for one in page["items"]}
-        if page["nextCursor"] is None:
-            break
-        cursor = {"cursor": page["nextCursor"]}
+    listed = {one["franchiseId"]: one for one in operator.items("/v1/settlements", **{"from": day, "to": day, "limit": 100})}
     assert {one.id for one in story.shops.values()} <= listed.keys()
     assert listed[story.shops["empty"].id]["state"] == "empty"
 

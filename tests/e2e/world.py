@@ -21,7 +21,7 @@ import httpx
 import jwt
 from boto3.dynamodb.types import TypeDeserializer
 from cryptography.hazmat.primitives import serialization
-from system.client import Bank, System, franchise, new_key, new_traceparent, order, won
+from system.client import Bank, System, franchise, new_key, new_traceparent, order, pages, won
 from system.cloud import ROOT
 
 __all__ = [
@@ -142,6 +142,20 @@ class Member:
     def post(self, path, body=None, **options):
         return self.call("POST", path, body, **options)
 
+    def pages(self, path, **query):
+        """The items of each page of a list."""
+
+        def read(cursor):
+            answer = self.get(path, params={**query, **cursor})
+            assert answer.status_code == 200, answer.text
+            return answer.json()
+
+        return [page["items"] for page in pages(read)]
+
+    def items(self, path, **query):
+        """Everything that a list has, page by page."""
+        return [item for page in self.pages(path, **query) for item in page]
+
     def log_in(self):
         answer = self.world.api.post("/v1/auth/login", {"email": self.email, "password": self.password})
         assert answer.status_code == 200, answer.text
@@ -208,15 +222,7 @@ class Member:
 
     def history(self):
         """Every entry of the wallet, oldest first."""
-        entries, cursor = [], {}
-        while True:
-            answer = self.get(f"/v1/money/wallets/{self.id}/transactions", params={"limit": 100, **cursor})
-            assert answer.status_code == 200, answer.text
-            page = answer.json()
-            entries += page["items"]
-            if page["nextCursor"] is None:
-                return entries[::-1]
-            cursor = {"cursor": page["nextCursor"]}
+        return self.items(f"/v1/money/wallets/{self.id}/transactions", limit=100)[::-1]
 
     def at_the_bank(self):
         """What is left in the member's account, and what moved it, oldest first."""

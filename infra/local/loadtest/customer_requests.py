@@ -15,7 +15,7 @@ from datetime import datetime, timezone
 import httpx
 from locust.clients import HttpSession
 
-from system.client import franchise, new_key, won
+from system.client import franchise, new_key, pages, won
 from system.cloud import CloudError
 
 AT_THE_BANK = 3_000_000
@@ -179,13 +179,12 @@ class Load:
         return answer.body
 
     def pages(self, client, operation, person, path, **params):
-        items, cursor = [], {}
-        while True:
-            page = self.need(client, operation, "GET", path, person, params={"limit": 100, **params, **cursor})
-            items += page["items"]
-            if page["nextCursor"] is None:
-                return items
-            cursor = {"cursor": page["nextCursor"]}
+        """Everything that a list has."""
+
+        def read(cursor):
+            return self.need(client, operation, "GET", path, person, params={"limit": 100, **params, **cursor})
+
+        return [item for page in pages(read) for item in page["items"]]
 
     def token_of(self, person, client):
         with person.lock:

@@ -111,6 +111,17 @@ def succeed(answer):
     return answer.json()
 
 
+def pages(read):
+    """Each page of a list. `read` gets the query that leads to a page: none at first, then the cursor of the last one."""
+    cursor = {}
+    while True:
+        page = read(cursor)
+        yield page
+        if page["nextCursor"] is None:
+            return
+        cursor = {"cursor": page["nextCursor"]}
+
+
 def franchise(name, manager, email, bank_account_id, **more):
     """The body of a franchise's registration."""
     contact = {"name": manager, "email": email, "phone": "02-1234-5678"}
