@@ -18,7 +18,7 @@ from operate.settle import settle_day
 from release import deploy, idle_cost
 from system import aliases, aws, build, people, programs, terraform
 from system.client import System, succeed
-from system.cloud import LOCAL, ROOT, Cloud, CloudError, free_port
+from system.cloud import LOCAL, ROOT, Cloud, CloudError, free_port, wait_until
 from system.settings import CHAOS_CLOUD, CHAOS_SETTINGS, TEST_SETTINGS
 
 console = Console(highlight=False)
@@ -253,10 +253,8 @@ def rebuild_read_model(options):
     wanted = running.call(name, {"task": "begin"})["building"]
     began = time.monotonic()
     console.print(f"generation {wanted} is being built; facts are read when everybody knows of it, in some minutes")
-    while running.call(name, {"task": "look"})["live"] < wanted:
-        if time.monotonic() - began > options.minutes * 60:
-            raise CloudError(f"generation {wanted} does not answer after {options.minutes} minutes: make status")
-        time.sleep(2)
+    failure = f"generation {wanted} does not answer after {options.minutes} minutes: make status"
+    wait_until(lambda: running.call(name, {"task": "look"})["live"] >= wanted, options.minutes * 60, failure, pause=2)
     console.print(f"generation {wanted} answers, after {time.monotonic() - began:.0f} s")
 
 

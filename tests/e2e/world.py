@@ -21,6 +21,7 @@ import httpx
 import jwt
 from boto3.dynamodb.types import TypeDeserializer
 from cryptography.hazmat.primitives import serialization
+from system import cloud
 from system.client import Bank, System, franchise, new_key, new_traceparent, order, pages, won
 from system.cloud import ROOT
 
@@ -43,17 +44,12 @@ SEOUL = timezone(timedelta(hours=9))
 
 def wait_until(condition, seconds=PATIENCE_SECONDS, what=""):
     """Asks again and again until the condition holds, and gives its value. Fails with its last value."""
-    deadline = time.monotonic() + seconds
-    pause = 0.05
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > deadline:
-            what = what() if callable(what) else what or condition.__name__
-            raise AssertionError(f"still not after {seconds} s: {what}; last: {value!r}")
-        time.sleep(pause)
-        pause = min(pause * 1.5, 1)
+
+    def failure(last):
+        wanted = what() if callable(what) else what or condition.__name__
+        return AssertionError(f"still not after {seconds} s: {wanted}; last: {last!r}")
+
+    return cloud.wait_until(condition, seconds, failure, pause=0.05, longest_pause=1)
 
 
 def together(*calls):

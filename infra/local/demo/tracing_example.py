@@ -8,7 +8,7 @@ import time
 from demo import first_money
 from operate import tracing
 from system.client import franchise, new_key, order, succeed
-from system.cloud import CloudError
+from system.cloud import wait_until
 
 PRICE = 42_000
 AT_THE_BANK = 500_000
@@ -25,15 +25,15 @@ def tell(running, picture):
     asked = order(shop, PRICE, bankAccountId=payer["bankAccountId"])
     payment = succeed(running.api.post("/v1/payments", asked, token=payer["token"], key=new_key()))
     print(f"the first answer: {payment['state']}", file=sys.stderr)
-    deadline = time.monotonic() + WAIT_SECONDS
-    while payment["state"] == "requested" and time.monotonic() < deadline:
-        time.sleep(1)
-        payment = succeed(running.api.get(f"/v1/payments/{payment['paymentId']}", token=payer["token"]))
-    if payment["state"] == "requested":
-        raise CloudError(f"{payment['paymentId']} has no end after {WAIT_SECONDS} s: make logs")
+
+    def ended():
+        found = succeed(running.api.get(f"/v1/payments/{payment['paymentId']}", token=payer["token"]))
+        return found if found["state"] != "requested" else None
+
+    ending = wait_until(ended, WAIT_SECONDS, f"{payment['paymentId']} has no end after {WAIT_SECONDS} s: make logs")
     # The relay's last line comes after the answer that ended the waiting.
     time.sleep(5)
-    print(f"the payment is {payment['state']}: make trace ID={payment['paymentId']}", file=sys.stderr)
+    print(f"the payment is {ending['state']}: make trace ID={payment['paymentId']}", file=sys.stderr)
     tracing.run(running.cloud.client("logs"), running.outputs["name"], payment["paymentId"], 10, picture, without_ids=True)
 
 

@@ -8,7 +8,6 @@ import contextlib
 import json
 import subprocess
 import sys
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -17,10 +16,9 @@ import httpx
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from system.cloud import CloudError, credentials, free_port
+from system.cloud import credentials, free_port, until_ready
 
 PROGRAM = Path(__file__).with_name("microburst_with_seed.py")
-START_SECONDS = 60
 
 
 def error(service, code, probability, operation=None, status=400, **fields):
@@ -79,11 +77,8 @@ class Proxy:
         command = [sys.executable, str(PROGRAM), str(self.seed), "--upstream", upstream, "--port", str(self.port)]
         with (self.cloud.folder / "microburst.log").open("w") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
-        deadline = time.monotonic() + START_SECONDS
-        while not self.is_ready():
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                raise CloudError(f"microburst did not start; its log is {self.cloud.folder / 'microburst.log'}")
-            time.sleep(0.2)
+        failure = f"microburst did not start; its log is {self.cloud.folder / 'microburst.log'}"
+        until_ready(self.process, self.is_ready, failure, pause=0.2)
         self.warm_up()
         self.use(RULES)
         return self

@@ -3,12 +3,11 @@
 Every consumer takes a fact that it knows for what it is, so a replay changes nothing but what was missed.
 """
 
-import time
 from datetime import datetime, timezone
 
 from rich.console import Console
 
-from system.cloud import CloudError
+from system.cloud import CloudError, wait_until
 
 console = Console(highlight=False)
 STARTING = ("STARTING", "RUNNING")
@@ -41,11 +40,13 @@ def replay(running, since, until=None, only=None, minutes=60):
         ReplayName=name, EventSourceArn=running.outputs["archive"], EventStartTime=start, EventEndTime=end, Destination=destination,
     )
     console.print(f"replay {name}: facts from {start.isoformat()} to {end.isoformat()}")
-    deadline = time.monotonic() + minutes * 60
-    while (said := events.describe_replay(ReplayName=name))["State"] in STARTING:
-        if time.monotonic() > deadline:
-            raise CloudError(f"it is not done after {minutes} minutes: aws events describe-replay --replay-name {name}")
-        time.sleep(1)
+
+    def ended():
+        said = events.describe_replay(ReplayName=name)
+        return said if said["State"] not in STARTING else None
+
+    failure = f"it is not done after {minutes} minutes: aws events describe-replay --replay-name {name}"
+    said = wait_until(ended, minutes * 60, failure)
     if said["State"] != "COMPLETED":
         raise CloudError(f"it ended {said['State']}: {said.get('StateReason', '')}")
     console.print("every fact of that time is in its queues again; consumers ignore what they know")

@@ -7,14 +7,13 @@ replaced by its copy (`switch`).
 """
 
 import json
-import time
 from collections import Counter
 
 from rich.console import Console
 
 from operate.replay import moment
 from system import terraform
-from system.cloud import CloudError
+from system.cloud import CloudError, wait_until
 
 console = Console(highlight=False)
 
@@ -63,11 +62,10 @@ def make(running, live, copy, at):
     except tables.exceptions.ResourceNotFoundException:
         tables.restore_table_to_point_in_time(SourceTableName=live, TargetTableName=copy, RestoreDateTime=at)
         console.print(f"{live} as of {at.isoformat()} is being made as {copy}")
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while tables.describe_table(TableName=copy)["Table"]["TableStatus"] != "ACTIVE":
-        if time.monotonic() > deadline:
-            raise CloudError(f"{copy} is not there yet: run the same command again, it goes on where it is")
-        time.sleep(5)
+    wait_until(
+        lambda: tables.describe_table(TableName=copy)["Table"]["TableStatus"] == "ACTIVE", PATIENCE_SECONDS,
+        f"{copy} is not there yet: run the same command again, it goes on where it is", pause=5,
+    )
 
 
 def items(running, table):

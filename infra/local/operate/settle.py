@@ -7,7 +7,7 @@ from rich.console import Console
 
 from system import people
 from system.client import new_key, succeed
-from system.cloud import CloudError
+from system.cloud import wait_until
 
 console = Console(highlight=False)
 
@@ -31,14 +31,13 @@ def newest_execution(running, day):
     """The day's execution of the highest attempt. It exists as soon as the run is started, or a moment later."""
     machine = running.outputs["state_machines"]["settlement"]
     flow = running.cloud.client("stepfunctions")
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
+
+    def of_that_day():
         pages = flow.get_paginator("list_executions").paginate(stateMachineArn=machine)
-        found = [one for page in pages for one in page["executions"] if one["name"].startswith(f"{day}-")]
-        if found:
-            return max(found, key=lambda one: int(one["name"].rsplit("-", 1)[1]))["executionArn"]
-        time.sleep(0.5)
-    raise CloudError(f"no execution of {day} was started within a minute: make logs shows why")
+        return [one for page in pages for one in page["executions"] if one["name"].startswith(f"{day}-")]
+
+    found = wait_until(of_that_day, 60, f"no execution of {day} was started within a minute: make logs shows why", 0.5)
+    return max(found, key=lambda one: int(one["name"].rsplit("-", 1)[1]))["executionArn"]
 
 
 def follow_execution(running, execution):

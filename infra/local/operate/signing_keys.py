@@ -4,11 +4,9 @@ A rotation moves up only a key that was published for two hours (`keyPublishedSe
 may keep the published set that long. docs/runbook.md says when to set that to 0 and rotate three times.
 """
 
-import time
-
 from rich.console import Console
 
-from system.cloud import CloudError
+from system.cloud import wait_until
 
 console = Console(highlight=False)
 PATIENCE_SECONDS = 300
@@ -21,11 +19,12 @@ def rotate(running, times):
     for _ in range(times):
         before = ids(running)
         version = secrets.rotate_secret(SecretId=name)["VersionId"]
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while "AWSCURRENT" not in secrets.describe_secret(SecretId=name)["VersionIdsToStages"].get(version, ()):
-            if time.monotonic() > deadline:
-                raise CloudError("the rotation does not end: the log of membership.rotateSigningKey says why")
-            time.sleep(PAUSE_SECONDS)
+
+        def is_through(version=version):
+            return "AWSCURRENT" in secrets.describe_secret(SecretId=name)["VersionIdsToStages"].get(version, ())
+
+        failure = "the rotation does not end: the log of membership.rotateSigningKey says why"
+        wait_until(is_through, PATIENCE_SECONDS, failure, PAUSE_SECONDS)
         after = ids(running)
         moved = "moved up" if after != before else "nothing changed: the next key is not published for long enough"
         console.print(f"{moved}: {', '.join(f'{place} {kid}' for place, kid in after.items())}")

@@ -7,11 +7,10 @@ live before is noted in the alias's description, so that a roll-back needs nothi
 
 import json
 import re
-import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from system.cloud import CloudError
+from system.cloud import CloudError, wait_until
 
 ALIAS = "live"
 AT_ONCE = 16
@@ -154,15 +153,14 @@ class Aliases:
 
     def wait(self, client, started):
         """Until all have ended, or one badly. Returns how those stand that have ended."""
-        deadline = time.monotonic() + MOST_SECONDS
-        while True:
+
+        def outcome():
             states = standing(client, started)
             ended = {one: state for one, state in states.items() if state["status"] in ENDED}
-            if len(ended) == len(started) or any(state["status"] != "Succeeded" for state in ended.values()):
-                return ended
-            if time.monotonic() > deadline:
-                raise CloudError("the canary does not end")
-            time.sleep(POLL_SECONDS)
+            is_over = len(ended) == len(started) or any(state["status"] != "Succeeded" for state in ended.values())
+            return ended if is_over else None
+
+        return wait_until(outcome, MOST_SECONDS, "the canary does not end", POLL_SECONDS)
 
     def take_back(self, client, started):
         """Stops what goes on, which CodeDeploy takes back itself, and moves back what has ended well."""
@@ -175,15 +173,18 @@ class Aliases:
 
     def wait_until_ended(self, client, deployments):
         """Until these have ended, and the deployments with which CodeDeploy takes them back."""
-        deadline = time.monotonic() + MOST_SECONDS
-        while deployments:
-            states = standing(client, deployments).values()
-            if all(state["status"] in ENDED for state in states):
-                backs = [state.get("rollbackInfo", {}).get("rollbackDeploymentId") for state in states]
-                return self.wait_until_ended(client, [back for back in backs if back])
-            if time.monotonic() > deadline:
-                raise CloudError(f"deployments do not stop: look at them in CodeDeploy: {', '.join(deployments)}")
-            time.sleep(POLL_SECONDS)
+        if not deployments:
+            return
+        states = {}
+
+        def have_ended():
+            states.update(standing(client, deployments))
+            return all(state["status"] in ENDED for state in states.values())
+
+        failure = f"deployments do not stop: look at them in CodeDeploy: {', '.join(deployments)}"
+        wait_until(have_ended, MOST_SECONDS, failure, POLL_SECONDS)
+        backs = [state.get("rollbackInfo", {}).get("rollbackDeploymentId") for state in states.values()]
+        self.wait_until_ended(client, [back for back in backs if back])
 
 
 def standing(client, deployments):

@@ -84,11 +84,7 @@ class Cloud:
                 start_new_session=True,
             )
         (self.folder / "pid").write_text(str(process.pid))
-        deadline = time.monotonic() + START_SECONDS
-        while not self.is_running():
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise CloudError(f"the local cloud did not start; its log is {self.log}")
-            time.sleep(0.1)
+        until_ready(process, self.is_running, f"the local cloud did not start; its log is {self.log}", pause=0.1)
 
     def environment(self, port, instance):
         # A small environment, because functions inherit it. AWS_ENDPOINT_URL stays unset: it would
@@ -119,17 +115,41 @@ class Cloud:
             return False
         pid = int((self.folder / "pid").read_text())
         os.kill(pid, signal.SIGTERM)
-        deadline = time.monotonic() + STOP_SECONDS
-        while is_alive(pid):
-            if time.monotonic() > deadline:
-                raise CloudError(f"the local cloud (process {pid}) does not stop; its log is {self.log}")
-            time.sleep(0.1)
+        failure = f"the local cloud (process {pid}) does not stop; its log is {self.log}"
+        wait_until(lambda: not is_alive(pid), STOP_SECONDS, failure, pause=0.1)
         (self.folder / "instance").unlink()
         return True
 
     def reset(self):
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def wait_until(condition, seconds, failure, pause=1.0, longest_pause=None):
+    """Asks again and again until the condition holds, and gives its value.
+
+    If it does not in time, that is a failure: what a person is told, or a function that makes an error of the last value.
+    """
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        if time.monotonic() > deadline:
+            raise failure(value) if callable(failure) else CloudError(failure)
+        time.sleep(pause)
+        pause = min(pause * 1.5, longest_pause or pause)
+    return value
+
+
+def until_ready(process, is_ready, failure, pause):
+    """Waits until a process answers that has just been started, unless it ends."""
+
+    def ready():
+        if is_ready():
+            return True
+        if process.poll() is not None:
+            raise CloudError(failure)
+        return False
+
+    wait_until(ready, START_SECONDS, failure, pause)
 
 
 def credentials():
