@@ -21,6 +21,7 @@ import httpx
 import jwt
 from boto3.dynamodb.types import TypeDeserializer
 from cryptography.hazmat.primitives import serialization
+from operate import signing_keys
 from system import cloud
 from system.client import Bank, System, franchise, new_key, new_traceparent, order, pages, won
 from system.cloud import ROOT
@@ -257,10 +258,6 @@ class World(System):
             self.clients[service] = self.cloud.client(service)
         return self.clients[service]
 
-    def secret(self, name):
-        secrets_manager = self.cloud.client("secretsmanager")
-        return secrets_manager.get_secret_value(SecretId=self.outputs["secrets"][name])["SecretString"]
-
     def plant(self, what, value):
         self.planted.append((what, value))
 
@@ -380,6 +377,29 @@ class World(System):
 
     def signing_keys(self):
         return json.loads(self.secret("signing-keys"))
+
+    def rotate_keys(self, seconds=PATIENCE_SECONDS):
+        """Asks Secrets Manager for a rotation, as its schedule does, and waits until it is through; the keys then."""
+        version = signing_keys.begin(self)
+
+        def through():
+            keys = self.signing_keys()
+            return keys if keys["version"] == version else None
+
+        return wait_until(through, seconds, "the rotation")
+
+    def date_keys_back(self, seconds):
+        """The keys have been published for so long, if one asks the table."""
+        past = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(time.time() - seconds))
+        for item in self.scan("membership"):
+            if item["kind"] == "publishedKey":
+                self.client("dynamodb").update_item(
+                    TableName=self.outputs["tables"]["membership"],
+                    Key={"pk": {"S": item["pk"]}, "sk": {"S": item["sk"]}},
+                    UpdateExpression="SET #at = :past",
+                    ExpressionAttributeNames={"#at": "at"},
+                    ExpressionAttributeValues={":past": {"S": past}},
+                )
 
     def claims(self, member, **changes):
         now = int(time.time())

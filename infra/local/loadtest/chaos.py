@@ -28,6 +28,7 @@ from loadtest.load import Customer, Trouble, console, play, report, show
 from loadtest.quiescence import SHOWN, Rest
 from loadtest.reconciliation import Books, settle
 from loadtest.settlements import Settler, Statements
+from operate import signing_keys
 from operate.audit import audited
 from system import people, terraform
 from system.client import System
@@ -117,10 +118,9 @@ class Chaos:
         return httpx.put(f"{self.cloud.endpoint}/_pay/troubles", json=wanted, timeout=30).json()
 
     def rotate(self):
-        secret, name = self.rest.client("secretsmanager"), self.running.outputs["secrets"]["signing-keys"]
-        secret.rotate_secret(SecretId=name)
+        signing_keys.begin(self.running)
         self.rotations += 1
-        keys = json.loads(secret.get_secret_value(SecretId=name)["SecretString"])
+        keys = json.loads(self.running.secret("signing-keys"))
         self.signing_keys.add(keys["current"]["public"]["kid"])
 
     def play(self):

@@ -4,6 +4,8 @@ A rotation moves up only a key that was published for two hours (`keyPublishedSe
 may keep the published set that long. docs/runbook.md says when to set that to 0 and rotate three times.
 """
 
+from functools import partial
+
 from rich.console import Console
 
 from system.cloud import wait_until
@@ -14,20 +16,26 @@ PATIENCE_SECONDS = 300
 PAUSE_SECONDS = 2
 
 
+def begin(running):
+    """Begins a rotation; the version of the secret that it will make current."""
+    name = running.outputs["secrets"]["signing-keys"]
+    return running.cloud.client("secretsmanager").rotate_secret(SecretId=name)["VersionId"]
+
+
 def rotate(running, times):
-    secrets, name = running.cloud.client("secretsmanager"), running.outputs["secrets"]["signing-keys"]
     for _ in range(times):
         before = ids(running)
-        version = secrets.rotate_secret(SecretId=name)["VersionId"]
-
-        def is_through(version=version):
-            return "AWSCURRENT" in secrets.describe_secret(SecretId=name)["VersionIdsToStages"].get(version, ())
-
+        version = begin(running)
         failure = "the rotation does not end: the log of membership.rotateSigningKey says why"
-        wait_until(is_through, PATIENCE_SECONDS, failure, PAUSE_SECONDS)
+        wait_until(partial(is_current, running, version), PATIENCE_SECONDS, failure, PAUSE_SECONDS)
         after = ids(running)
         moved = "moved up" if after != before else "nothing changed: the next key is not published for long enough"
         console.print(f"{moved}: {', '.join(f'{place} {kid}' for place, kid in after.items())}")
+
+
+def is_current(running, version):
+    secret = running.cloud.client("secretsmanager").describe_secret(SecretId=running.outputs["secrets"]["signing-keys"])
+    return "AWSCURRENT" in secret["VersionIdsToStages"].get(version, ())
 
 
 def ids(running):

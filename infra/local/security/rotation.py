@@ -84,28 +84,12 @@ class Client(threading.Thread):
         return answer.status_code == 200
 
 
-def publish_early(world):
-    """Dates back since when the next key has been published."""
-    past = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(time.time() - PUBLISHED_SECONDS - 60))
-    for item in world.scan("membership"):
-        if item["kind"] == "publishedKey":
-            world.client("dynamodb").update_item(
-                TableName=world.outputs["tables"]["membership"],
-                Key={"pk": {"S": item["pk"]}, "sk": {"S": item["sk"]}},
-                UpdateExpression="SET #at = :past",
-                ExpressionAttributeNames={"#at": "at"},
-                ExpressionAttributeValues={":past": {"S": past}},
-            )
-
-
 def rotate(world, member):
     """One rotation. The key that was next signs now, and what it signs holds at once."""
     before = world.signing_keys()
     # A first rotation may only note that the next key is published from now on.
-    publish_early(world)
-    version = world.client("secretsmanager").rotate_secret(SecretId=world.outputs["secrets"]["signing-keys"])["VersionId"]
-    wait_until(lambda: world.signing_keys()["version"] == version, 60, "the rotation")
-    after = world.signing_keys()
+    world.date_keys_back(PUBLISHED_SECONDS + 60)
+    after = world.rotate_keys(60)
     assert after["previous"] == before["current"] and after["current"] == before["next"], "the keys have not moved up"
     answer = world.api.get("/v1/auth/membership", token=world.sign(world.claims(member)))
     assert answer.status_code == 200, f"the new key's first token: {answer.status_code} {answer.text}"

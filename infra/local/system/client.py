@@ -68,8 +68,11 @@ class System:
 
     @property
     def bank(self):
-        secret = self.cloud.client("secretsmanager").get_secret_value(SecretId=self.outputs["secrets"]["bank"])
-        return Bank(self.outputs["bank_url"], json.loads(secret["SecretString"]), self.listener)
+        return Bank(self.outputs["bank_url"], json.loads(self.secret("bank")), self.listener)
+
+    def secret(self, name):
+        secrets_manager = self.cloud.client("secretsmanager")
+        return secrets_manager.get_secret_value(SecretId=self.outputs["secrets"][name])["SecretString"]
 
     def operation(self, name):
         """An operation's full name: `increaseMoneyRequest` is enough where only one service has it."""
