@@ -1,16 +1,7 @@
 """Franchises over HTTP: who registers, sees, changes and closes them, and from when on a fee holds."""
 
-from datetime import datetime, timedelta, timezone
-
 import pytest
-from world import assert_problem, new_key, together
-
-SEOUL = timezone(timedelta(hours=9))
-
-
-def business_day(ahead=0):
-    """Business days of Seoul end half an hour before midnight."""
-    return (datetime.now(SEOUL) + timedelta(minutes=30, days=ahead)).date().isoformat()
+from world import assert_problem, business_day, new_key, together
 
 
 @pytest.fixture(scope="module")

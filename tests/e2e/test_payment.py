@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from world import assert_problem, new_key, order, together, wait_until, won
+from world import assert_problem, business_day, new_key, order, together, wait_until, won
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +57,7 @@ def test_a_payment_debits_the_wallet_and_is_shown_to_both(payer, merchant, shop)
 def test_the_fee_is_that_of_the_moment_of_the_request(world, operator, payer, merchant):
     shop = world.open_franchise(merchant)
     first = paid(payer, shop, 1_000)
-    day = (datetime.now(timezone(timedelta(hours=9))) + timedelta(minutes=30)).date().isoformat()
-    changed = operator.call("PATCH", f"/v1/franchises/{shop}", {"feeBps": 300, "feeFrom": day})
+    changed = operator.call("PATCH", f"/v1/franchises/{shop}", {"feeBps": 300, "feeFrom": business_day()})
     assert changed.status_code == 200, changed.text
 
     def at_the_new_fee():

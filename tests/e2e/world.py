@@ -15,7 +15,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 
 import httpx
 import jwt
@@ -23,7 +23,7 @@ from boto3.dynamodb.types import TypeDeserializer
 from cryptography.hazmat.primitives import serialization
 from operate import signing_keys
 from system import cloud
-from system.client import Bank, System, franchise, new_key, new_traceparent, order, pages, won
+from system.client import SEOUL, Bank, System, business_day, franchise, new_key, new_traceparent, order, pages, won
 from system.cloud import ROOT
 
 __all__ = [
@@ -40,7 +40,6 @@ RUN_SECONDS = 120
 HIDDEN_SECONDS = 400
 # A token lives for a quarter of an hour, and people who are there for all tests for longer than that.
 STALE_SECONDS = 300
-SEOUL = timezone(timedelta(hours=9))
 
 
 def wait_until(condition, seconds=PATIENCE_SECONDS, what=""):
@@ -89,11 +88,6 @@ def pay(world, *arguments):
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "COLUMNS": "200"})
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
-
-
-def business_day(ahead=0):
-    """Business days of Seoul end half an hour before midnight."""
-    return (datetime.now(SEOUL) + timedelta(minutes=30, days=ahead)).date().isoformat()
 
 
 def now():

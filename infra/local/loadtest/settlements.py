@@ -10,14 +10,13 @@ import io
 import random
 import time
 from collections import Counter
-from datetime import datetime, timedelta, timezone
 
 from gevent import sleep
 from gevent.pool import Group
 from rich.console import Console
 
 from loadtest.customer_requests import AT_THE_BANK
-from system.client import new_key
+from system.client import business_day, new_key
 from system.cloud import CloudError
 
 console = Console(highlight=False, soft_wrap=True)
@@ -26,20 +25,13 @@ DAYS = 3
 AT_ONCE = 2
 STOPS = 2
 FINISH_SECONDS = 10 * 60
-SEOUL = timezone(timedelta(hours=9))
 ENDED = {"paid", "carried", "settled", "empty"}
-
-
-def business_days():
-    """Business days of Seoul end half an hour before midnight."""
-    today = datetime.now(SEOUL) + timedelta(minutes=30)
-    return [(today + timedelta(days=ahead)).date().isoformat() for ahead in range(DAYS)]
 
 
 class Settler:
     def __init__(self, load, rest, operator):
         self.load, self.rest, self.operator = load, rest, operator
-        self.days, self.begun, self.stopped = business_days(), [], 0
+        self.days, self.begun, self.stopped = [business_day(ahead) for ahead in range(DAYS)], [], 0
 
     def ask(self, operation, method, path, body=None, **options):
         return self.load.need(self.load.client, operation, method, path, self.operator, body=body, **options)

@@ -3,6 +3,7 @@
 import json
 import secrets
 import uuid
+from datetime import datetime, timedelta, timezone
 
 import httpx
 
@@ -10,6 +11,7 @@ from system.cloud import CloudError
 
 # An internal call can take as long as a function; the gateway answers within 30 seconds.
 TIMEOUT_SECONDS = 35
+SEOUL = timezone(timedelta(hours=9))
 
 
 class Api:
@@ -134,6 +136,11 @@ def franchise(name, manager, email, bank_account_id, **more):
 def order(franchise_id, amount, **more):
     """The body of a payment's request."""
     return {"franchiseId": franchise_id, "amount": won(amount), "orderId": new_key()[:20], **more}
+
+
+def business_day(ahead=0):
+    """Business days of Seoul end half an hour before midnight."""
+    return (datetime.now(SEOUL) + timedelta(minutes=30, days=ahead)).date().isoformat()
 
 
 def won(amount):
