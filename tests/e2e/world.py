@@ -23,7 +23,19 @@ from boto3.dynamodb.types import TypeDeserializer
 from cryptography.hazmat.primitives import serialization
 from operate import signing_keys
 from system import cloud
-from system.client import SEOUL, Bank, System, business_day, franchise, new_key, new_traceparent, order, pages, won
+from system.client import (
+    SEOUL,
+    Bank,
+    System,
+    business_day,
+    franchise,
+    json_object,
+    new_key,
+    new_traceparent,
+    order,
+    pages,
+    won,
+)
 from system.cloud import ROOT
 
 __all__ = [
@@ -581,11 +593,7 @@ def plain(item):
 
 
 def parsed(message):
-    try:
-        fields = json.loads(message)
-    except ValueError:
-        return {"text": message}
-    return {"text": message, **fields} if isinstance(fields, dict) else {"text": message}
+    return {"text": message, **json_object(message)}
 
 
 def encoded(data):

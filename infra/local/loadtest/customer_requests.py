@@ -15,7 +15,7 @@ from datetime import datetime, timezone
 import httpx
 from locust.clients import HttpSession
 
-from system.client import franchise, new_key, pages, won
+from system.client import franchise, json_object, new_key, pages, won
 from system.cloud import CloudError
 
 AT_THE_BANK = 3_000_000
@@ -125,7 +125,7 @@ class Load:
         options = {"json": body, "params": params, "headers": headers, "timeout": TIMEOUT_SECONDS}
         with client.request(method, path, name=operation, catch_response=True, **options) as answer:
             status = answer.status_code
-            said = json_of(answer)
+            said = json_object(answer.content) if status else {}
             code = said.get("code") or (f"status {status}" if status else type(answer.error).__name__)
             verdict = self.judge(operation, answer, code)
         if status == 401 and person:
@@ -272,14 +272,6 @@ class Load:
 
     def balance(self, client, person):
         return self.need(client, "getBalanceRequest", "GET", f"/v1/money/wallets/{person.id}/balance", person)
-
-
-def json_of(answer):
-    try:
-        said = answer.json() if answer.status_code else {}
-    except ValueError:
-        return {}
-    return said if isinstance(said, dict) else {}
 
 
 def amounts_in(value):

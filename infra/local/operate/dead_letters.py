@@ -5,13 +5,13 @@ queue; pointers to stream records that a relay could not relay; and runs of sche
 Scheduler leaves the input, if it could not hand it over, and Lambda a record around the input, if the run failed.
 """
 
-import json
 from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
 from rich.console import Console
 
+from system.client import json_object
 from system.cloud import CloudError
 
 console = Console(highlight=False)
@@ -50,11 +50,7 @@ def by_name(resources, arn):
 
 
 def content(raw):
-    try:
-        body = json.loads(raw["Body"])
-    except ValueError:
-        return {}
-    return body if isinstance(body, dict) else {}
+    return json_object(raw["Body"])
 
 
 def receive(running, service, hidden):

@@ -1,11 +1,12 @@
 """All functions' logs in one stream, in time order, and only those of one trace if asked."""
 
-import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 from rich.console import Console
 from rich.text import Text
+
+from system.client import json_object
 
 console = Console(highlight=False)
 # Written by the platform around every invocation; of no use to a reader.
@@ -44,16 +45,8 @@ def collect(system, since):
 
 def when(event):
     """The line's own time where it has one: CloudWatch knows only when the invocation ended."""
-    fields = parsed(event["message"])
+    fields = json_object(event["message"])
     return (fields.get("timestamp") or fields.get("time") or iso(event["timestamp"]), event["timestamp"])
-
-
-def parsed(message):
-    try:
-        fields = json.loads(message)
-    except ValueError:
-        return {}
-    return fields if isinstance(fields, dict) else {}
 
 
 def iso(milliseconds):
@@ -61,7 +54,7 @@ def iso(milliseconds):
 
 
 def line(event):
-    fields = parsed(event["message"])
+    fields = json_object(event["message"])
     level = fields.pop("level", "")
     message = fields.pop("message", None) or (fields.pop("fields", {}) or {}).get("message") or event["message"]
     moment = fields.pop("timestamp", None) or fields.pop("time", None) or iso(event["timestamp"])

@@ -18,6 +18,8 @@ import boto3
 from rich.console import Console
 from rich.text import Text
 
+from system.client import json_object
+
 console = Console(highlight=False)
 
 IDS = {
@@ -66,16 +68,9 @@ def ask(logs, groups, text, since, until):
         if answer["status"] != "Complete":
             raise NoStory(f"the query ended as {answer['status']}")
         rows = [{cell["field"]: cell["value"] for cell in row} for row in answer["results"]]
-        lines += [line for row in rows if (line := parsed(row.get("@message", "")))]
+        found = [json_object(row.get("@message", "")) for row in rows]
+        lines += [line for line in found if "service" in line]
     return lines
-
-
-def parsed(message):
-    try:
-        line = json.loads(message)
-    except ValueError:
-        return None
-    return line if isinstance(line, dict) and "service" in line else None
 
 
 def traces_of(wanted, lines):

@@ -127,6 +127,15 @@ def pages(read):
         cursor = {"cursor": page["nextCursor"]}
 
 
+def json_object(text):
+    """What a text says that is a JSON object; nothing, if it is none."""
+    try:
+        said = json.loads(text)
+    except ValueError:
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
 def franchise(name, manager, email, bank_account_id, **more):
     """The body of a franchise's registration."""
     contact = {"name": manager, "email": email, "phone": "02-1234-5678"}
