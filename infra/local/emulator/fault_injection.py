@@ -146,14 +146,17 @@ def deliver_messages_badly(troubles):
     sqs._delete_messages_for_esm = delete_badly
 
 
+def is_stream_batch(event):
+    records = event.get("Records") if isinstance(event, dict) else None
+    return bool(records) and records[0].get("eventSource") == "aws:dynamodb"
+
+
 def deliver_stream_records_again(troubles):
     execute = lambda_svc._execute_function
 
     def execute_again(function, event):
         result = execute(function, event)
-        records = event.get("Records") if isinstance(event, dict) else None
-        from_stream = bool(records) and records[0].get("eventSource") == "aws:dynamodb"
-        if not from_stream or result.get("error") or not troubles.strike("stream"):
+        if not is_stream_batch(event) or result.get("error") or not troubles.strike("stream"):
             return result
         troubles.counts["stream"] += 1
         return {**result, "error": True, "body": {"errorType": "AnswerLost", "errorMessage": "asked for by fault_injection.py"}}

@@ -27,7 +27,7 @@ from ministack.core import lambda_runtime
 from ministack.services import apigateway, lambda_svc, secretsmanager, stepfunctions
 
 import codedeploy
-from fault_injection import Troubles
+from fault_injection import Troubles, is_stream_batch
 
 INSTANCE = os.environ["PAY_CLOUD_INSTANCE"]
 OPENAPI = Path(os.environ["PAY_CLOUD_OPENAPI"])
@@ -67,10 +67,8 @@ def retry_failed_stream_records():
 
     def execute_and_look(function, event):
         result = execute(function, event)
-        records = event.get("Records") if isinstance(event, dict) else None
-        from_stream = bool(records) and records[0].get("eventSource") == "aws:dynamodb"
         answer = result.get("body")
-        if from_stream and isinstance(answer, dict) and answer.get("batchItemFailures"):
+        if is_stream_batch(event) and isinstance(answer, dict) and answer.get("batchItemFailures"):
             partial = {"errorType": "PartialBatch", "errorMessage": json.dumps(answer)}
             return {**result, "error": True, "body": partial}
         return result

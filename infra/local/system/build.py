@@ -77,19 +77,19 @@ def pack(binary, archive):
         shutil.copy(binary, copy)
         if shutil.which("strip"):
             subprocess.run(["strip", str(copy)], check=True)
-        entry = zipfile.ZipInfo("bootstrap", PACKED_AT)
-        entry.external_attr = 0o755 << 16
-        entry.compress_type = zipfile.ZIP_DEFLATED
-        with zipfile.ZipFile(archive, "w") as packed:
-            packed.writestr(entry, copy.read_bytes(), compresslevel=1)
+        write(archive, copy.read_bytes(), level=1)
 
 
 def pack_again(archive):
     """The same, packed at no time: cargo-lambda notes when it packed, and an unchanged service would look like a new one."""
     with zipfile.ZipFile(archive) as packed:
         content = packed.read("bootstrap")
+    write(archive, content, level=9)
+
+
+def write(archive, content, level):
     entry = zipfile.ZipInfo("bootstrap", PACKED_AT)
     entry.external_attr = 0o755 << 16
     entry.compress_type = zipfile.ZIP_DEFLATED
     with zipfile.ZipFile(archive, "w") as packed:
-        packed.writestr(entry, content, compresslevel=9)
+        packed.writestr(entry, content, compresslevel=level)
