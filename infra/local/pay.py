@@ -17,8 +17,8 @@ from operate.audit import audited
 from operate.settle import settle_day
 from release import deploy, idle_cost
 from system import aliases, aws, build, people, programs, terraform
-from system.client import System, succeed
-from system.cloud import LOCAL, ROOT, Cloud, CloudError, free_port, wait_until
+from system.client import System, depth, succeed
+from system.cloud import KEYS, LOCAL, ROOT, Cloud, CloudError, free_port, wait_until
 from system.settings import CHAOS_CLOUD, CHAOS_SETTINGS, TEST_SETTINGS
 
 console = Console(highlight=False)
@@ -101,21 +101,15 @@ def status(options):
         count = (tables.describe_table(TableName=name)["Table"]["ItemCount"] if options.cloud == aws.NAME
                  else tables.scan(TableName=name, Select="COUNT")["Count"])
         console.print(f"Table    {name}: {count} items of {service}")
-    listing = Table("queue", "waiting", "in work")
+    listing, queues = Table("queue", "waiting", "in work"), cloud.client("sqs")
     for name, url in sorted(running.outputs["queues"].items()):
-        listing.add_row(name, *(str(count) for count in depth(cloud, url)))
+        listing.add_row(name, *(str(count) for count in depth(queues, url)))
     console.print(listing)
     dead = dead_letters.counts(running)
     for name, count in dead.items():
         console.print(f"[red]{count} dead letters of {name}[/red]: make redrive gives them another chance")
     if not dead:
         console.print("no dead letters")
-
-
-def depth(cloud, url):
-    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-    shown = cloud.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
-    return tuple(int(shown[name]) for name in names)
 
 
 def token(options):
@@ -302,15 +296,14 @@ def watch(options):
     outputs = terraform.outputs(cloud)
     account = outputs["queue_base"]
     # One environment serves all functions here; each service states only its own facts anyway.
-    services = json.loads((terraform.COMPOSITION / "operations.json").read_text())["services"]
+    services = terraform.table()["services"]
     published = sorted(fact for service in services.values() for fact in service["publishes"])
     environment = {
         **os.environ,
         "PATH": f"{LOCAL / 'venv/bin'}:{os.environ['PATH']}",
         "AWS_ENDPOINT_URL": cloud.endpoint,
         "AWS_REGION": outputs["region"],
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
+        **KEYS,
         "PAY_PREFIX": outputs["name"],
         "PAY_BUS": outputs["bus"],
         "PAY_QUEUES": account,
@@ -411,8 +404,8 @@ def deploy_to_aws(options):
 def rollback(options):
     """A service's functions back at the versions that were live before, on AWS or, without a bucket, on this machine."""
     if options.bucket:
-        target = deployment(options)
-        moves = aliases.Aliases(target.outputs(), target.client, console.print).roll_back(options.service)
+        found = deployment(options)
+        moves = aliases.Aliases(found.target.outputs(), found.client, console.print).roll_back(options.service)
     else:
         cloud = Cloud(options.cloud)
         moves = aliases.Aliases(terraform.outputs(cloud), cloud.client, console.print).roll_back(options.service)

@@ -8,10 +8,11 @@ import pytest
 from conftest import ROOT
 from jsonschema import Draft202012Validator
 from operate import dead_letters
+from system import terraform
 from world import new_key, new_traceparent, pay, wait_until
 
 # Which handler listens to which fact is in the table of operations.
-OPERATIONS = json.loads((ROOT / "infra/terraform/operations.json").read_text())["operations"]
+OPERATIONS = terraform.table()["operations"]
 LISTENERS = [(name, fact) for name, operation in OPERATIONS.items() for fact in operation["subscribes"]]
 # Only facts that somebody listens to are published.
 HEARD_SERVICES = sorted({fact.split(".")[0] for _, fact in LISTENERS})

@@ -11,10 +11,10 @@ import json
 from dataclasses import dataclass
 
 import pytest
-from conftest import ROOT
+from system import terraform
 from world import Member, age, assert_problem, business_day, new_key, new_traceparent, together, wait_until, won
 
-OPERATIONS = json.loads((ROOT / "infra/terraform/operations.json").read_text())["operations"]
+OPERATIONS = terraform.table()["operations"]
 COLUMNS = ["kind", "paymentId", "cancellationId", "orderId", "at", "feeBps", "amount"]
 
 

@@ -28,6 +28,7 @@ from system.client import (
     Bank,
     System,
     business_day,
+    depth,
     franchise,
     json_object,
     new_key,
@@ -488,9 +489,7 @@ class World(System):
         self.client("sqs").send_message(QueueUrl=self.outputs["queues"][operation], MessageBody=text)
 
     def waiting(self, url):
-        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-        shown = self.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
-        return sum(int(shown[name]) for name in names)
+        return sum(depth(self.client("sqs"), url))
 
     def is_drained(self, operation):
         return self.waiting(self.outputs["queues"][operation]) == 0

@@ -4,7 +4,6 @@ What AWS does within the hour by itself is done at once here: schedules fire, an
 an operator gives them. Nothing else helps. Whatever is not final then is stuck.
 """
 
-import json
 import time
 
 from boto3.dynamodb.types import TypeDeserializer
@@ -12,6 +11,7 @@ from rich.console import Console
 
 from operate import dead_letters
 from system import terraform
+from system.client import depth
 from system.cloud import CloudError
 
 console = Console(highlight=False, soft_wrap=True)
@@ -43,7 +43,7 @@ class Rest:
     def __init__(self, running):
         self.running = running
         self.clients = {}
-        operations = json.loads((terraform.COMPOSITION / "operations.json").read_text())["operations"]
+        operations = terraform.table()["operations"]
         # The daily ones begin something new; the others take up what was left.
         self.sweepers = [name for name, one in operations.items() if is_often(one["schedule"])]
 
@@ -82,9 +82,7 @@ class Rest:
         return left + [f"execution {name} is running" for name in self.executions("RUNNING")]
 
     def depth(self, url):
-        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-        shown = self.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
-        return sum(int(shown[name]) for name in names)
+        return sum(depth(self.client("sqs"), url))
 
     def executions(self, *states):
         machines = self.running.outputs["state_machines"].values()

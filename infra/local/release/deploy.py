@@ -46,10 +46,6 @@ class Deployment:
         patient = Config(retries={"mode": "adaptive", "max_attempts": 10})
         return boto3.client(name, region_name=self.region, config=patient)
 
-    def outputs(self):
-        said = json.loads(self.target.quietly("output", "-json"))
-        return {name: output["value"] for name, output in said.items()}
-
     def deployed(self, outputs):
         """The table of operations that the last deployment left; none before the first."""
         if "artifacts_bucket" not in outputs:
@@ -59,9 +55,9 @@ class Deployment:
 
     def plan(self):
         """Plans into a file and prints what a person has to know. Returns whether anything speaks against it."""
-        outputs = self.outputs()
+        outputs = self.target.outputs()
         deployed = self.deployed(outputs)
-        wanted = released(json.loads((terraform.COMPOSITION / "operations.json").read_text()))
+        wanted = released(terraform.table())
         pins = {}
         if self.service:
             if deployed is None:
@@ -97,7 +93,7 @@ class Deployment:
             raise CloudError("nothing was deployed")
         if self.target.interactively("apply", "-input=false", str(self.plan_file)) != 0:
             raise CloudError("the apply failed; nothing new is live")
-        outputs = self.outputs()
+        outputs = self.target.outputs()
         moved = aliases.Aliases(outputs, self.client, console.print).make_live(self.service, outputs["canary"])
         console.print(f"{moved} functions serve a new version")
 

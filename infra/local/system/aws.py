@@ -4,7 +4,6 @@ They are the same commands as for the local cloud. Names come from Terraform's o
 credentials of their own, which must be allowed what a command does.
 """
 
-import json
 import os
 
 import boto3
@@ -39,4 +38,4 @@ def outputs():
         raise CloudError("AWS=1 also needs STATE_BUCKET=, the S3 bucket that keeps Terraform's state")
     target = terraform.Stack.aws(bucket, region or "us-east-1", name or "pay")
     target.init()
-    return {key: output["value"] for key, output in json.loads(target.quietly("output", "-json")).items()}
+    return target.outputs()

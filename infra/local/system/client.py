@@ -116,6 +116,13 @@ def succeed(answer):
     return answer.json()
 
 
+def depth(sqs, url):
+    """How many messages wait in a queue, and how many are in work."""
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    shown = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+    return tuple(int(shown[name]) for name in names)
+
+
 def pages(read):
     """Each page of a list. `read` gets the query that leads to a page: none at first, then the cursor of the last one."""
     cursor = {}

@@ -19,6 +19,9 @@ import httpx
 
 ROOT = Path(__file__).resolve().parents[3]
 LOCAL = ROOT / ".local"
+# Of every local cloud.
+REGION = "us-east-1"
+KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 START_SECONDS = 60
 STOP_SECONDS = 60
 
@@ -103,8 +106,7 @@ class Cloud:
             "S3_PERSIST": "1",
             "S3_DATA_DIR": str(self.folder / "objects"),
             "LOG_LEVEL": "INFO",
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
+            **KEYS,
             "PAY_CLOUD_INSTANCE": instance,
             "PAY_CLOUD_OPENAPI": str(ROOT / "infra/terraform/openapi.json"),
         }
@@ -153,7 +155,7 @@ def until_ready(process, is_ready, failure, pause):
 
 
 def credentials():
-    return {"region_name": "us-east-1", "aws_access_key_id": "test", "aws_secret_access_key": "test"}
+    return {"region_name": REGION, **{name.lower(): value for name, value in KEYS.items()}}
 
 
 def free_port():

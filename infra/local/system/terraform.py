@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from system import aliases
-from system.cloud import LOCAL, ROOT, CloudError, credentials
+from system.cloud import KEYS, LOCAL, REGION, ROOT, CloudError
 from system.settings import SETTINGS
 
 COMPOSITION = ROOT / "infra/terraform"
@@ -36,8 +36,7 @@ class Stack:
 
     @classmethod
     def local(cls, cloud):
-        keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_SESSION_TOKEN": ""}
-        return cls(cloud.folder, local_backend(cloud), keys)
+        return cls(cloud.folder, local_backend(cloud), {**KEYS, "AWS_SESSION_TOKEN": ""})
 
     @classmethod
     def aws(cls, bucket, region, name):
@@ -94,6 +93,10 @@ class Stack:
         file.write_text(json.dumps(variables))
         self.quietly("plan", "-input=false", "-parallelism=60", f"-var-file={file}", f"-out={plan}")
         return json.loads(self.quietly("show", "-json", str(plan)))
+
+    def outputs(self):
+        said = json.loads(self.quietly("output", "-json"))
+        return {name: output["value"] for name, output in said.items()}
 
     def interactively(self, *arguments):
         return subprocess.run(self.command(*arguments), env=self.environment).returncode
@@ -178,11 +181,10 @@ def local_backend(cloud):
     buckets = cloud.client("s3")
     if STATE_BUCKET not in [bucket["Name"] for bucket in buckets.list_buckets()["Buckets"]]:
         buckets.create_bucket(Bucket=STATE_BUCKET)
-    region = credentials()["region_name"]
     return "\n".join([
         f'bucket = "{STATE_BUCKET}"',
         'key = "pay.tfstate"',
-        f'region = "{region}"',
+        f'region = "{REGION}"',
         f'endpoints = {{ s3 = "{cloud.endpoint}" }}',
         *(f"{name} = true" for name in (
             "use_path_style", "skip_credentials_validation", "skip_requesting_account_id",
