@@ -164,7 +164,7 @@ def restore(options):
     if options.switch:
         restoring.switch(running, options.service, options.at)
     else:
-        restoring.restore(running, options.service, options.at, options.put, options.drop)
+        restoring.restore(running, options.service, options.at, put=options.put, drop=options.drop)
 
 
 def republish(options):
@@ -253,20 +253,21 @@ def rebuild_read_model(options):
 
 
 def show_logs(options):
-    logs.show(connect(options), options.minutes, options.trace, options.follow)
+    logs.show(connect(options), options.minutes, options.trace, follow=options.follow)
 
 
 def trace(options):
     """The whole story of an id, read from the logs: operate/tracing.py."""
     running = connect(options)
     try:
-        tracing.run(running.cloud.client("logs"), running.outputs["name"], options.id, options.minutes, options.mermaid, options.neutral)
+        client, name = running.cloud.client("logs"), running.outputs["name"]
+        tracing.run(client, name, options.id, options.minutes, picture=options.mermaid, without_ids=options.neutral)
     except tracing.NoStory as error:
         raise CloudError(str(error)) from None
 
 
 def trace_example(options):
-    tracing_example.tell(connect(options), options.mermaid)
+    tracing_example.tell(connect(options), picture=options.mermaid)
 
 
 def invoke(options):
@@ -398,7 +399,7 @@ def plan(options):
 
 
 def deploy_to_aws(options):
-    deployment(options).apply(options.yes)
+    deployment(options).apply(unasked=options.yes)
 
 
 def rollback(options):

@@ -15,7 +15,7 @@ AT_THE_BANK = 500_000
 WAIT_SECONDS = 120
 
 
-def tell(running, picture):
+def tell(running, *, picture):
     """Plays the example and prints its story with neutral ids."""
     run = secrets.token_hex(3)
     payer = first_money.introduce(running, running.bank, "jiwoo", run)
@@ -34,7 +34,8 @@ def tell(running, picture):
     # The relay's last line comes after the answer that ended the waiting.
     time.sleep(5)
     print(f"the payment is {ending['state']}: make trace ID={payment['paymentId']}", file=sys.stderr)
-    tracing.run(running.cloud.client("logs"), running.outputs["name"], payment["paymentId"], 10, picture, without_ids=True)
+    logs, name = running.cloud.client("logs"), running.outputs["name"]
+    tracing.run(logs, name, payment["paymentId"], 10, picture=picture, without_ids=True)
 
 
 def open_shop(running, owner):

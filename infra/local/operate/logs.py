@@ -14,7 +14,7 @@ FRAME = ("START RequestId", "END RequestId", "REPORT RequestId", "INIT_START")
 COLOURS = {"ERROR": "red", "WARN": "yellow"}
 
 
-def show(system, minutes, trace=None, follow=False):
+def show(system, minutes, trace=None, *, follow=False):
     since = int((time.time() - minutes * 60) * 1000)
     seen = set()
     while True:

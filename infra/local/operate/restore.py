@@ -27,7 +27,7 @@ PASSING = {
 PATIENCE_SECONDS = 6 * 3600
 
 
-def restore(running, service, at, put=False, drop=False):
+def restore(running, service, at, *, put=False, drop=False):
     """Makes the copy if it is not there, compares, and puts back what the living table lacks, if told to."""
     if service not in running.outputs["tables"]:
         raise CloudError("SERVICE= is one of: " + ", ".join(running.outputs["tables"]))
@@ -46,7 +46,7 @@ def restore(running, service, at, put=False, drop=False):
         console.print(f"nothing was written: PUT=1 puts {len(back)} items back, DROP=1 deletes {copy}")
         return
     for item in back:
-        put_back(running, live, item, item in found["missing"])
+        put_back(running, live, item, is_missing=item in found["missing"])
     console.print(f"{len(back)} items put back into {live}; now make audit, and make restore … DROP=1")
 
 
@@ -106,7 +106,7 @@ def show(found, live, copy):
             console.print(f"  {item['pk']['S']}  {item['sk']['S']}", markup=False)
 
 
-def put_back(running, live, item, is_missing):
+def put_back(running, live, item, *, is_missing):
     """A missing item comes back only where there is still none; a damaged one is written over."""
     tables = running.cloud.client("dynamodb")
     condition = "attribute_not_exists(pk)" if is_missing else "attribute_exists(pk)"

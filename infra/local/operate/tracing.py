@@ -268,7 +268,7 @@ def groups_of(logs, name):
     return [group["logGroupName"] for page in pages for group in page["logGroups"]]
 
 
-def run(logs, name, wanted, minutes, picture=False, without_ids=False):
+def run(logs, name, wanted, minutes, *, picture=False, without_ids=False):
     until = datetime.now(timezone.utc) + timedelta(minutes=1)
     since = until - timedelta(minutes=minutes + 1)
     story, traces = tell(logs, groups_of(logs, name), wanted, since.timestamp(), until.timestamp())
@@ -296,7 +296,7 @@ def main():
     options = parser.parse_args()
     try:
         logs = boto3.client("logs", region_name=options.region)
-        run(logs, options.name, options.id, options.minutes, options.mermaid, options.neutral)
+        run(logs, options.name, options.id, options.minutes, picture=options.mermaid, without_ids=options.neutral)
     except NoStory as error:
         sys.exit(str(error))
 

@@ -83,7 +83,7 @@ class Deployment:
         bases = {service["release"] for service in (deployed or {"services": {}})["services"].values() if "release" in service}
         return compatible(sorted(bases) if deployed else None) and not lost
 
-    def apply(self, unasked=False):
+    def apply(self, *, unasked=False):
         # The deployed table names a commit, with which the next deployment is compared.
         if git("status", "--porcelain"):
             raise CloudError("there are changes that are not committed: what is deployed must have a name")
