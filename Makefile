@@ -15,7 +15,9 @@ NAME   ?= pay
         simulate simulate-cells simulate-places simulate-bugs soak bench-units bench-settlement bench-start bench-idle
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^# --- / {print "\n" substr($$0, 7)} /^[a-z0-9-]+:.*## / {printf "  make %-18s", $$1; \
+	  n = split($$2, words, " "); column = 25; for (i = 1; i <= n; i++) {column += length(words[i]) + 1; \
+	  if (column > 110) {printf "\n%25s", ""; column = 26 + length(words[i])} printf " %s", words[i]} print ""}' $(MAKEFILE_LIST)
 
 prepare: ## name what this machine lacks, install the rest into .local/
 	@$(PYTHON) infra/local/prepare.py
