@@ -1,4 +1,4 @@
-# Doors to everything: `make help` lists them. The work itself is in infra/local/*.py.
+# Doors to everything: `make help` lists them. The work itself is in infra/local.
 
 PYTHON ?= python3
 PAY    := .local/venv/bin/python infra/local/pay.py $(if $(AWS),--cloud aws)
@@ -15,7 +15,9 @@ NAME   ?= pay
         simulate simulate-cells simulate-places simulate-bugs soak bench-units bench-settlement bench-start bench-idle
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^# --- / {print "\n" substr($$0, 7)} /^[a-z0-9-]+:.*## / {printf "  make %-18s", $$1; \
+	  n = split($$2, words, " "); column = 25; for (i = 1; i <= n; i++) {column += length(words[i]) + 1; \
+	  if (column > 110) {printf "\n%25s", ""; column = 26 + length(words[i])} printf " %s", words[i]} print ""}' $(MAKEFILE_LIST)
 
 prepare: ## name what this machine lacks, install the rest into .local/
 	@$(PYTHON) infra/local/prepare.py
@@ -83,7 +85,7 @@ logs: prepare ## all functions' logs in time order: [TRACE=<trace id>] [MINUTES=
 	@$(PAY) logs $(if $(MINUTES),--minutes "$(MINUTES)") $(if $(TRACE),--trace "$(TRACE)") $(if $(FOLLOW),--follow)
 
 trace: prepare ## the whole story of an id: ID=<payment, remittance, request, firmbanking, settlement, run's day or trace> [MERMAID=1] [MINUTES=1440] [NEUTRAL=1] [AWS=1]
-	@$(if $(AWS),.local/venv/bin/python infra/local/tracing.py --name $(NAME) --region $(REGION),$(PAY) trace) "$(ID)" $(if $(MINUTES),--minutes "$(MINUTES)") $(if $(MERMAID),--mermaid) $(if $(NEUTRAL),--neutral)
+	@$(if $(AWS),PYTHONPATH=infra/local .local/venv/bin/python -m operate.tracing --name $(NAME) --region $(REGION),$(PAY) trace) "$(ID)" $(if $(MINUTES),--minutes "$(MINUTES)") $(if $(MERMAID),--mermaid) $(if $(NEUTRAL),--neutral)
 
 trace-example: prepare ## play a payment whose bank falls silent, and tell its story: [MERMAID=1]
 	@$(PAY) trace-example $(if $(MERMAID),--mermaid)

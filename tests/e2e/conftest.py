@@ -13,8 +13,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "infra/local"))
 
-import stack  # noqa: E402
-from cloud import Cloud  # noqa: E402
+from system import terraform  # noqa: E402
+from system.cloud import Cloud  # noqa: E402
 from world import Bus, World  # noqa: E402
 
 # What was planted is looked for when everything else has run. Whoever leaves is looked after for another quarter of an
@@ -36,7 +36,7 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(scope="session")
 def world():
     cloud = Cloud(os.environ.get("PAY_CLOUD", "test"))
-    return World(cloud, stack.outputs(cloud))
+    return World(cloud, terraform.outputs(cloud))
 
 
 @pytest.fixture(scope="session")

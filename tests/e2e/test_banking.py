@@ -121,15 +121,9 @@ def test_an_account_in_use_is_not_unlinked(world):
 def test_accounts_come_in_pages_newest_first(world):
     member = world.stranger()
     linked = [member.link(member.open_account()).json()["bankAccountId"] for _ in range(3)]
-    seen, cursor = [], {}
-    while True:
-        page = member.get("/v1/bank-accounts", params={"limit": 2, **cursor}).json()
-        assert len(page["items"]) <= 2
-        seen += [account["bankAccountId"] for account in page["items"]]
-        if page["nextCursor"] is None:
-            break
-        cursor = {"cursor": page["nextCursor"]}
-    assert seen == linked[::-1]
+    pages = member.pages("/v1/bank-accounts", limit=2)
+    assert all(len(page) <= 2 for page in pages)
+    assert [account["bankAccountId"] for page in pages for account in page] == linked[::-1]
 
 
 def order(member, amount, to_corporate=True):
@@ -219,15 +213,7 @@ def test_firmbankings_are_listed_by_account_and_time(world, operator):
     assert len(later) + len(earlier) == 3 and [one["firmbankingId"] for one in later + earlier] == [
         one["firmbankingId"] for one in own
     ]
-    pages, cursor = [], {}
-    while True:
-        query = {"bankAccountId": member.bank_account_id, "limit": 2, **cursor}
-        page = member.get("/v1/firmbankings", params=query).json()
-        pages += page["items"]
-        if page["nextCursor"] is None:
-            break
-        cursor = {"cursor": page["nextCursor"]}
-    assert pages == own
+    assert member.items("/v1/firmbankings", bankAccountId=member.bank_account_id, limit=2) == own
 
 
 def test_the_inquiry_schedule_has_nothing_to_do_when_all_is_certain(world, hana):

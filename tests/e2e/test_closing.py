@@ -75,11 +75,7 @@ def test_the_email_of_who_has_left_is_free(world):
 
 def test_an_open_or_unsettled_franchise_keeps_its_owner(world, operator):
     owner = world.member(kind="corporate")
-    contact = {"name": owner.name, "email": owner.email, "phone": "02-1234-5678"}
-    body = {"name": "하나 커피", "contact": contact, "bankAccountId": owner.bank_account_id, "settlementCycle": {"kind": "daily"}}
-    franchise = owner.post("/v1/franchises", body, key=new_key())
-    assert franchise.status_code == 201, franchise.text
-    path = f"/v1/franchises/{franchise.json()['franchiseId']}"
+    path = f"/v1/franchises/{world.open_franchise(owner)}"
     wait_until(lambda: close(owner).status_code == 409, what="the list of franchises")
     assert_problem(close(owner), 409, "franchise_open")
     assert owner.call("DELETE", path).status_code == 200

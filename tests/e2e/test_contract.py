@@ -5,12 +5,13 @@ import json
 
 import pytest
 from conftest import ROOT
-from fuzz import DOCUMENT, can_be_violated, checks_of, described
 from hypothesis import HealthCheck, Phase, given, settings
 from openapi_spec_validator import validate
 from schemathesis import GenerationMode
+from security.fuzz import DOCUMENT, can_be_violated, checks_of, described
+from system import terraform
 
-OPERATIONS = json.loads((ROOT / "infra/terraform/operations.json").read_text())
+OPERATIONS = terraform.table()
 # Of each kind, per operation. The same ones every time.
 EXAMPLES = 8
 

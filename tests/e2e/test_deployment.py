@@ -3,8 +3,8 @@
 import threading
 
 import pytest
-from cloud import CloudError
-from ship import ALIAS, Ship
+from system.aliases import ALIAS, Aliases
+from system.cloud import CloudError
 
 OPERATION = "membership.getOpenIdConfiguration"
 WELL_KNOWN = "/.well-known/openid-configuration"
@@ -20,13 +20,13 @@ class Released:
         self.said = []
 
     def publish(self, **changes):
-        """A new version; answers the ship that has it in its hold, and nothing else."""
+        """A new version; answers the aliases of it and of nothing else."""
         self.functions.update_function_configuration(FunctionName=self.name, **changes)
         self.functions.get_waiter("function_updated_v2").wait(FunctionName=self.name)
         # Lambda publishes no version that differs in nothing from the last.
         version = self.functions.publish_version(FunctionName=self.name)["Version"]
         outputs = {**self.world.outputs, "functions": {OPERATION: self.name}, "versions": {OPERATION: version}}
-        return version, Ship(outputs, self.world.cloud.client, self.said.append)
+        return version, Aliases(outputs, self.world.cloud.client, self.said.append)
 
     def live(self):
         alias = self.functions.get_alias(FunctionName=self.name, Name=ALIAS)
@@ -49,34 +49,34 @@ def released(world):
 
 def test_a_published_version_is_live_when_it_is_shipped_and_a_roll_back_holds_until_the_next(released):
     old, _ = released.live()
-    new, ship = released.publish(Description="a new version")
+    new, aliases = released.publish(Description="a new version")
     assert released.live() == (old, {})
-    assert ship.make_live() == 1
+    assert aliases.make_live() == 1
     assert released.live() == (new, {})
-    assert ship.make_live() == 0
+    assert aliases.make_live() == 0
 
-    moves = ship.roll_back("membership")
+    moves = aliases.roll_back("membership")
     assert [(move.was, move.to) for move in moves] == [(new, old)]
     assert released.live() == (old, {})
     # The same deployment again would bring back what was rolled back; a next version is another matter.
-    assert ship.make_live() == 0
+    assert aliases.make_live() == 0
     assert released.live() == (old, {})
     assert any("roll-back" in line for line in released.said)
     with pytest.raises(CloudError, match="nothing of membership"):
-        ship.roll_back("membership")
-    newer, ship = released.publish(Description="the next version")
-    assert ship.make_live() == 1
+        aliases.roll_back("membership")
+    newer, aliases = released.publish(Description="the next version")
+    assert aliases.make_live() == 1
     assert released.live() == (newer, {})
 
 
 def test_a_canary_that_fails_is_taken_back_while_most_callers_notice_nothing(world, released):
     old, _ = released.live()
-    bad, ship = released.publish(Handler="noSuchOperation")
+    bad, aliases = released.publish(Handler="noSuchOperation")
     outcome = []
 
     def go():
         try:
-            ship.make_live(canary="CodeDeployDefault.LambdaCanary50Percent10Minutes")
+            aliases.make_live(canary="CodeDeployDefault.LambdaCanary50Percent10Minutes")
         except CloudError as error:
             outcome.append(error)
 
@@ -91,6 +91,6 @@ def test_a_canary_that_fails_is_taken_back_while_most_callers_notice_nothing(wor
     assert statuses.count(200) > 0 and len(set(statuses)) > 1
     assert [world.api.get(WELL_KNOWN).status_code for _ in range(20)] == [200] * 20
     # It stays away until there is another version.
-    assert ship.make_live() == 0
+    assert aliases.make_live() == 0
     assert released.live() == (old, {})
     assert bad != old

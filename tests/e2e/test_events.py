@@ -2,20 +2,17 @@
 
 import contextlib
 import json
-import subprocess
-import sys
 import time
 
-import letters
 import pytest
 from conftest import ROOT
 from jsonschema import Draft202012Validator
-from test_money import transfer
-from test_payment import opened
-from world import new_key, new_traceparent, wait_until
+from operate import dead_letters
+from system import terraform
+from world import new_key, new_traceparent, pay, wait_until
 
 # Which handler listens to which fact is in the table of operations.
-OPERATIONS = json.loads((ROOT / "infra/terraform/operations.json").read_text())["operations"]
+OPERATIONS = terraform.table()["operations"]
 LISTENERS = [(name, fact) for name, operation in OPERATIONS.items() for fact in operation["subscribes"]]
 # Only facts that somebody listens to are published.
 HEARD_SERVICES = sorted({fact.split(".")[0] for _, fact in LISTENERS})
@@ -44,7 +41,7 @@ def lived(world, bus):
         request = member.withdraw(5_000, by_event=by_event).json()
         member.settled(request["moneyRequestId"])
     assert member.call("PATCH", f"/v1/memberships/{member.id}", {"address": "부산광역시 해운대구 센텀남대로 35"}).status_code == 200
-    transfer(world, member, world.stranger(), 1_000)
+    world.transfer(member, world.stranger(), 1_000)
     world.tell_bank(number, "decline", transfers=1)
     failed = member.recharge(1_000)
     assert failed.status_code == 422
@@ -54,7 +51,7 @@ def lived(world, bus):
     moved = operator.post("/v1/firmbankings/by-event", order, key=new_key())
     wait_until(lambda: operator.get(moved.headers["location"]).json()["state"] == "succeeded", what="the firmbanking")
     merchant = world.member(kind="corporate")
-    shop = f"/v1/franchises/{opened(world, merchant)}"
+    shop = f"/v1/franchises/{world.open_franchise(merchant)}"
     weekly = {"settlementCycle": {"kind": "weekly", "weekday": "monday"}}
     assert merchant.call("PATCH", shop, weekly).status_code == 200
     assert merchant.call("DELETE", shop).status_code in (200, 204)
@@ -138,13 +135,6 @@ def impatient(world, operation):
         sqs.set_queue_attributes(QueueUrl=url, Attributes=kept)
 
 
-def redrive(world):
-    """`make redrive`."""
-    command = [sys.executable, str(ROOT / "infra/local/pay.py"), "--cloud", world.cloud.name, "redrive"]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
 def purge(world, url):
     sqs = world.client("sqs")
     while letters := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
@@ -167,7 +157,7 @@ def test_poison_ends_in_the_dead_letter_queue_and_lets_others_pass(world, poison
         wait_until(member.has_wallet, what="the wallet of a member behind the poison")
         wait_until(lambda: world.dead_letters(handler) == 1, 60, "the poison among the dead letters")
         world.until_drained(handler)
-    assert letters.counts(world) == {f"{handler} (message)": 1}
+    assert dead_letters.counts(world) == {f"{handler} (message)": 1}
     [letter] = world.client("sqs").receive_message(QueueUrl=dead)["Messages"]
     assert letter["Body"] == poison
     world.client("sqs").delete_message(QueueUrl=dead, ReceiptHandle=letter["ReceiptHandle"])
@@ -191,7 +181,7 @@ def test_what_died_of_an_outage_is_redriven_and_then_done(world):
         finally:
             iam.delete_role_policy(RoleName=role, PolicyName="outage")
     assert iam.get_role_policy(RoleName=role, PolicyName="operation")["PolicyDocument"] == policy
-    redrive(world)
+    pay(world, "redrive")
     wait_until(member.has_wallet, what="the wallet after the redrive")
     assert world.dead_letters(handler) == 0
 
@@ -209,7 +199,7 @@ def test_an_unreadable_item_does_not_hold_up_the_facts_behind_it(world, bus):
             wait_until(lambda: world.dead_letters("membership.republish") == 1, 60, "the key among the dead letters")
         finally:
             dynamodb.delete_item(TableName=table, Key=key)
-    redrive(world)
+    pay(world, "redrive")
     world.until_drained("membership.republish")
     assert world.dead_letters("membership.republish") == 0
 

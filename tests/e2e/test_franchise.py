@@ -1,16 +1,7 @@
 """Franchises over HTTP: who registers, sees, changes and closes them, and from when on a fee holds."""
 
-from datetime import datetime, timedelta, timezone
-
 import pytest
-from world import assert_problem, new_key, together
-
-SEOUL = timezone(timedelta(hours=9))
-
-
-def business_day(ahead=0):
-    """Business days of Seoul end half an hour before midnight."""
-    return (datetime.now(SEOUL) + timedelta(minutes=30, days=ahead)).date().isoformat()
+from world import assert_problem, business_day, new_key, together
 
 
 @pytest.fixture(scope="module")
@@ -24,22 +15,8 @@ def other_merchant(world):
     return world.member(kind="corporate")
 
 
-def shop(world, owner, **changes):
-    """A franchise's body. Nobody else has any of its details, and they are looked for where they must not be."""
-    mark = new_key()[:12]
-    contact = {"name": f"점장 {mark}", "email": f"shop.{mark}@planted.example", "phone": "02-1234-5678"}
-    body = {
-        "name": f"하나 커피 {mark}", "contact": contact, "bankAccountId": owner.bank_account_id,
-        "settlementCycle": {"kind": "daily"}, **changes,
-    }
-    world.plant("name", body["name"])
-    world.plant("name", body["contact"]["name"])
-    world.plant("email", body["contact"]["email"])
-    return body
-
-
 def registered(world, owner):
-    answer = owner.post("/v1/franchises", shop(world, owner), key=new_key())
+    answer = owner.post("/v1/franchises", world.franchise(owner), key=new_key())
     assert answer.status_code == 201, answer.text
     return answer.json()
 
@@ -49,7 +26,7 @@ def path_of(franchise):
 
 
 def test_a_merchant_registers_and_reads_a_franchise(world, merchant):
-    body = shop(world, merchant)
+    body = world.franchise(merchant)
     answer = merchant.post("/v1/franchises", body, key=new_key())
     assert answer.status_code == 201, answer.text
     franchise = answer.json()
@@ -61,7 +38,7 @@ def test_a_merchant_registers_and_reads_a_franchise(world, merchant):
 
 
 def test_an_operator_registers_for_an_owner_with_a_fee(world, operator, merchant):
-    body = shop(world, merchant, membershipId=merchant.id, feeBps=180)
+    body = world.franchise(merchant, membershipId=merchant.id, feeBps=180)
     answer = operator.post("/v1/franchises", body, key=new_key())
     assert answer.status_code == 201, answer.text
     assert (answer.json()["feeBps"], answer.json()["membershipId"]) == (180, merchant.id)
@@ -80,27 +57,27 @@ def test_a_merchant_names_neither_a_fee_nor_another_owner_nor_anothers_account(w
         ({"bankAccountId": "bka_01J00000000000000000000000"}, 422, "bank_account_not_found"),
     ]
     for changes, status, code in cases:
-        answer = merchant.post("/v1/franchises", shop(world, merchant, **changes), key=new_key())
+        answer = merchant.post("/v1/franchises", world.franchise(merchant, **changes), key=new_key())
         assert_problem(answer, status, code)
-    assert_problem(merchant.post("/v1/franchises", shop(world, merchant)), 400, "idempotency_key_required")
+    assert_problem(merchant.post("/v1/franchises", world.franchise(merchant)), 400, "idempotency_key_required")
     assert world.snapshot("franchise") == before
 
 
 def test_an_unlinked_account_is_nobodys(world):
     merchant = world.member(kind="corporate")
     assert merchant.call("DELETE", f"/v1/bank-accounts/{merchant.bank_account_id}").status_code == 204
-    answer = merchant.post("/v1/franchises", shop(world, merchant), key=new_key())
+    answer = merchant.post("/v1/franchises", world.franchise(merchant), key=new_key())
     assert_problem(answer, 422, "bank_account_not_found")
 
 
 def test_the_same_request_is_replayed_and_another_under_its_key_refused(world, merchant):
-    body, key = shop(world, merchant), new_key()
+    body, key = world.franchise(merchant), new_key()
     answers = together(*[lambda: merchant.post("/v1/franchises", body, key=key)] * 3)
     assert {answer.status_code for answer in answers} == {201}, [answer.text for answer in answers]
     assert len({answer.json()["franchiseId"] for answer in answers}) == 1
     again = merchant.post("/v1/franchises", body, key=key)
     assert (again.status_code, again.headers["idempotent-replayed"]) == (201, "true")
-    other = merchant.post("/v1/franchises", shop(world, merchant), key=key)
+    other = merchant.post("/v1/franchises", world.franchise(merchant), key=key)
     assert_problem(other, 422, "idempotency_key_reused")
 
 
@@ -144,14 +121,7 @@ def test_a_closed_franchise_stays_closed(world, operator, merchant):
 
 def everything(member, **query):
     """Every franchise that a member may list, page by page."""
-    found, cursor = [], {}
-    while True:
-        answer = member.get("/v1/franchises", params={"limit": 2, **query, **cursor})
-        assert answer.status_code == 200, answer.text
-        found += answer.json()["items"]
-        if answer.json()["nextCursor"] is None:
-            return found
-        cursor = {"cursor": answer.json()["nextCursor"]}
+    return member.items("/v1/franchises", limit=2, **query)
 
 
 def test_owners_see_their_own_and_operators_everybodys_newest_first(world, operator):

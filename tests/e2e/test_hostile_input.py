@@ -10,10 +10,11 @@ import unicodedata
 
 import pytest
 from conftest import ROOT
+from system import terraform
 from world import assert_problem, new_key, won
 
 OPENAPI = json.loads((ROOT / "infra/terraform/openapi.json").read_text())
-OPERATIONS = json.loads((ROOT / "infra/terraform/operations.json").read_text())
+OPERATIONS = terraform.table()
 ROUTES = {
     name: operation["routes"]
     for name, operation in OPERATIONS["operations"].items()

@@ -9,9 +9,9 @@ import json
 import boto3
 import pytest
 from botocore.exceptions import ClientError
-from conftest import ROOT
+from system import terraform
 
-OPERATIONS = json.loads((ROOT / "infra/terraform/operations.json").read_text())["operations"]
+OPERATIONS = terraform.table()["operations"]
 PROBE = "e2e-probe"
 # These actions know no resource (AWS's Service Authorization Reference).
 WITHOUT_RESOURCE = {"dynamodb:ListStreams", "xray:PutTraceSegments", "xray:PutTelemetryRecords"}

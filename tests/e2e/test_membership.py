@@ -1,7 +1,6 @@
 """Membership over HTTP: registering both ways, logging in, tokens and their end, one's own data, and keys."""
 
 import json
-import time
 
 import jwt
 import pytest
@@ -267,51 +266,20 @@ def key_ids(keys):
     return [keys[name]["public"]["kid"] for name in ("previous", "current", "next")]
 
 
-def rotate(world):
-    """Asks Secrets Manager for a rotation, as its schedule does, and waits until it is through."""
-    secret = world.outputs["secrets"]["signing-keys"]
-    version = world.client("secretsmanager").rotate_secret(SecretId=secret)["VersionId"]
-
-    def through():
-        keys = world.signing_keys()
-        return keys if keys["version"] == version else None
-
-    return wait_until(through, what="the rotation")
-
-
-@pytest.fixture
-def published_for(world):
-    """Dates back, or forth, since when the keys have been published."""
-
-    def date(seconds):
-        past = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(time.time() - seconds))
-        for item in world.scan("membership"):
-            if item["kind"] == "publishedKey":
-                world.client("dynamodb").update_item(
-                    TableName=world.outputs["tables"]["membership"],
-                    Key={"pk": {"S": item["pk"]}, "sk": {"S": item["sk"]}},
-                    UpdateExpression="SET #at = :past",
-                    ExpressionAttributeNames={"#at": "at"},
-                    ExpressionAttributeValues={":past": {"S": past}},
-                )
-
-    return date
-
-
-def test_a_rotation_before_the_next_key_was_published_for_two_hours_keeps_the_keys(world, hana, published_for):
+def test_a_rotation_before_the_next_key_was_published_for_two_hours_keeps_the_keys(world, hana):
     before = world.signing_keys()
-    published_for(7_000)
-    after = rotate(world)
+    world.date_keys_back(7_000)
+    after = world.rotate_keys()
     assert key_ids(after) == key_ids(before)
     assert hana.get("/v1/auth/membership").status_code == 200
 
 
-def test_a_rotation_after_two_hours_signs_with_the_next_key_and_no_token_is_lost(world, hana, published_for):
+def test_a_rotation_after_two_hours_signs_with_the_next_key_and_no_token_is_lost(world, hana):
     before = world.signing_keys()
-    published_for(7_300)
-    after = rotate(world)
+    world.date_keys_back(7_300)
+    after = world.rotate_keys()
     # The next rotation of the same stack starts from keys that are new again.
-    published_for(0)
+    world.date_keys_back(0)
     assert after["current"] == before["next"] and after["previous"] == before["current"]
     assert after["next"]["public"]["kid"] not in key_ids(before)
     served = {key["kid"] for key in world.api.get("/.well-known/jwks.json").json()["keys"]}

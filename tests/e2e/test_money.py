@@ -4,30 +4,7 @@ import json
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from world import assert_problem, new_key, new_traceparent, together, wait_until, won
-
-
-def now():
-    return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def party(member):
-    return {"kind": "member", "membershipId": member.id}
-
-
-def transfer(world, debit, credit, amount, reference=None, birth=None):
-    """Calls transferMoney as another service would."""
-    call = {
-        "operation": "money.transferMoney",
-        "caller": "remittance.requestRemittance",
-        "onBehalfOf": debit.id,
-        "reference": {"id": reference or f"{new_key()}/move", "birth": birth or now()},
-        "traceparent": new_traceparent(),
-        "body": {"debit": party(debit), "credit": party(credit), "amount": won(amount)},
-    }
-    answer, error = world.invoke("money.transferMoney", call)
-    assert error is None, answer
-    return answer
+from world import assert_problem, new_key, new_traceparent, now, together, won
 
 
 def step(world, operation, member, hold, body):
@@ -147,15 +124,9 @@ def test_the_statement_comes_in_pages_newest_first_without_gap(world):
         assert member.recharge(1_000).status_code == 201
     whole = [entry["sequence"] for entry in member.history()]
     assert whole == list(range(1, len(whole) + 1))
-    pages, cursor = [], {}
-    while True:
-        page = member.get(f"/v1/money/wallets/{member.id}/transactions", params={"limit": 2, **cursor}).json()
-        assert len(page["items"]) <= 2
-        pages += [entry["sequence"] for entry in page["items"]]
-        if page["nextCursor"] is None:
-            break
-        cursor = {"cursor": page["nextCursor"]}
-    assert pages == whole[::-1]
+    pages = member.pages(f"/v1/money/wallets/{member.id}/transactions", limit=2)
+    assert all(len(page) <= 2 for page in pages)
+    assert [entry["sequence"] for page in pages for entry in page] == whole[::-1]
 
 
 def test_a_wallet_takes_no_more_than_its_cap_and_says_so_in_the_ledger(world):
@@ -181,7 +152,7 @@ def test_a_refused_recharge_stays_refused_under_its_key_even_when_it_would_fit_n
     payee.post("/v1/money/wallets")
     key = new_key()
     assert_problem(payer.recharge(50_000, key=key), 422, "wallet_cap_exceeded")
-    assert "done" in transfer(world, payer, payee, 100_000)
+    assert "done" in world.transfer(payer, payee, 100_000)
     again = payer.recharge(50_000, key=key)
     assert_problem(again, 422, "wallet_cap_exceeded")
     assert again.headers["idempotent-replayed"] == "true"
@@ -320,7 +291,7 @@ class TestTransfers:
 
     def test_a_transfer_is_one_entry_on_either_side(self, world, two):
         payer, payee = two
-        done = transfer(world, payer, payee, 30_000)["done"]
+        done = world.transfer(payer, payee, 30_000)["done"]
         assert done["debit"]["balance"] == won(70_000)
         out, into = payer.history()[-1], payee.history()[-1]
         assert (out["kind"], into["kind"]) == ("remittance", "remittance")
@@ -349,12 +320,12 @@ class TestTransfers:
     def test_the_same_reference_moves_money_once_and_stands_for_its_terms(self, world, two):
         payer, payee = two
         reference, birth = f"{new_key()}/move", now()
-        answers = together(*[lambda: transfer(world, payer, payee, 10_000, reference, birth)] * 3)
+        answers = together(*[lambda: world.transfer(payer, payee, 10_000, reference, birth)] * 3)
         assert answers[0] == answers[1] == answers[2] and "done" in answers[0]
         assert (payer.won(), payee.won()) == (90_000, 10_000)
-        other = transfer(world, payer, payee, 10_001, reference, birth)
+        other = world.transfer(payer, payee, 10_001, reference, birth)
         assert other["refused"]["code"] == "other_terms"
-        other = transfer(world, payee, payer, 10_000, reference, birth)
+        other = world.transfer(payee, payer, 10_000, reference, birth)
         assert other["refused"]["code"] == "other_terms"
 
     @pytest.mark.parametrize(
@@ -365,18 +336,18 @@ class TestTransfers:
         payer, payee = two
         reference, birth = f"{new_key()}/move", now()
         for _ in range(2):
-            assert transfer(world, payer, payee, amount, reference, birth)["refused"]["code"] == code
+            assert world.transfer(payer, payee, amount, reference, birth)["refused"]["code"] == code
         assert (payer.won(), payee.won()) == (100_000, 0)
 
     def test_a_wallet_cannot_pay_itself(self, world, two):
         payer, _ = two
-        assert transfer(world, payer, payer, 1_000)["refused"]["code"] == "same_wallet"
+        assert world.transfer(payer, payer, 1_000)["refused"]["code"] == "same_wallet"
 
     def test_transfers_crossing_each_other_lose_no_won(self, world, two):
         payer, payee = two
-        assert "done" in transfer(world, payer, payee, 50_000)
-        there = [lambda: transfer(world, payer, payee, 1_000) for _ in range(3)]
-        back = [lambda: transfer(world, payee, payer, 700) for _ in range(3)]
+        assert "done" in world.transfer(payer, payee, 50_000)
+        there = [lambda: world.transfer(payer, payee, 1_000) for _ in range(3)]
+        back = [lambda: world.transfer(payee, payer, 700) for _ in range(3)]
         answers = together(*there, *back)
         moved = [100 * ("done" in answer) for answer in answers]
         assert all("done" in answer or answer["refused"]["status"] == 503 for answer in answers), answers

@@ -1,7 +1,6 @@
 """Region sums: fed by facts, for operators only, and the same after they are built anew."""
 
 import pytest
-from test_money import transfer
 from world import Member, assert_problem, wait_until
 
 # Nobody else lives there, so that what a test finds is its own doing.
@@ -48,7 +47,7 @@ def test_money_is_summed_up_where_its_owners_live(world, operator):
     assert member.recharge(20_000).status_code == 201
     grown(operator, HOME[0], home, 20_000, 20_000, 1)
     assert member.withdraw(5_000).status_code == 201
-    transfer(world, member, other, 3_000)
+    world.transfer(member, other, 3_000)
     grown(operator, HOME[0], home, 12_000, 20_000, 1)
     grown(operator, ELSEWHERE[0], elsewhere, 3_000, 0, 1)
 

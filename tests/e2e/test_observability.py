@@ -6,9 +6,8 @@ import time
 from pathlib import Path
 
 import pytest
-import tracing
-from test_payment import opened, order
-from world import new_key, new_traceparent, trace_id, wait_until
+from operate import tracing
+from world import new_key, new_traceparent, order, trace_id, wait_until
 
 DECLARED = (Path(__file__).resolve().parents[2] / "shared/contract/src/log.rs").read_text()
 FIELDS = {name: kind == "always" for kind, name in re.findall(r'(always|sometimes)\(\s*"(\w+)"', DECLARED)}
@@ -53,7 +52,7 @@ def test_lines_that_count_say_so_as_cloudwatch_wants_it(world):
 @pytest.fixture(scope="module")
 def silent(world):
     """A payment that needs a recharge, while the bank moves money and never says so; its trace, once it has ended."""
-    payer, shop = world.member(), opened(world, world.member(kind="corporate"))
+    payer, shop = world.member(), world.open_franchise(world.member(kind="corporate"))
     world.tell_bank(payer.account, "timeout")
     traceparent = new_traceparent()
     body = order(shop, PRICE, bankAccountId=payer.bank_account_id)

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from world import assert_problem, new_key, together, wait_until, won
+from world import assert_problem, business_day, new_key, order, together, wait_until, won
 
 
 @pytest.fixture(scope="module")
@@ -18,28 +18,9 @@ def payer(world):
     return member
 
 
-def opened(world, merchant):
-    """A franchise of the merchant's; its id."""
-    mark = new_key()[:12]
-    contact = {"name": f"점장 {mark}", "email": f"pay.{mark}@planted.example", "phone": "02-1234-5678"}
-    body = {
-        "name": f"하나 상점 {mark}", "contact": contact, "bankAccountId": merchant.bank_account_id,
-        "settlementCycle": {"kind": "daily"},
-    }
-    for what, value in (("name", body["name"]), ("name", contact["name"]), ("email", contact["email"])):
-        world.plant(what, value)
-    answer = merchant.post("/v1/franchises", body, key=new_key())
-    assert answer.status_code == 201, answer.text
-    return answer.json()["franchiseId"]
-
-
 @pytest.fixture(scope="module")
 def shop(world, merchant):
-    return opened(world, merchant)
-
-
-def order(shop, amount, **changes):
-    return {"franchiseId": shop, "amount": won(amount), "orderId": new_key()[:20], **changes}
+    return world.open_franchise(merchant)
 
 
 def paid(payer, shop, amount):
@@ -74,10 +55,9 @@ def test_a_payment_debits_the_wallet_and_is_shown_to_both(payer, merchant, shop)
 
 
 def test_the_fee_is_that_of_the_moment_of_the_request(world, operator, payer, merchant):
-    shop = opened(world, merchant)
+    shop = world.open_franchise(merchant)
     first = paid(payer, shop, 1_000)
-    day = (datetime.now(timezone(timedelta(hours=9))) + timedelta(minutes=30)).date().isoformat()
-    changed = operator.call("PATCH", f"/v1/franchises/{shop}", {"feeBps": 300, "feeFrom": day})
+    changed = operator.call("PATCH", f"/v1/franchises/{shop}", {"feeBps": 300, "feeFrom": business_day()})
     assert changed.status_code == 200, changed.text
 
     def at_the_new_fee():
@@ -130,7 +110,7 @@ def test_without_money_or_account_nothing_is_paid(world, shop):
 
 
 def test_lists_are_newest_first_and_nothing_is_settled_by_hand(world, operator, merchant):
-    shop, payer = opened(world, merchant), world.member()
+    shop, payer = world.open_franchise(merchant), world.member()
     assert payer.recharge(50_000).status_code == 201
     payments = [paid(payer, shop, 1_000 + place) for place in range(4)][::-1]
     ids = [payment["paymentId"] for payment in payments]
@@ -138,14 +118,7 @@ def test_lists_are_newest_first_and_nothing_is_settled_by_hand(world, operator, 
     window = {"from": (now - timedelta(days=1)).isoformat(), "to": (now + timedelta(hours=1)).isoformat()}
 
     def listed(member, path, **query):
-        found, cursor = [], {}
-        while True:
-            answer = member.get(path, params={"limit": 3, **query, **cursor})
-            assert answer.status_code == 200, answer.text
-            found += [payment["paymentId"] for payment in answer.json()["items"]]
-            if answer.json()["nextCursor"] is None:
-                return found
-            cursor = {"cursor": answer.json()["nextCursor"]}
+        return [payment["paymentId"] for payment in member.items(path, limit=3, **query)]
 
     assert listed(payer, "/v1/payments") == ids
     assert listed(merchant, "/v1/payments", franchiseId=shop) == ids
@@ -159,7 +132,7 @@ def test_lists_are_newest_first_and_nothing_is_settled_by_hand(world, operator, 
 
 
 def test_a_closed_franchise_is_not_paid(world, payer, merchant):
-    shop = opened(world, merchant)
+    shop = world.open_franchise(merchant)
     payment = paid(payer, shop, 1_000)
     assert merchant.call("DELETE", f"/v1/franchises/{shop}").status_code == 200
 

@@ -2,27 +2,15 @@
 
 import contextlib
 import json
-import os
 import re
-import subprocess
-import sys
 from datetime import datetime, timedelta, timezone
 
-import letters
 import pytest
-import restore
 from conftest import ROOT
-from world import new_key, wait_until
+from operate import dead_letters, restore
+from world import new_key, pay, wait_until
 
 SOURCES = ROOT / "functions"
-
-
-def pay(world, *arguments):
-    """A command of the Makefile; what it says."""
-    command = [sys.executable, str(ROOT / "infra/local/pay.py"), "--cloud", world.cloud.name, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "COLUMNS": "200"})
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def now():
@@ -77,7 +65,7 @@ def test_a_relays_pointer_is_redriven_by_republishing(world, bus):
         },
     }
     leave(world, "membership", json.dumps(pointer))
-    assert letters.counts(world) == {"membership.relayOutbox (pointer)": 1}
+    assert dead_letters.counts(world) == {"membership.relayOutbox (pointer)": 1}
     assert "membership.relayOutbox: 1 redriven" in pay(world, "redrive")
     again = wait_until(lambda: [heard for heard in bus.drain() if heard["id"] == fact["id"]][1:], what="the same fact again")
     assert again[0] == fact
@@ -92,7 +80,7 @@ def test_a_missed_schedule_is_redriven_by_running_it(world):
         "ERROR_CODE": "AWS.Scheduler.ServiceUnavailable",
     }
     leave(world, "money", "{}", {name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()})
-    assert letters.counts(world) == {"money.sweepMoneyRequests (schedule)": 1}
+    assert dead_letters.counts(world) == {"money.sweepMoneyRequests (schedule)": 1}
     assert "money.sweepMoneyRequests: 1 redriven" in pay(world, "redrive")
     assert world.dead_letters("money.sweepMoneyRequests") == 0
 

@@ -42,14 +42,7 @@ def ended(member, answer):
 
 
 def listed(member, **query):
-    items, cursor = [], {}
-    while True:
-        page = member.get("/v1/remittances", params={"limit": 2, **query, **cursor})
-        assert page.status_code == 200, page.text
-        items += page.json()["items"]
-        if page.json()["nextCursor"] is None:
-            return items
-        cursor = {"cursor": page.json()["nextCursor"]}
+    return member.items("/v1/remittances", limit=2, **query)
 
 
 def test_money_goes_to_a_member_by_id_and_by_email(pair):

@@ -11,10 +11,10 @@ import json
 from dataclasses import dataclass
 
 import pytest
-from conftest import ROOT
+from system import terraform
 from world import Member, age, assert_problem, business_day, new_key, new_traceparent, together, wait_until, won
 
-OPERATIONS = json.loads((ROOT / "infra/terraform/operations.json").read_text())["operations"]
+OPERATIONS = terraform.table()["operations"]
 COLUMNS = ["kind", "paymentId", "cancellationId", "orderId", "at", "feeBps", "amount"]
 
 
@@ -79,19 +79,9 @@ class Shop:
         }
 
 
-def opened(world, **changes):
+def opened(world):
     owner = world.member(kind="corporate")
-    mark = new_key()[:12]
-    contact = {"name": f"점장 {mark}", "email": f"settle.{mark}@planted.example", "phone": "02-1234-5678"}
-    body = {
-        "name": f"두리 상점 {mark}", "contact": contact, "bankAccountId": owner.bank_account_id,
-        "settlementCycle": {"kind": "daily"}, **changes,
-    }
-    for what, value in (("name", body["name"]), ("name", contact["name"]), ("email", contact["email"])):
-        world.plant(what, value)
-    answer = owner.post("/v1/franchises", body, key=new_key())
-    assert answer.status_code == 201, answer.text
-    return Shop(owner, answer.json()["franchiseId"])
+    return Shop(owner, world.open_franchise(owner))
 
 
 def cancel(payer, payment, amount):
@@ -310,23 +300,10 @@ def test_owner_and_operator_read_settlements_and_nobody_else(world, operator, st
     ids = [one["settlementId"] for one in shop.lines()]
     path = f"/v1/settlements/{ids[0]}"
     assert operator.get(path).json() == shop.owner.get(path).json()
-    found, cursor = [], {}
-    while True:
-        page = operator.get("/v1/settlements", params={"franchiseId": shop.id, "limit": 1, **cursor}).json()
-        found += [one["settlementId"] for one in page["items"]]
-        if page["nextCursor"] is None:
-            break
-        cursor = {"cursor": page["nextCursor"]}
-    assert found == ids
+    assert [one["settlementId"] for one in operator.items("/v1/settlements", franchiseId=shop.id, limit=1)] == ids
     day = story.run["businessDay"]
     assert [one["settlementId"] for one in shop.lines(to=day)] == ids[-1:]
-    listed, cursor = {}, {}
-    while True:
-        page = operator.get("/v1/settlements", params={"from": day, "to": day, "limit": 100, **cursor}).json()
-        listed |= {one["franchiseId"]: one for one in page["items"]}
-        if page["nextCursor"] is None:
-            break
-        cursor = {"cursor": page["nextCursor"]}
+    listed = {one["franchiseId"]: one for one in operator.items("/v1/settlements", **{"from": day, "to": day, "limit": 100})}
     assert {one.id for one in story.shops.values()} <= listed.keys()
     assert listed[story.shops["empty"].id]["state"] == "empty"
 

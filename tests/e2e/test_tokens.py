@@ -10,11 +10,11 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import jwt
 import pytest
-from conftest import ROOT
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from system import terraform
 from world import assert_problem, encoded, new_key, won
 
-OPERATIONS = json.loads((ROOT / "infra/terraform/operations.json").read_text())
+OPERATIONS = terraform.table()
 SCOPED = [
     (name, route, tuple(operation["scopes"]))
     for name, operation in OPERATIONS["operations"].items()

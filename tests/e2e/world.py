@@ -7,22 +7,41 @@ look for it where it must not be.
 
 import base64
 import json
+import os
 import secrets
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 
 import httpx
 import jwt
 from boto3.dynamodb.types import TypeDeserializer
-from client import Api, Bank, System, new_key, new_traceparent, won
 from cryptography.hazmat.primitives import serialization
+from operate import signing_keys
+from system import cloud
+from system.client import (
+    SEOUL,
+    Bank,
+    System,
+    business_day,
+    depth,
+    franchise,
+    json_object,
+    new_key,
+    new_traceparent,
+    order,
+    pages,
+    won,
+)
+from system.cloud import ROOT
 
 __all__ = [
-    "World", "Member", "new_key", "new_traceparent", "won", "together", "wait_until", "assert_problem", "trace_id",
-    "business_day", "age",
+    "World", "Member", "new_key", "new_traceparent", "order", "won", "together", "wait_until", "assert_problem", "trace_id",
+    "business_day", "age", "now", "pay",
 ]
 
 # Longer than any function, gateway or saga may take before its first answer, and than a message to a short function is
@@ -34,22 +53,16 @@ RUN_SECONDS = 120
 HIDDEN_SECONDS = 400
 # A token lives for a quarter of an hour, and people who are there for all tests for longer than that.
 STALE_SECONDS = 300
-SEOUL = timezone(timedelta(hours=9))
 
 
 def wait_until(condition, seconds=PATIENCE_SECONDS, what=""):
     """Asks again and again until the condition holds, and gives its value. Fails with its last value."""
-    deadline = time.monotonic() + seconds
-    pause = 0.05
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > deadline:
-            what = what() if callable(what) else what or condition.__name__
-            raise AssertionError(f"still not after {seconds} s: {what}; last: {value!r}")
-        time.sleep(pause)
-        pause = min(pause * 1.5, 1)
+
+    def failure(last):
+        wanted = what() if callable(what) else what or condition.__name__
+        return AssertionError(f"still not after {seconds} s: {wanted}; last: {last!r}")
+
+    return cloud.wait_until(condition, seconds, failure, pause=0.05, longest_pause=1)
 
 
 def together(*calls):
@@ -82,9 +95,16 @@ def assert_problem(answer, status, code=None):
     return problem
 
 
-def business_day(ahead=0):
-    """Business days of Seoul end half an hour before midnight."""
-    return (datetime.now(SEOUL) + timedelta(minutes=30, days=ahead)).date().isoformat()
+def pay(world, *arguments):
+    """A command of the Makefile; what it says."""
+    command = [sys.executable, str(ROOT / "infra/local/pay.py"), "--cloud", world.cloud.name, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "COLUMNS": "200"})
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def now():
+    return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def age(moment):
@@ -94,6 +114,11 @@ def age(moment):
 
 def trace_id(traceparent):
     return traceparent.split("-")[1]
+
+
+def party(member):
+    """A member, where money is transferred."""
+    return {"kind": "member", "membershipId": member.id}
 
 
 @dataclass
@@ -120,6 +145,20 @@ class Member:
 
     def post(self, path, body=None, **options):
         return self.call("POST", path, body, **options)
+
+    def pages(self, path, **query):
+        """The items of each page of a list."""
+
+        def read(cursor):
+            answer = self.get(path, params={**query, **cursor})
+            assert answer.status_code == 200, answer.text
+            return answer.json()
+
+        return [page["items"] for page in pages(read)]
+
+    def items(self, path, **query):
+        """Everything that a list has, page by page."""
+        return [item for page in self.pages(path, **query) for item in page]
 
     def log_in(self):
         answer = self.world.api.post("/v1/auth/login", {"email": self.email, "password": self.password})
@@ -187,15 +226,7 @@ class Member:
 
     def history(self):
         """Every entry of the wallet, oldest first."""
-        entries, cursor = [], {}
-        while True:
-            answer = self.get(f"/v1/money/wallets/{self.id}/transactions", params={"limit": 100, **cursor})
-            assert answer.status_code == 200, answer.text
-            page = answer.json()
-            entries += page["items"]
-            if page["nextCursor"] is None:
-                return entries[::-1]
-            cursor = {"cursor": page["nextCursor"]}
+        return self.items(f"/v1/money/wallets/{self.id}/transactions", limit=100)[::-1]
 
     def at_the_bank(self):
         """What is left in the member's account, and what moved it, oldest first."""
@@ -233,10 +264,6 @@ class World(System):
         if service not in self.clients:
             self.clients[service] = self.cloud.client(service)
         return self.clients[service]
-
-    def secret(self, name):
-        secrets_manager = self.cloud.client("secretsmanager")
-        return secrets_manager.get_secret_value(SecretId=self.outputs["secrets"][name])["SecretString"]
 
     def plant(self, what, value):
         self.planted.append((what, value))
@@ -285,6 +312,36 @@ class World(System):
         member.log_in()
         return member
 
+    # Franchises and money
+
+    def franchise(self, owner, **more):
+        """A franchise's body. Nobody else has any of its details, and they are looked for where they must not be."""
+        mark = new_key()[:12]
+        body = franchise(f"하나 상점 {mark}", f"점장 {mark}", f"shop.{mark}@planted.example", owner.bank_account_id, **more)
+        for what, value in (("name", body["name"]), ("name", body["contact"]["name"]), ("email", body["contact"]["email"])):
+            self.plant(what, value)
+        return body
+
+    def open_franchise(self, owner, **more):
+        """A franchise of the owner's; its id."""
+        answer = owner.post("/v1/franchises", self.franchise(owner, **more), key=new_key())
+        assert answer.status_code == 201, answer.text
+        return answer.json()["franchiseId"]
+
+    def transfer(self, debit, credit, amount, reference=None, birth=None):
+        """Calls transferMoney as another service would."""
+        call = {
+            "operation": "money.transferMoney",
+            "caller": "remittance.requestRemittance",
+            "onBehalfOf": debit.id,
+            "reference": {"id": reference or f"{new_key()}/move", "birth": birth or now()},
+            "traceparent": new_traceparent(),
+            "body": {"debit": party(debit), "credit": party(credit), "amount": won(amount)},
+        }
+        answer, error = self.invoke("money.transferMoney", call)
+        assert error is None, answer
+        return answer
+
     # Settlements
 
     def unsettled_day(self):
@@ -327,6 +384,29 @@ class World(System):
 
     def signing_keys(self):
         return json.loads(self.secret("signing-keys"))
+
+    def rotate_keys(self, seconds=PATIENCE_SECONDS):
+        """Asks Secrets Manager for a rotation, as its schedule does, and waits until it is through; the keys then."""
+        version = signing_keys.begin(self)
+
+        def through():
+            keys = self.signing_keys()
+            return keys if keys["version"] == version else None
+
+        return wait_until(through, seconds, "the rotation")
+
+    def date_keys_back(self, seconds):
+        """The keys have been published for so long, if one asks the table."""
+        past = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(time.time() - seconds))
+        for item in self.scan("membership"):
+            if item["kind"] == "publishedKey":
+                self.client("dynamodb").update_item(
+                    TableName=self.outputs["tables"]["membership"],
+                    Key={"pk": {"S": item["pk"]}, "sk": {"S": item["sk"]}},
+                    UpdateExpression="SET #at = :past",
+                    ExpressionAttributeNames={"#at": "at"},
+                    ExpressionAttributeValues={":past": {"S": past}},
+                )
 
     def claims(self, member, **changes):
         now = int(time.time())
@@ -409,9 +489,7 @@ class World(System):
         self.client("sqs").send_message(QueueUrl=self.outputs["queues"][operation], MessageBody=text)
 
     def waiting(self, url):
-        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-        shown = self.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
-        return sum(int(shown[name]) for name in names)
+        return sum(depth(self.client("sqs"), url))
 
     def is_drained(self, operation):
         return self.waiting(self.outputs["queues"][operation]) == 0
@@ -514,11 +592,7 @@ def plain(item):
 
 
 def parsed(message):
-    try:
-        fields = json.loads(message)
-    except ValueError:
-        return {"text": message}
-    return {"text": message, **fields} if isinstance(fields, dict) else {"text": message}
+    return {"text": message, **json_object(message)}
 
 
 def encoded(data):

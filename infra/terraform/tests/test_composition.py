@@ -11,7 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "local"))
 
-import idle  # noqa: E402
+from release import idle_cost  # noqa: E402
 
 HTTP_FUNCTION_SECONDS = 20  # the gateway gives up after 30
 # The aim is 10 for all of Pay, and what Lambda's pollers are said to come down to keeps it. With all five pollers on
@@ -26,7 +26,7 @@ def plan():
 
 @pytest.fixture(scope="module")
 def resources(plan):
-    return idle.resources_of(plan["planned_values"])
+    return idle_cost.resources_of(plan["planned_values"])
 
 
 @pytest.fixture(scope="module")
@@ -442,9 +442,9 @@ def test_an_idle_month_is_cheap(resources):
     each service, which only who asks for them pays."""
     dashboards = {address: one for address, one in resources["aws_cloudwatch_dashboard"].items() if "service-" not in address}
     usual = {**resources, "aws_cloudwatch_dashboard": dashboards}
-    for line in idle.month(usual):
+    for line in idle_cost.month(usual):
         print(line)
-    assert len(dashboards) == 2 and idle.most(usual) <= IDLE_DOLLARS
+    assert len(dashboards) == 2 and idle_cost.most(usual) <= IDLE_DOLLARS
 
 
 

@@ -12,7 +12,7 @@ COMPOSITION = Path(__file__).resolve().parents[1]
 ROOT = COMPOSITION.parents[1]
 sys.path.insert(0, str(ROOT / "infra/local"))
 
-import tracing  # noqa: E402
+from operate import tracing  # noqa: E402
 
 DECLARED = (ROOT / "shared/contract/src/log.rs").read_text()
 FIELDS = set(re.findall(r'(?:always|sometimes)\(\s*"(\w+)"', DECLARED))

@@ -55,7 +55,7 @@ resource "aws_lambda_function_recursion_config" "chain" {
 }
 
 # Terraform makes the alias and then leaves it alone: it publishes versions, and which of them is live is decided by the
-# deployment (infra/local/ship.py), through CodeDeploy where there is a canary. An apply that moved the alias would end
+# deployment (infra/local/system/aliases.py), through CodeDeploy where there is a canary. An apply that moved the alias would end
 # a canary at once, and undo a roll-back.
 resource "aws_lambda_alias" "live" {
   name             = "live"

@@ -1,0 +1,1 @@
+"""Stories that show Pay at work."""

@@ -1,0 +1,1 @@
+"""What operates Pay, on this machine and on AWS."""

@@ -1,0 +1,1 @@
+"""Programs that look for what an attacker would: every request of every caller, and keys that rotate meanwhile."""
