@@ -217,7 +217,7 @@ build: prepare ## release zips by cargo-lambda: [ARCH=arm64|x86-64] [SERVICE=mon
 	@$(PYTHON) infra/local/prepare.py cargo-lambda
 	@$(PAY) build --architecture "$(ARCH)" $(if $(SERVICE),--service "$(SERVICE)")
 
-plan: prepare build ## what a deployment would change, cost and break: STATE_BUCKET=… [SERVICE=money] [REGION=] [NAME=] [ARCH=] [VARIABLES=file.tfvars]
+plan: prepare build ## what a deployment would change, cost and break: STATE_BUCKET=… VARIABLES=infra/terraform/environments/production.tfvars [SERVICE=money] [REGION=] [NAME=] [ARCH=]
 	@$(PAY) plan $(DEPLOYMENT) $(if $(SERVICE),--service "$(SERVICE)")
 
 deploy: prepare build ## the same, then, after asking, apply it and make it live by a canary: … [YES=1 asks nobody]

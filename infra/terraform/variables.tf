@@ -40,7 +40,7 @@ variable "operations_file" {
 }
 
 variable "permissions_boundary" {
-  description = "ARN of the policy that bounds every role, from infra/terraform/bootstrap. Deployments from GitHub need it. Empty: none."
+  description = "ARN of the policy that bounds every role, from infra/terraform/bootstrap; it stands in the environment's file. Deployments from GitHub need it. Empty: none."
   type        = string
   default     = ""
 }
@@ -67,6 +67,12 @@ variable "bank_endpoint" {
   description = "Base URL of the external bank, where the bank simulator is not deployed."
   type        = string
   default     = ""
+
+  # Without it a deployment that forgets the environment's file would take the bank from everybody.
+  validation {
+    condition     = var.bank_simulator || startswith(var.bank_endpoint, "https://")
+    error_message = "The bank's address begins with https://. Was the environment's file (VARIABLES=) left out?"
+  }
 }
 
 variable "bank_api_key" {

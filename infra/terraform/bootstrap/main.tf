@@ -217,6 +217,6 @@ output "roles" {
 }
 
 output "permissions_boundary" {
-  description = "The repository's variable PERMISSIONS_BOUNDARY."
+  description = "`permissions_boundary` in the environment's file (infra/terraform/environments)."
   value       = aws_iam_policy.boundary.arn
 }

@@ -1,6 +1,7 @@
 """What a deployment decides before it asks: pure functions of plans and tables."""
 
 import copy
+import re
 import sys
 from pathlib import Path
 
@@ -10,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "local"))
 
 import changelog  # noqa: E402
 import deploy  # noqa: E402
-from cloud import CloudError  # noqa: E402
+from cloud import ROOT, CloudError  # noqa: E402
 
 
 def table(**operations):
@@ -57,6 +58,49 @@ def test_what_keeps_something_is_not_destroyed_by_accident():
         change("aws_s3_object", "delete", "create"),
     ]}
     assert deploy.losses(plan) == ["aws_dynamodb_table.it", "aws_sqs_queue.it"]
+
+
+def test_a_deployment_does_not_forget_the_variables_that_the_stack_was_deployed_with():
+    def change(kind, before, after, *actions):
+        return {"address": f"{kind}.bank[0]", "type": kind, "change": {"before": before, "after": after, "actions": list(actions)}}
+
+    def emptied(*changes, given=(), before="https://bank.example", after="https://bank.example"):
+        outputs = {"bank_url": {"actions": ["update"], "before": before, "after": after}}
+        return deploy.emptied({"resource_changes": list(changes), "output_changes": outputs}, dict(given))
+
+    topic, role = ["arn:aws:sns:…"], "aws_iam_role"
+    assert emptied(after="") == ["bank_endpoint"]
+    assert emptied(before="", after="") == emptied(after="https://other.example") == []
+    assert emptied(change("aws_cloudwatch_metric_alarm", {"alarm_actions": topic}, {"alarm_actions": []}, "update")) == ["alarm_actions"]
+    assert emptied(change(role, {"permissions_boundary": "arn"}, {"permissions_boundary": None}, "update")) == ["permissions_boundary"]
+    # Another value is a decision, and so is what was never there; a destroyed role is no forgotten boundary.
+    assert emptied(
+        change("aws_cloudwatch_metric_alarm", {"alarm_actions": topic}, {"alarm_actions": ["arn:other"]}, "update"),
+        change(role, {"permissions_boundary": None}, {"permissions_boundary": None}, "update"),
+        change(role, {"permissions_boundary": "arn"}, None, "delete"),
+    ) == []
+    key = change("aws_secretsmanager_secret_version", {"secret_string_wo_version": 2}, {"secret_string_wo_version": 1}, "delete", "create")
+    assert emptied(key) == ["bank_api_key"]
+    assert emptied(key, given={"TF_VAR_bank_api_key": "…"}.items()) == []
+
+
+def test_the_environments_file_names_every_variable_that_a_deployment_may_not_forget():
+    composition = Path(__file__).resolve().parents[1]
+    declared = set(re.findall(r'^variable "(\w+)"', (composition / "variables.tf").read_text(), re.MULTILINE))
+    for file in (composition / "environments").glob("*.tfvars"):
+        given = set(re.findall(r"^(\w+) *=", file.read_text(), re.MULTILINE))
+        # The others have defaults that any environment can live with, or come from the deployment itself.
+        assert {
+            "alarm_actions", "bank_endpoint", "budget", "cors_origins", "permissions_boundary",
+            "secrets_version", "settings", "tables",
+        } <= given <= declared - {"bank_api_key"}, file
+
+
+def test_the_workflows_deploy_with_the_environments_file():
+    for workflow in ("main", "plan"):
+        text = (ROOT / f".github/workflows/{workflow}.yml").read_text()
+        [file] = re.findall(r"^ +VARIABLES: (\S+)$", text, re.MULTILINE)
+        assert (ROOT / file).is_file()
 
 
 def test_the_cost_of_an_idle_month_is_shown_before_and_after():
