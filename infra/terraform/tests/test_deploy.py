@@ -11,6 +11,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "local"))
 
 import changelog  # noqa: E402
 import deploy  # noqa: E402
+import ship  # noqa: E402
+from botocore.exceptions import ClientError  # noqa: E402
 from cloud import ROOT, CloudError  # noqa: E402
 
 
@@ -111,6 +113,51 @@ def test_the_cost_of_an_idle_month_is_shown_before_and_after():
     plan = {"prior_state": {"values": {"root_module": module(3)}}, "planned_values": {"root_module": module(5)}}
     assert deploy.cost(plan).endswith("0.30 dollars now, 0.50 then (+0.20)")
     assert deploy.cost({**plan, "prior_state": {}}).endswith("0.00 dollars now, 0.50 then (+0.50)")
+
+
+class Canaries:
+    """CodeDeploy and Lambda, as far as a canary is taken back by them: with errors by function, where they have any."""
+
+    def __init__(self, stopping, moving):
+        self.stopping, self.moving = stopping, moving
+        self.states = {}
+        self.live = {}
+
+    def batch_get_deployments(self, deploymentIds):
+        return {"deploymentsInfo": [{"deploymentId": one, "status": self.states[one]} for one in deploymentIds]}
+
+    def stop_deployment(self, deploymentId, autoRollbackEnabled):
+        # What cannot be stopped goes on to its end.
+        self.states[deploymentId] = "Succeeded" if deploymentId in self.stopping else "Stopped"
+        self.fail("StopDeployment", self.stopping.get(deploymentId))
+
+    def update_alias(self, FunctionName, FunctionVersion, **_):
+        self.fail("UpdateAlias", self.moving.get(FunctionName))
+        self.live[FunctionName] = FunctionVersion
+
+    def fail(self, action, code):
+        if code:
+            raise ClientError({"Error": {"Code": code, "Message": "no"}}, action)
+
+
+@pytest.mark.parametrize("stopping, moving, left, told", [
+    ({}, {}, set(), None),
+    ({"hold": "AccessDeniedException"}, {}, set(), "hold"),
+    ({}, {"hold": "TooManyRequestsException"}, {"hold"}, "hold"),
+    # It ended while the others were being stopped, and is moved back like any that ended well.
+    ({"hold": "DeploymentAlreadyCompletedException"}, {}, set(), None),
+])
+def test_a_canary_is_taken_back_though_one_of_its_functions_resists(stopping, moving, left, told):
+    aws = Canaries(stopping, moving)
+    started = {name: ship.Move(f"money.{name}", name, was="6", to="7") for name in ("hold", "post", "release")}
+    aws.states = dict.fromkeys(started, "InProgress")
+    error = None
+    try:
+        ship.Ship({}, lambda _: aws).take_back(aws, started)
+    except CloudError as raised:
+        error = str(raised)
+    assert aws.live == {name: "6" for name in started if name not in left}
+    assert error is None if told is None else f"money.{told}: " in error and "money.post" not in error
 
 
 def test_a_release_has_its_section_of_the_changelog():
