@@ -107,6 +107,12 @@ variable "audience" {
   default     = "pay"
 }
 
+variable "authorizer_generation" {
+  description = "Raise it to make the gateway forget the signing keys that it knows: it gets a new authorizer (docs/runbook.md, a key leaked)."
+  type        = number
+  default     = 1
+}
+
 variable "cors_origins" {
   description = "Origins of web pages that may call the API. Empty: no CORS."
   type        = list(string)

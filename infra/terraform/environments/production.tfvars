@@ -30,3 +30,6 @@ settings = {}
 
 # Restored tables that took the place of lost ones (docs/recovery.md): { money = "pay-money-at-2026-11-23t10-00" }.
 tables = {}
+
+# Raised when a signing key has leaked (docs/runbook.md).
+authorizer_generation = 1

@@ -93,7 +93,7 @@ def test_the_environments_file_names_every_variable_that_a_deployment_may_not_fo
         given = set(re.findall(r"^(\w+) *=", file.read_text(), re.MULTILINE))
         # The others have defaults that any environment can live with, or come from the deployment itself.
         assert {
-            "alarm_actions", "bank_endpoint", "budget", "cors_origins", "permissions_boundary",
+            "alarm_actions", "authorizer_generation", "bank_endpoint", "budget", "cors_origins", "permissions_boundary",
             "secrets_version", "settings", "tables",
         } <= given <= declared - {"bank_api_key"}, file
 
