@@ -82,8 +82,7 @@ locals {
 
   # Actions that know no resource: IAM lets them through where a statement is about `*`, and nowhere else.
   looks_at_all = [
-    "lambda:ListEventSourceMappings", "logs:DescribeLogGroups", "logs:DescribeQueryDefinitions", "secretsmanager:GetRandomPassword",
-    "sqs:ListQueues", "states:ValidateStateMachineDefinition",
+    "logs:DescribeLogGroups", "logs:DescribeQueryDefinitions", "secretsmanager:GetRandomPassword", "states:ValidateStateMachineDefinition",
   ]
   changes_of_all = [
     "codedeploy:StopDeployment", "lambda:CreateEventSourceMapping", "logs:DeleteQueryDefinition", "logs:PutQueryDefinition",
@@ -105,11 +104,19 @@ locals {
   artifacts        = "arn:aws:s3:::${var.name}-artifacts-${local.account}-${var.region}"
   looks_at_buckets = ["s3:Get*", "s3:ListBucket"]
 
+  # The provider tells AWS's own key for tables from others by it; refused, it would take that key for a difference.
+  look_at_tables_key = {
+    Action    = ["kms:DescribeKey"]
+    Resource  = ["arn:aws:kms:${local.place}:key/*"]
+    Condition = { "ForAnyValue:StringEquals" = { "kms:ResourceAliases" = "alias/aws/dynamodb" } }
+  }
+
   statements = {
     plan = [
       { Action = local.looks, Resource = local.own },
       { Action = local.looks_at_all, Resource = ["*"] },
       { Action = local.looks_at_secrets, Resource = ["arn:aws:secretsmanager:${local.place}:secret:${var.name}*"] },
+      local.look_at_tables_key,
       { Action = local.looks_at_roles, Resource = ["arn:aws:iam::${local.account}:role/${var.name}-*"] },
       { Action = local.looks_at_buckets, Resource = [local.artifacts, "${local.artifacts}/*", aws_s3_bucket.state.arn, "${aws_s3_bucket.state.arn}/${var.name}.tfstate"] },
       { Action = ["s3:PutObject", "s3:DeleteObject"], Resource = ["${aws_s3_bucket.state.arn}/${var.name}.tfstate.tflock"] },
@@ -119,6 +126,7 @@ locals {
       { Action = concat(local.looks_at_all, local.changes_of_all), Resource = ["*"] },
       { Action = concat(local.looks_at_secrets, [for change in local.changes_of_secrets : "secretsmanager:${change}"]), Resource = ["arn:aws:secretsmanager:${local.place}:secret:${var.name}*"] },
       { Action = ["secretsmanager:GetSecretValue"], Resource = local.written_secrets },
+      local.look_at_tables_key,
       { Action = concat(local.looks_at_roles, [for change in local.changes_of_roles : "iam:${change}"]), Resource = ["arn:aws:iam::${local.account}:role/${var.name}-*"] },
       {
         Action    = [for power in local.powers_of_roles : "iam:${power}"]

