@@ -87,7 +87,7 @@ def test_a_deployment_does_not_forget_the_variables_that_the_stack_was_deployed_
 
 
 def test_the_environments_file_names_every_variable_that_a_deployment_may_not_forget():
-    composition = Path(__file__).resolve().parents[1]
+    composition = ROOT / "infra/terraform"
     declared = set(re.findall(r'^variable "(\w+)"', (composition / "variables.tf").read_text(), re.MULTILINE))
     for file in (composition / "environments").glob("*.tfvars"):
         given = set(re.findall(r"^(\w+) *=", file.read_text(), re.MULTILINE))
