@@ -134,10 +134,11 @@ compatibility: ## what a change breaks for clients, other services, queues and t
 items: ## keep the forms in which records are stored in events/items, for later versions to be held to: [HISTORIES=400]
 	@cargo run --quiet --profile soak --package simulation -- items $(if $(HISTORIES),--histories $(HISTORIES))
 
-workflows: prepare ## the GitHub workflows against their schema, and against what makes workflows unsafe
+workflows: prepare ## the GitHub workflows and their action against their schemas, and against what makes workflows unsafe
 	@$(PYTHON) infra/local/prepare.py zizmor
 	@.local/venv/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
-	@.local/venv/bin/zizmor --offline --quiet --min-severity medium .github/workflows
+	@.local/venv/bin/check-jsonschema --builtin-schema vendor.github-actions .github/actions/*/action.yml
+	@.local/venv/bin/zizmor --offline --quiet --min-severity medium .github
 
 sbom: ## the software bill of materials of the functions (CycloneDX), into target/sbom
 	@$(PYTHON) infra/local/prepare.py cargo-sbom
@@ -219,7 +220,7 @@ build: prepare ## release zips by cargo-lambda: [ARCH=arm64|x86-64] [SERVICE=mon
 	@$(PYTHON) infra/local/prepare.py cargo-lambda
 	@$(PAY) build --architecture "$(ARCH)" $(if $(SERVICE),--service "$(SERVICE)")
 
-plan: prepare build ## what a deployment would change, cost and break: STATE_BUCKET=… [SERVICE=money] [REGION=] [NAME=] [ARCH=] [VARIABLES=file.tfvars]
+plan: prepare build ## what a deployment would change, cost and break: STATE_BUCKET=… VARIABLES=infra/terraform/environments/production.tfvars [SERVICE=money] [REGION=] [NAME=] [ARCH=]
 	@$(PAY) plan $(DEPLOYMENT) $(if $(SERVICE),--service "$(SERVICE)")
 
 deploy: prepare build ## the same, then, after asking, apply it and make it live by a canary: … [YES=1 asks nobody]

@@ -134,6 +134,8 @@ module "pay_api" {
   throttle        = var.throttle
   route_throttles = var.route_throttles
 
+  authorizer_generation = var.authorizer_generation
+
   local_endpoint     = var.endpoint
   local_id           = "pay"
   log_retention_days = var.log_retention_days

@@ -40,7 +40,7 @@ variable "operations_file" {
 }
 
 variable "permissions_boundary" {
-  description = "ARN of the policy that bounds every role, from infra/terraform/bootstrap. Deployments from GitHub need it. Empty: none."
+  description = "ARN of the policy that bounds every role, from infra/terraform/bootstrap; it stands in the environment's file. Deployments from GitHub need it. Empty: none."
   type        = string
   default     = ""
 }
@@ -67,6 +67,12 @@ variable "bank_endpoint" {
   description = "Base URL of the external bank, where the bank simulator is not deployed."
   type        = string
   default     = ""
+
+  # Without it a deployment that forgets the environment's file would take the bank from everybody.
+  validation {
+    condition     = var.bank_simulator || startswith(var.bank_endpoint, "https://")
+    error_message = "The bank's address begins with https://. Was the environment's file (VARIABLES=) left out?"
+  }
 }
 
 variable "bank_api_key" {
@@ -99,6 +105,12 @@ variable "audience" {
   description = "Audience of access tokens."
   type        = string
   default     = "pay"
+}
+
+variable "authorizer_generation" {
+  description = "Raise it to make the gateway forget the signing keys that it knows: it gets a new authorizer (docs/runbook.md, a key leaked)."
+  type        = number
+  default     = 1
 }
 
 variable "cors_origins" {

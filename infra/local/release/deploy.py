@@ -7,6 +7,7 @@ What is not a service's own, such as a changed .tf file, is in every plan.
 """
 
 import json
+import os
 import subprocess
 import tomllib
 from pathlib import Path
@@ -26,6 +27,9 @@ KEEPS_SOMETHING = {
     "aws_cloudwatch_event_bus", "aws_codedeploy_deployment_group", "aws_dynamodb_table", "aws_lambda_alias",
     "aws_secretsmanager_secret", "aws_sfn_state_machine", "aws_sqs_queue",
 }
+
+# Where it shows that a variable was left out whose default is nothing.
+EMPTIED = {"aws_cloudwatch_metric_alarm": "alarm_actions", "aws_iam_role": "permissions_boundary"}
 
 
 class Deployment:
@@ -80,8 +84,11 @@ class Deployment:
         lost = losses(shown)
         for address in lost:
             console.print(f"[red]would be destroyed: {address}[/red]")
+        forgotten = emptied(shown, os.environ)
+        for variable in forgotten:
+            console.print(f"[red]would be emptied: {variable}; was VARIABLES= left out?[/red]")
         bases = {service["release"] for service in (deployed or {"services": {}})["services"].values() if "release" in service}
-        return compatible(sorted(bases) if deployed else None) and not lost
+        return compatible(sorted(bases) if deployed else None) and not lost and not forgotten
 
     def apply(self, *, unasked=False):
         # The deployed table names a commit, with which the next deployment is compared.
@@ -144,9 +151,30 @@ def cost(plan):
 
 def losses(plan):
     """What would be destroyed, or made anew, of that which keeps something, unless docs/compatibility.toml names it."""
-    excuses = tomllib.loads((ROOT / "docs/compatibility.toml").read_text()).get("break", [])
-    meant = {excuse["subject"] for excuse in excuses if excuse["what"] == "would be destroyed"}
+    meant = excused("would be destroyed")
     return sorted(
         change["address"] for change in plan.get("resource_changes", [])
         if "delete" in change["change"]["actions"] and change["type"] in KEEPS_SOMETHING and change["address"] not in meant
     )
+
+
+def emptied(plan, environment):
+    """Variables that the stack was deployed with and this plan goes without, unless docs/compatibility.toml names them."""
+    bank = plan.get("output_changes", {}).get("bank_url", {})
+    found = {"bank_endpoint"} if bank.get("before") and bank.get("after") == "" else set()
+    for resource in plan.get("resource_changes", []):
+        before, after = resource["change"].get("before"), resource["change"].get("after")
+        attribute = EMPTIED.get(resource["type"])
+        if before and after and before.get(attribute) and not after.get(attribute):
+            found.add(attribute)
+        # Written anew, the bank's key is a random one unless it is given.
+        if before and after and resource["address"] == "aws_secretsmanager_secret_version.bank[0]":
+            if "create" in resource["change"]["actions"] and not environment.get("TF_VAR_bank_api_key"):
+                found.add("bank_api_key")
+    return sorted(found - excused("would be emptied"))
+
+
+def excused(what):
+    """What docs/compatibility.toml says is meant."""
+    excuses = tomllib.loads((ROOT / "docs/compatibility.toml").read_text()).get("break", [])
+    return {excuse["subject"] for excuse in excuses if excuse["what"] == what}

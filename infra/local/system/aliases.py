@@ -10,6 +10,8 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from system.cloud import CloudError, wait_until
 
 ALIAS = "live"
@@ -126,10 +128,10 @@ class Aliases:
             self.take_back(client, started)
             raise
         if bad := {deployment: state for deployment, state in states.items() if state["status"] != "Succeeded"}:
-            self.take_back(client, started)
             for deployment, state in bad.items():
                 why = state.get("errorInformation", {}).get("message") or state.get("rollbackInfo", {}).get("rollbackMessage", "")
                 self.say(f"{started[deployment].operation}: {state['status']} {why}")
+            self.take_back(client, started)
             raise CloudError("the canary was taken back: every function serves the version that it served before")
 
     def begin(self, client, move, configuration):
@@ -163,13 +165,26 @@ class Aliases:
         return wait_until(outcome, MOST_SECONDS, "the canary does not end", POLL_SECONDS)
 
     def take_back(self, client, started):
-        """Stops what goes on, which CodeDeploy takes back itself, and moves back what has ended well."""
+        """Stops what goes on, which CodeDeploy takes back itself, and moves back what has ended well. Whatever fails with one
+        function, the others are taken back, and this one too, when its deployment has ended by itself."""
+        failed = []
+
+        def attempt(move, action, *arguments, **named):
+            try:
+                action(*arguments, **named)
+            except (ClientError, BotoCoreError) as error:
+                # It ended while the others were being stopped.
+                if "DeploymentAlreadyCompletedException" not in str(error):
+                    failed.append(f"{move.operation}: {error}")
+
         for deployment, state in standing(client, started).items():
             if state["status"] not in ENDED:
-                client.stop_deployment(deploymentId=deployment, autoRollbackEnabled=True)
+                attempt(started[deployment], client.stop_deployment, deploymentId=deployment, autoRollbackEnabled=True)
         self.wait_until_ended(client, list(started))
         for move in started.values():
-            self.settle(Move(move.operation, move.function, move.to, move.was), "rolled back from")
+            attempt(move, self.settle, Move(move.operation, move.function, move.to, move.was), "rolled back from")
+        if failed:
+            raise CloudError("look at these functions' aliases, the others were taken back: " + "; ".join(failed))
 
     def wait_until_ended(self, client, deployments):
         """Until these have ended, and the deployments with which CodeDeploy takes them back."""

@@ -1,6 +1,7 @@
 """What a deployment decides before it asks: pure functions of plans and tables."""
 
 import copy
+import re
 import sys
 from pathlib import Path
 
@@ -8,8 +9,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from botocore.exceptions import ClientError  # noqa: E402
 from release import changelog, deploy  # noqa: E402
-from system.cloud import CloudError  # noqa: E402
+from system import aliases  # noqa: E402
+from system.cloud import ROOT, CloudError  # noqa: E402
 
 
 def table(**operations):
@@ -58,6 +61,49 @@ def test_what_keeps_something_is_not_destroyed_by_accident():
     assert deploy.losses(plan) == ["aws_dynamodb_table.it", "aws_sqs_queue.it"]
 
 
+def test_a_deployment_does_not_forget_the_variables_that_the_stack_was_deployed_with():
+    def change(kind, before, after, *actions):
+        return {"address": f"{kind}.bank[0]", "type": kind, "change": {"before": before, "after": after, "actions": list(actions)}}
+
+    def emptied(*changes, given=(), before="https://bank.example", after="https://bank.example"):
+        outputs = {"bank_url": {"actions": ["update"], "before": before, "after": after}}
+        return deploy.emptied({"resource_changes": list(changes), "output_changes": outputs}, dict(given))
+
+    topic, role = ["arn:aws:sns:…"], "aws_iam_role"
+    assert emptied(after="") == ["bank_endpoint"]
+    assert emptied(before="", after="") == emptied(after="https://other.example") == []
+    assert emptied(change("aws_cloudwatch_metric_alarm", {"alarm_actions": topic}, {"alarm_actions": []}, "update")) == ["alarm_actions"]
+    assert emptied(change(role, {"permissions_boundary": "arn"}, {"permissions_boundary": None}, "update")) == ["permissions_boundary"]
+    # Another value is a decision, and so is what was never there; a destroyed role is no forgotten boundary.
+    assert emptied(
+        change("aws_cloudwatch_metric_alarm", {"alarm_actions": topic}, {"alarm_actions": ["arn:other"]}, "update"),
+        change(role, {"permissions_boundary": None}, {"permissions_boundary": None}, "update"),
+        change(role, {"permissions_boundary": "arn"}, None, "delete"),
+    ) == []
+    key = change("aws_secretsmanager_secret_version", {"secret_string_wo_version": 2}, {"secret_string_wo_version": 1}, "delete", "create")
+    assert emptied(key) == ["bank_api_key"]
+    assert emptied(key, given={"TF_VAR_bank_api_key": "…"}.items()) == []
+
+
+def test_the_environments_file_names_every_variable_that_a_deployment_may_not_forget():
+    composition = ROOT / "infra/terraform"
+    declared = set(re.findall(r'^variable "(\w+)"', (composition / "variables.tf").read_text(), re.MULTILINE))
+    for file in (composition / "environments").glob("*.tfvars"):
+        given = set(re.findall(r"^(\w+) *=", file.read_text(), re.MULTILINE))
+        # The others have defaults that any environment can live with, or come from the deployment itself.
+        assert {
+            "alarm_actions", "authorizer_generation", "bank_endpoint", "budget", "cors_origins", "permissions_boundary",
+            "secrets_version", "settings", "tables",
+        } <= given <= declared - {"bank_api_key"}, file
+
+
+def test_the_workflows_deploy_with_the_environments_file():
+    for workflow in ("main", "plan"):
+        text = (ROOT / f".github/workflows/{workflow}.yml").read_text()
+        [file] = re.findall(r"^ +VARIABLES: (\S+)$", text, re.MULTILINE)
+        assert (ROOT / file).is_file()
+
+
 def test_the_cost_of_an_idle_month_is_shown_before_and_after():
     def module(alarms):
         alarm = {"mode": "managed", "type": "aws_cloudwatch_metric_alarm", "values": {"metric_query": []}}
@@ -66,6 +112,51 @@ def test_the_cost_of_an_idle_month_is_shown_before_and_after():
     plan = {"prior_state": {"values": {"root_module": module(3)}}, "planned_values": {"root_module": module(5)}}
     assert deploy.cost(plan).endswith("0.30 dollars now, 0.50 then (+0.20)")
     assert deploy.cost({**plan, "prior_state": {}}).endswith("0.00 dollars now, 0.50 then (+0.50)")
+
+
+class Canaries:
+    """CodeDeploy and Lambda, as far as a canary is taken back by them: with errors by function, where they have any."""
+
+    def __init__(self, stopping, moving):
+        self.stopping, self.moving = stopping, moving
+        self.states = {}
+        self.live = {}
+
+    def batch_get_deployments(self, deploymentIds):
+        return {"deploymentsInfo": [{"deploymentId": one, "status": self.states[one]} for one in deploymentIds]}
+
+    def stop_deployment(self, deploymentId, autoRollbackEnabled):
+        # What cannot be stopped goes on to its end.
+        self.states[deploymentId] = "Succeeded" if deploymentId in self.stopping else "Stopped"
+        self.fail("StopDeployment", self.stopping.get(deploymentId))
+
+    def update_alias(self, FunctionName, FunctionVersion, **_):
+        self.fail("UpdateAlias", self.moving.get(FunctionName))
+        self.live[FunctionName] = FunctionVersion
+
+    def fail(self, action, code):
+        if code:
+            raise ClientError({"Error": {"Code": code, "Message": "no"}}, action)
+
+
+@pytest.mark.parametrize("stopping, moving, left, told", [
+    ({}, {}, set(), None),
+    ({"hold": "AccessDeniedException"}, {}, set(), "hold"),
+    ({}, {"hold": "TooManyRequestsException"}, {"hold"}, "hold"),
+    # It ended while the others were being stopped, and is moved back like any that ended well.
+    ({"hold": "DeploymentAlreadyCompletedException"}, {}, set(), None),
+])
+def test_a_canary_is_taken_back_though_one_of_its_functions_resists(stopping, moving, left, told):
+    aws = Canaries(stopping, moving)
+    started = {name: aliases.Move(f"money.{name}", name, was="6", to="7") for name in ("hold", "post", "release")}
+    aws.states = dict.fromkeys(started, "InProgress")
+    error = None
+    try:
+        aliases.Aliases({}, lambda _: aws).take_back(aws, started)
+    except CloudError as raised:
+        error = str(raised)
+    assert aws.live == {name: "6" for name in started if name not in left}
+    assert error is None if told is None else f"money.{told}: " in error and "money.post" not in error
 
 
 def test_a_release_has_its_section_of_the_changelog():

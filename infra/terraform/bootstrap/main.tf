@@ -54,6 +54,7 @@ locals {
 
   own = [
     "arn:aws:apigateway:${var.region}::*", # APIs have ids, no names
+    "arn:aws:budgets::${local.account}:budget/${var.name}-*",
     "arn:aws:cloudwatch:${local.place}:alarm:${var.name}-*",
     "arn:aws:cloudwatch::${local.account}:dashboard/${var.name}-*",
     "arn:aws:codedeploy:${local.place}:application:${var.name}-*",
@@ -65,22 +66,37 @@ locals {
     "arn:aws:events:${local.place}:rule/${var.name}/*",
     "arn:aws:lambda:${local.place}:event-source-mapping:*", # they have ids, no names
     "arn:aws:lambda:${local.place}:function:${var.name}-*",
-    "arn:aws:logs:${local.place}:log-group:*", # the provider lists groups by prefix, which is asked of all
+    "arn:aws:logs:${local.place}:log-group:*", # API Gateway's and Step Functions' groups have prefixes of their own
     "arn:aws:scheduler:${local.place}:schedule/default/${var.name}-*",
     "arn:aws:sqs:${local.place}:${var.name}-*",
     "arn:aws:states:${local.place}:stateMachine:${var.name}-*",
   ]
-  services = ["apigateway", "cloudwatch", "codedeploy", "dynamodb", "events", "lambda", "logs", "scheduler", "sqs", "states"]
+  services = ["apigateway", "budgets", "cloudwatch", "codedeploy", "dynamodb", "events", "lambda", "logs", "scheduler", "sqs", "states"]
   looks = [
-    "apigateway:GET", "cloudwatch:DescribeAlarms", "cloudwatch:GetDashboard", "cloudwatch:List*", "codedeploy:Get*", "codedeploy:List*",
+    "apigateway:GET", "budgets:ListTagsForResource", "budgets:ViewBudget", "cloudwatch:DescribeAlarms", "cloudwatch:GetDashboard",
+    "cloudwatch:List*", "codedeploy:Get*", "codedeploy:List*",
     "dynamodb:Describe*", "dynamodb:List*", "events:Describe*", "events:List*", "lambda:Get*", "lambda:List*",
     "logs:Describe*", "logs:List*", "scheduler:Get*", "scheduler:List*", "sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:ListQueueTags",
-    "states:Describe*", "states:List*", "states:ValidateStateMachineDefinition",
+    "states:Describe*", "states:List*",
   ]
 
-  # A secret's value is read by no workflow: Terraform writes values without reading them back.
+  # Actions that know no resource: IAM lets them through where a statement is about `*`, and nowhere else.
+  looks_at_all = [
+    "logs:DescribeLogGroups", "logs:DescribeQueryDefinitions", "secretsmanager:GetRandomPassword", "states:ValidateStateMachineDefinition",
+  ]
+  changes_of_all = [
+    "codedeploy:StopDeployment", "lambda:CreateEventSourceMapping", "logs:DeleteQueryDefinition", "logs:PutQueryDefinition",
+    # What an API's access log and a state machine's log are delivered by.
+    "logs:CreateLogDelivery", "logs:DeleteLogDelivery", "logs:DescribeResourcePolicies", "logs:GetLogDelivery", "logs:ListLogDeliveries",
+    "logs:PutResourcePolicy", "logs:UpdateLogDelivery",
+  ]
+
+  # Version 5 of the provider reads back each secret that it has written, at every refresh, and keeps nothing of it
+  # (hashicorp/terraform-provider-aws#42383). Who plans reads no secret, and therefore refreshes nothing; who deploys could
+  # read these anyway, by a function, and reads no signing key.
   looks_at_secrets   = ["secretsmanager:DescribeSecret", "secretsmanager:GetResourcePolicy", "secretsmanager:ListSecretVersionIds"]
   changes_of_secrets = ["CreateSecret", "DeleteSecret", "PutSecretValue", "RotateSecret", "TagResource", "UpdateSecret", "CancelRotateSecret"]
+  written_secrets    = [for secret in ["*-key", "bank"] : "arn:aws:secretsmanager:${local.place}:secret:${var.name}/${secret}-??????"]
   looks_at_roles     = ["iam:GetRole", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:ListInstanceProfilesForRole", "iam:ListRolePolicies"]
   changes_of_roles   = ["DeleteRole", "TagRole", "UpdateAssumeRolePolicy", "UpdateRole"]
   # What makes a role able to do something: only for roles that the boundary holds.
@@ -88,20 +104,29 @@ locals {
   artifacts        = "arn:aws:s3:::${var.name}-artifacts-${local.account}-${var.region}"
   looks_at_buckets = ["s3:Get*", "s3:ListBucket"]
 
+  # The provider tells AWS's own key for tables from others by it; refused, it would take that key for a difference.
+  look_at_tables_key = {
+    Action    = ["kms:DescribeKey"]
+    Resource  = ["arn:aws:kms:${local.place}:key/*"]
+    Condition = { "ForAnyValue:StringEquals" = { "kms:ResourceAliases" = "alias/aws/dynamodb" } }
+  }
+
   statements = {
     plan = [
       { Action = local.looks, Resource = local.own },
-      { Action = ["sqs:ListQueues", "lambda:ListEventSourceMappings", "logs:DescribeLogGroups", "secretsmanager:GetRandomPassword"], Resource = ["*"] },
+      { Action = local.looks_at_all, Resource = ["*"] },
       { Action = local.looks_at_secrets, Resource = ["arn:aws:secretsmanager:${local.place}:secret:${var.name}*"] },
+      local.look_at_tables_key,
       { Action = local.looks_at_roles, Resource = ["arn:aws:iam::${local.account}:role/${var.name}-*"] },
       { Action = local.looks_at_buckets, Resource = [local.artifacts, "${local.artifacts}/*", aws_s3_bucket.state.arn, "${aws_s3_bucket.state.arn}/${var.name}.tfstate"] },
       { Action = ["s3:PutObject", "s3:DeleteObject"], Resource = ["${aws_s3_bucket.state.arn}/${var.name}.tfstate.tflock"] },
     ]
     deploy = [
       { Action = [for service in local.services : "${service}:*"], Resource = local.own },
-      { Action = ["sqs:ListQueues", "lambda:ListEventSourceMappings", "lambda:CreateEventSourceMapping", "logs:DescribeLogGroups", "logs:*LogDelivery*", "logs:*ResourcePolic*"], Resource = ["*"] },
+      { Action = concat(local.looks_at_all, local.changes_of_all), Resource = ["*"] },
       { Action = concat(local.looks_at_secrets, [for change in local.changes_of_secrets : "secretsmanager:${change}"]), Resource = ["arn:aws:secretsmanager:${local.place}:secret:${var.name}*"] },
-      { Action = ["secretsmanager:GetRandomPassword"], Resource = ["*"] },
+      { Action = ["secretsmanager:GetSecretValue"], Resource = local.written_secrets },
+      local.look_at_tables_key,
       { Action = concat(local.looks_at_roles, [for change in local.changes_of_roles : "iam:${change}"]), Resource = ["arn:aws:iam::${local.account}:role/${var.name}-*"] },
       {
         Action    = [for power in local.powers_of_roles : "iam:${power}"]
@@ -200,6 +225,6 @@ output "roles" {
 }
 
 output "permissions_boundary" {
-  description = "The repository's variable PERMISSIONS_BOUNDARY."
+  description = "`permissions_boundary` in the environment's file (infra/terraform/environments)."
   value       = aws_iam_policy.boundary.arn
 }

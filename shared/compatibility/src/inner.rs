@@ -56,7 +56,7 @@ pub fn calls(was: &Tree, is: &Tree) -> Vec<Finding> {
 }
 
 /// An operation may go when nothing can reach it any more: no caller of the base, no queue that may hold something,
-/// no execution of a state machine that is under way.
+/// no execution of a state machine that is under way. While it stays, its role and its rule serve both versions.
 pub fn operations(was: &Tree, is: &Tree) -> Vec<Finding> {
     let new: BTreeMap<_, _> = entries(is, "operations").collect();
     let mut found = Vec::new();
@@ -78,10 +78,64 @@ pub fn operations(was: &Tree, is: &Tree) -> Vec<Finding> {
                 found.push(Finding::breaks(name, format!("{what}, and something may be under way to it")));
             }
         }
+        found.extend(withdrawn(name, operation, now));
+        found.extend(new_subscriptions(name, operation, now));
     }
     let known: BTreeSet<_> = entries(was, "operations").map(|(name, _)| name).collect();
     found.extend(new.keys().filter(|name| !known.contains(*name)).map(|name| Finding::grows(name, "is new")));
     found
+}
+
+/// What an operation may do no more. A role has no versions: it is changed by the apply, and until the canary has ended,
+/// and after a roll-back, the old version runs with what is left of it.
+fn withdrawn(name: &str, was: &Value, is: &Value) -> Vec<Finding> {
+    // Whoever may write a secret may read it too.
+    let may_read = |operation: &Value| {
+        let mut names = members(operation, "/secrets/read");
+        names.extend(members(operation, "/secrets/write"));
+        names
+    };
+    let publishes = |operation: &Value| -> BTreeSet<String> {
+        (operation["publishes"] == true).then(|| "facts".to_owned()).into_iter().collect()
+    };
+    let lists = [
+        ("table", members(was, "/table"), members(is, "/table")),
+        ("secrets", may_read(was), may_read(is)),
+        ("secrets to be written", members(was, "/secrets/write"), members(is, "/secrets/write")),
+        ("calls", members(was, "/calls"), members(is, "/calls")),
+        ("enqueues", members(was, "/enqueues"), members(is, "/enqueues")),
+        ("workflows", members(was, "/workflows"), members(is, "/workflows")),
+        ("publishes", publishes(was), publishes(is)),
+    ];
+    let lost = lists.into_iter().map(|(what, old, new)| (what, list(&missing(&old, &new))));
+    let lost = lost.filter(|(_, lost)| !lost.is_empty());
+    lost.map(|(what, lost)| {
+        let why = "and the version that is live runs with the same role: remove it in the next deployment";
+        Finding::breaks(name, format!("{what}: {lost} is granted no more, {why}"))
+    })
+    .collect()
+}
+
+/// What comes to an operation that it did not listen to. Its rule is changed by the apply, and the version that is live
+/// then takes what it does not know for a mistake: after five attempts it is among the dead letters.
+fn new_subscriptions(name: &str, was: &Value, is: &Value) -> Vec<Finding> {
+    let facts = missing(&members(is, "/subscribes"), &members(was, "/subscribes"));
+    let told = |fact: &String| {
+        let why = "and the version that is live would get it too: give it a handler of its own";
+        Finding::breaks(name, format!("listens to {fact} now, {why}"))
+    };
+    facts.iter().map(told).collect()
+}
+
+/// The names in a list of an operation.
+fn members(operation: &Value, pointer: &str) -> BTreeSet<String> {
+    let list = operation.pointer(pointer).and_then(Value::as_array);
+    list.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+/// What is in a list and not in another.
+fn missing(here: &BTreeSet<String>, there: &BTreeSet<String>) -> BTreeSet<String> {
+    here.difference(there).cloned().collect()
 }
 
 /// Why something may still come to an operation while the old version runs.

@@ -55,7 +55,9 @@ fn released() -> Vec<(String, Value)> {
                 "operations": {
                     "money.holdMoney": operation(json!({})),
                     "money.listen": operation(json!({ "queue": true, "subscribes": ["money.increased.v1"] })),
-                    "payment.pay": operation(json!({ "calls": ["money.holdMoney"] })),
+                    "payment.pay": operation(json!({ "calls": ["money.holdMoney"], "enqueues": ["payment.go"],
+                        "publishes": true, "table": ["read", "write"], "workflows": ["settlement"],
+                        "secrets": { "read": ["payment-key"], "write": ["signing-keys"] } })),
                     "payment.show": operation(json!({})),
                 },
             }),
@@ -246,6 +248,53 @@ fn an_operation_goes_when_nothing_can_reach_it() {
     assert_grows(&remove("payment.show"));
     assert_breaks(&remove("money.holdMoney"), "money.holdMoney: is gone, but payment.pay calls it");
     assert_breaks(&remove("money.listen"), "money.listen: is gone, but its queue may hold something");
+}
+
+#[test]
+fn what_an_operation_may_do_is_taken_from_it_after_the_code_that_needs_it() {
+    let pay = |pointer: &'static str, value: Value| {
+        found(OPERATIONS, move |file| {
+            *file["operations"]["payment.pay"].pointer_mut(pointer).unwrap() = value
+        })
+    };
+    let lost = |what: &str| {
+        format!(
+            "payment.pay: {what} is granted no more, and the version that is live runs with the same role: remove it in \
+             the next deployment"
+        )
+    };
+    for (pointer, left, what) in [
+        ("/table", json!(["read"]), "table: write"),
+        ("/secrets/read", json!([]), "secrets: payment-key"),
+        ("/calls", json!(["money.keepMoney"]), "calls: money.holdMoney"),
+        ("/enqueues", json!([]), "enqueues: payment.go"),
+        ("/workflows", json!([]), "workflows: settlement"),
+        ("/publishes", json!(false), "publishes: facts"),
+    ] {
+        assert_breaks(&pay(pointer, left), &lost(what));
+    }
+    // Who writes a secret reads it, so that a writer that becomes a reader loses the writing only.
+    let reader = json!({ "read": ["payment-key", "signing-keys"], "write": [] });
+    assert_breaks(&pay("/secrets", reader), &lost("secrets to be written: signing-keys"));
+    assert_eq!(pay("/secrets", json!({ "read": [], "write": ["payment-key", "signing-keys"] })), []);
+    assert_eq!(pay("/table", json!(["read", "write", "scan"])), []);
+}
+
+#[test]
+fn a_fact_that_is_new_to_a_handler_would_reach_its_old_version() {
+    let listens = |operation: &'static str, facts: Value| {
+        found(OPERATIONS, move |file| file["operations"][operation]["subscribes"] = facts)
+    };
+    assert_breaks(
+        &listens("money.listen", json!(["money.increased.v1", "money.decreased.v1"])),
+        "money.listen: listens to money.decreased.v1 now, and the version that is live would get it too: give it a \
+         handler of its own",
+    );
+    assert_eq!(listens("money.listen", json!([])), []);
+    // A handler that is new itself has no old version.
+    assert_grows(&found(OPERATIONS, |file| {
+        file["operations"]["money.hear"] = json!({ "queue": true, "subscribes": ["money.increased.v1"] });
+    }));
 }
 
 #[test]

@@ -131,17 +131,30 @@ resource "aws_lambda_invocation" "first_key" {
   lifecycle_scope = "CREATE_ONLY"
 }
 
+# By itself a new name is a change of the same authorizer, which may keep the keys that it knows.
+resource "terraform_data" "authorizer_generation" {
+  count = local.has_tokens ? 1 : 0
+
+  input = var.authorizer_generation
+}
+
 resource "aws_apigatewayv2_authorizer" "token" {
   count = local.has_tokens ? 1 : 0
 
   api_id           = aws_apigatewayv2_api.api.id
-  name             = "access-token"
+  name             = var.authorizer_generation == 1 ? "access-token" : "access-token-${var.authorizer_generation}"
   authorizer_type  = "JWT"
   identity_sources = ["$request.header.Authorization"]
 
   jwt_configuration {
     issuer   = local.url
     audience = [var.audience]
+  }
+
+  # AWS deletes no authorizer that a route names: first comes the new one, under another name, then the routes go over.
+  lifecycle {
+    create_before_destroy = true
+    replace_triggered_by  = [terraform_data.authorizer_generation]
   }
 
   depends_on = [

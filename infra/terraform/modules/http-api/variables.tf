@@ -23,6 +23,12 @@ variable "audience" {
   default = ""
 }
 
+variable "authorizer_generation" {
+  description = "A higher one is a new authorizer, which knows no signing key yet."
+  type        = number
+  default     = 1
+}
+
 variable "cors_origins" {
   type    = list(string)
   default = []
