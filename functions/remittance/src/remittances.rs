@@ -15,7 +15,9 @@ use crate::{
     settings::Settings,
 };
 use contract::{
-    Call, Code, Context, Grant, Operation, Problem, Reply, money_codes,
+    Call, Code, Context, Grant, Operation, Problem, Reply,
+    lease::{self, First},
+    money_codes,
     peers::{
         BankParty, FIND_RECHARGE_ACCOUNT, FirmbankingOrder, FirmbankingState, GET_BALANCE_REQUEST,
         HOLD_MONEY, HoldOrder, INCREASE_MONEY_REQUEST, ImplicitAccount, POST_HOLD, PostOrder, REGISTER_PAYEE,
@@ -73,25 +75,14 @@ pub const fn advances(operation: Operation) -> Operation {
     }
 }
 
-/// How long the one who works on a record is left alone: longer than its function may run.
-const LEASE_SECONDS: i64 = 20;
-
-/// Where a request's record came from.
-enum Stored {
-    /// This call put it.
-    New(Remittance),
-    /// An earlier call with the same key put it.
-    Known(Remittance),
-}
-
 /// Stores a request, and carries it out as far as it will go now.
 pub async fn request(
     context: &Context,
     call: Call<RequestRemittance>,
 ) -> Result<Reply<RemittanceView>, Problem> {
     match store_request(context, &call).await? {
-        Stored::New(record) => reply(&advance(context, &call, record).await?),
-        Stored::Known(record) => {
+        First::Ours(record) => reply(&advance(context, &call, record).await?),
+        First::Theirs(record) => {
             let record = take_over(context, record, call.now).await?;
             let outcome = reply(&advance(context, &call, record).await?);
             outcome.map(Reply::replayed).map_err(|problem| Problem { replayed: true, ..problem })
@@ -100,7 +91,7 @@ pub async fn request(
 }
 
 /// Stores a request under the id of its key, or finds the one that is there.
-async fn store_request(context: &Context, call: &Call<RequestRemittance>) -> Result<Stored, Problem> {
+async fn store_request(context: &Context, call: &Call<RequestRemittance>) -> Result<First<Remittance>, Problem> {
     let sender = call.caller.member()?;
     let remittance_id = call.derived_id()?;
     if call.body.amount.is_zero() {
@@ -130,21 +121,19 @@ async fn store_request(context: &Context, call: &Call<RequestRemittance>) -> Res
         completed_at: None,
         version: 1,
         attempts: 0,
-        leased_until: call.now.plus_seconds(LEASE_SECONDS),
+        leased_until: lease::from(call.now),
         traceparent: call.trace.traceparent().to_owned(),
     };
-    match context.table.commit(&[Write::put(&record, Condition::Absent)?]).await {
-        Ok(()) => return Ok(Stored::New(record)),
-        Err(error) if error.is_collision() => {}
-        Err(error) => return Err(error.into()),
+    let fingerprint = record.fingerprint.clone();
+    match lease::put_first(context, record).await? {
+        First::Ours(record) => Ok(First::Ours(record)),
+        First::Theirs(known) => same_request(known, &fingerprint),
     }
-    let known = find(context, remittance_id).await?.ok_or_else(|| Problem::unavailable("a contended put"))?;
-    same_request(known, &record.fingerprint)
 }
 
-fn same_request(known: Remittance, fingerprint: &str) -> Result<Stored, Problem> {
+fn same_request(known: Remittance, fingerprint: &str) -> Result<First<Remittance>, Problem> {
     if known.fingerprint == fingerprint {
-        Ok(Stored::Known(known))
+        Ok(First::Theirs(known))
     } else {
         Err((&problem::IDEMPOTENCY_KEY_REUSED).into())
     }
@@ -169,12 +158,8 @@ async fn take_over(context: &Context, record: Remittance, now: Timestamp) -> Res
     if record.is_final() {
         return Ok(record);
     }
-    let wait = record.leased_until.millis_since(now);
-    if wait > 0 {
-        let seconds = u32::try_from(wait.div_euclid(1000)).unwrap_or(0).saturating_add(1);
-        return Err(Problem::from(&problem::REQUEST_IN_PROGRESS).retry_after(seconds));
-    }
-    save(context, Remittance { leased_until: now.plus_seconds(LEASE_SECONDS), ..record }).await
+    let leased_until = lease::take_over(record.leased_until, now)?;
+    save(context, Remittance { leased_until, ..record }).await
 }
 
 /// Which try at the sender's balance: before a recharge, or after it. Each has a reference of its own.

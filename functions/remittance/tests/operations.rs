@@ -200,7 +200,7 @@ async fn a_repetition_waits_for_the_lease_and_then_goes_on() {
     assert_eq!(early.header("retry-after"), Some("21"));
     town.remittance.world.pass_seconds(21);
     // Whoever takes over has a lease of its own, and dies at the same place.
-    town.plan(vec![Fault::None, Fault::None, Fault::None, Fault::None, Fault::Before]);
+    town.plan(vec![Fault::None, Fault::None, Fault::None, Fault::Before]);
     assert_eq!(town.remittance.send(remit("k", &to_member(dul()), 1_000)).await.status, 503);
     town.remittance.context = calm;
     let early = town.remittance.send(remit("k", &to_member(dul()), 1_000)).await;
