@@ -26,7 +26,7 @@ use contract::{
     },
     ports::CallError,
     problem,
-    top_up::{self, Recharged},
+    top_up::{self, Next, Wanted},
 };
 use events::{
     Fact,
@@ -91,7 +91,10 @@ pub async fn request(
 }
 
 /// Stores a request under the id of its key, or finds the one that is there.
-async fn store_request(context: &Context, call: &Call<RequestRemittance>) -> Result<First<Remittance>, Problem> {
+async fn store_request(
+    context: &Context,
+    call: &Call<RequestRemittance>,
+) -> Result<First<Remittance>, Problem> {
     let sender = call.caller.member()?;
     let remittance_id = call.derived_id()?;
     if call.body.amount.is_zero() {
@@ -206,17 +209,13 @@ pub async fn advance<I>(
         return go_on(context, call, record, Try::First, taken).await;
     }
 
-    let record = plan(context, call, record).await?;
-    let Some(top_up) = record.top_up.as_ref().filter(|_| !record.is_final()) else { return Ok(record) };
-    let reference = record.reference("recharge");
-    match top_up::recharge(context, call, record.membership_id, reference, top_up).await {
-        Recharged::Done => {}
-        Recharged::Waiting => return wait(context, record, State::Recharging, call.now).await,
-        Recharged::Refused(problem) => return give_up(context, record, &problem, call.now).await,
+    match recharge(context, call, record).await? {
+        Recharge::Done(record) => {
+            let taken = take(context, call, &record, Try::Second).await;
+            go_on(context, call, record, Try::Second, taken).await
+        }
+        Recharge::Over(record) => Ok(record),
     }
-
-    let taken = take(context, call, &record, Try::Second).await;
-    go_on(context, call, record, Try::Second, taken).await
 }
 
 /// Moves or holds the money.
@@ -277,41 +276,45 @@ async fn go_on<I>(
     }
 }
 
-/// Plans the recharge of what the sender lacks, once: the record keeps the plan, whoever made it.
-async fn plan<I>(context: &Context, call: &Call<I>, record: Remittance) -> Result<Remittance, Problem> {
-    if record.top_up.is_some() {
-        return Ok(record);
-    }
-    let Remittance { membership_id, amount, bank_account_id, .. } = record;
-    match top_up::plan(context, call, membership_id, amount, bank_account_id).await {
-        Ok(None) => fail(context, record, money_codes::INSUFFICIENT_BALANCE.code).await,
-        Ok(top_up) => save(context, Remittance { state: State::Recharging, top_up, ..record }).await,
-        Err(problem) => {
-            tracing::warn!(cause = %problem, "a recharge cannot be planned now");
-            let state = record.state;
-            wait(context, record, state, call.now).await
-        }
-    }
+/// How far a recharge of what the sender lacks has come.
+enum Recharge {
+    /// The money is to be asked for again.
+    Done(Remittance),
+    /// The remittance has ended, or waits.
+    Over(Remittance),
 }
 
-/// Ends a remittance whose recharge was refused, for money's own reason.
-async fn give_up(
-    context: &Context,
-    record: Remittance,
-    problem: &Problem,
-    now: Timestamp,
-) -> Result<Remittance, Problem> {
-    // Money stores no recharge of more than one may bring: it is refused as an input.
-    if problem.is(&problem::VALIDATION_FAILED) {
-        return fail(context, record, money_codes::EACH_LIMIT_EXCEEDED.code).await;
-    }
-    match money_codes::named(&problem.code) {
-        Some(code) => fail(context, record, code.code).await,
-        None => {
-            tracing::error!(code = %problem.code, "money refused a recharge in words unknown here");
-            wait(context, record, State::Recharging, now).await
+/// How often a plan is asked for: whoever else is at work may have left the record without one.
+const TRIES: u32 = 8;
+
+/// Recharges what the sender lacks, by a plan that the record keeps, whoever made it.
+async fn recharge<I>(context: &Context, call: &Call<I>, record: Remittance) -> Result<Recharge, Problem> {
+    let mut record = record;
+    for _ in 0..TRIES {
+        if record.is_final() {
+            break;
+        }
+        let wanted = Wanted {
+            member: record.membership_id,
+            amount: record.amount,
+            named: record.bank_account_id,
+            until: record.expires_at,
+            recharge: record.reference("recharge"),
+        };
+        match top_up::next(context, call, &wanted, record.top_up.as_ref()).await {
+            Next::Keep(plan) => {
+                let planned = Remittance { state: State::Recharging, top_up: Some(plan), ..record };
+                record = save(context, planned).await?;
+            }
+            Next::TryAgain => return Ok(Recharge::Done(record)),
+            Next::GiveUp(code) => return fail(context, record, code.code).await.map(Recharge::Over),
+            Next::Wait => {
+                let state = record.state;
+                return wait(context, record, state, call.now).await.map(Recharge::Over);
+            }
         }
     }
+    Ok(Recharge::Over(record))
 }
 
 /// Lets the bank move what is held, and closes the hold when the bank is certain.
