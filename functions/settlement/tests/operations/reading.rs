@@ -96,6 +96,8 @@ async fn lists_are_paged_newest_first_and_bounded_by_days() {
     days.dedup();
     assert_eq!(days.len(), 6);
     assert_eq!(pages(&town, "/v1/settlements?limit=2&from=2026-11-17&to=2026-11-18").await.len(), 2);
+    let first_of_all = "/v1/settlements?from=1970-01-01&to=1970-01-05";
+    assert_eq!(town.operate("GET", first_of_all, None, "").await.body["items"], json!([]));
     for (query, pointer) in [
         ("from=2026-11-20&to=2026-11-19", "/to"),
         ("from=2026-01-01&to=2026-11-19", "/from"),
