@@ -12,6 +12,7 @@ use crate::{
 use contract::{
     Context, Problem,
     audit::{self, AuditPage, Finding, Sums, readable},
+    peers::last_look_at,
 };
 use futures_util::future::try_join_all;
 use kernel::{
@@ -142,7 +143,7 @@ async fn are_over(
     groups: &[SettledGroup],
 ) -> Result<bool, Problem> {
     let (Some(first), Some(last)) = (groups.first(), groups.last()) else { return Ok(false) };
-    if last.through.days_since(day) <= WINDOWS {
+    if last.through <= last_look_at(day) {
         return Ok(false);
     }
     let before = settled::before(context, franchise, day).await?.map_or(0, |group| group.sequence);
@@ -150,9 +151,6 @@ async fn are_over(
     let expected = first.sequence..=last.sequence;
     Ok(before.saturating_add(1) == first.sequence && sequences.eq(expected))
 }
-
-/// How many windows after its own look through a day again.
-const WINDOWS: i64 = 2;
 
 /// The manifest is complete and comes to what the group says; it begins where the group before lets it.
 async fn of_group(context: &Context, group: &SettledGroup) -> Result<Vec<Finding>, Problem> {

@@ -1,8 +1,7 @@
 //! Settled means: in the manifest of a settlement that is recorded. Nobody writes it into a payment; it is looked up.
 //!
 //! finishPayments puts a group for each settlement, under its last day. What happened on a day is in the group that
-//! ends with that day or first after it, or, if its record came late, in one of the two that look through the day
-//! again. For each of these the one page of the manifest that covers the position says whether it has the id.
+//! ends with that day or first after it, or, if its record came late, in one of those that look through the day again. For each of these the one page of the manifest that covers the position says whether it has the id.
 
 use crate::{
     answers,
@@ -10,7 +9,7 @@ use crate::{
     items::{CollectedPage, Payment, SettledGroup},
     manifests,
 };
-use contract::{Context, Problem};
+use contract::{Context, Problem, peers::LOOK_BACK_DAYS};
 use futures_util::future::try_join_all;
 use kernel::{
     SeoulDay,
@@ -19,8 +18,8 @@ use kernel::{
 use std::collections::BTreeMap;
 use store::{Order, Query, Sort};
 
-/// How many settlements look through a day: the one that it belongs to, and the two after it.
-pub const LOOKS: u32 = 3;
+/// How many settlements look through a day: the one that it belongs to, and those that look back at it.
+pub const LOOKS: u32 = LOOK_BACK_DAYS.saturating_add(1);
 /// Before and behind every day.
 const FIRST_DAY: &str = "1970-01-01";
 const LAST_DAY: &str = "9999-12-31";

@@ -1,14 +1,18 @@
 //! Which business days a line takes, and which manifests before it have some of them already.
 //!
-//! A record may come late, by up to two business days: so a line looks through the last two days of the line before
-//! it again, and leaves out what the manifests that reach these days list. What is fixed by the line before it is
+//! A record may come late, by some business days: so a line looks through the last days of the line before it again,
+//! as many as [`LOOK_BACK_DAYS`], and leaves out what the manifests that reach these days list. What is fixed by the line before it is
 //! fixed by the manifest's name, so that all who collect under one name collect the same.
 
-use contract::peers::ManifestName;
+use contract::peers::{LOOK_BACK_DAYS, ManifestName, first_looked_at_after};
 use events::franchise::{SettlementCycle, Weekday};
 use kernel::SeoulDay;
 
-/// The newest lines of a franchise's chain, as far as a window needs them: at most two, the newest first.
+/// How many of the newest lines of a franchise's chain a window needs: one a day, at most, reaches days looked through
+/// again.
+pub const LINES_BEFORE: u32 = LOOK_BACK_DAYS;
+
+/// The newest lines of a franchise's chain, as far as a window needs them, the newest first.
 pub type Before<'a> = &'a [ManifestName];
 
 /// What a line takes.
@@ -45,7 +49,7 @@ pub fn window(through: &SeoulDay, registered: &SeoulDay, before: Before<'_>) -> 
     }
     let earliest = registered.plus_days(-1);
     let from = match before.first() {
-        Some(newest) => earliest.max(newest.through.plus_days(-1)),
+        Some(newest) => earliest.max(first_looked_at_after(&newest.through)),
         None => earliest,
     };
     let sequence = before.first().map_or(1, |newest| newest.sequence.saturating_add(1));

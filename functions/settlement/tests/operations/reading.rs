@@ -200,6 +200,12 @@ async fn a_closed_franchise_is_settled_when_all_is_paid_out() {
     assert!(!settled(ask(closed).await.unwrap()), "the first line has failed");
     let path = format!("/v1/settlements/{}/retry", town.id(bakery, 1));
     town.operate("POST", &path, None, "one").await;
+    assert!(!settled(ask(closed).await.unwrap()), "the next line looks through the last day again");
+    // So it pays out what came late; its owner must still be there to say where to.
+    town.pay(bakery, &day("2026-11-20"), 5_000, false);
+    town.bench.world.pass_seconds(86_400);
+    town.run(&day("2026-11-22")).await.unwrap();
+    assert_eq!(town.line(bakery, 3).await["state"], "paid");
     assert!(settled(ask(closed).await.unwrap()));
     assert!(!settled(ask("2026-11-20T14:30:00Z").await.unwrap()), "that is the next business day");
 }
