@@ -304,6 +304,7 @@ async fn a_negative_total_is_carried_and_recovered() {
         town.run(&day(of)).await.unwrap();
         let line = town.line(bakery, sequence).await;
         assert_eq!((&line["state"], &line["totals"]["carriedOut"]["amount"]), (&json!(state), &json!(out)));
+        assert_eq!(town.audit().await["owed.byFranchises"].as_u64().unwrap_or_default(), out);
         lines.push(line);
     }
     // What was charged for the cancelled payment came back, and all four days add up.
@@ -313,6 +314,7 @@ async fn a_negative_total_is_carried_and_recovered() {
     town.assert_settled(bakery, &lines);
     let sums = town.audit().await;
     assert_eq!((&sums["recorded.feeReturned"], &sums["recorded.vatReturned"]), (&json!(250), &json!(25)));
+    assert_eq!(sums["owed.byFranchises"], 0, "nothing is owed any more");
 }
 
 #[tokio::test]
