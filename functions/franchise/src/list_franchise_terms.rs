@@ -51,6 +51,7 @@ async fn list_franchise_terms(
         if place != first {
             franchises.push(ListedFranchise {
                 registered_at: franchise.registered.at,
+                closed_at: franchise.closed.as_ref().map(|closed| closed.at),
                 franchise: franchise.replica(),
             });
         }

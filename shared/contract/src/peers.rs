@@ -753,6 +753,9 @@ pub struct ListedFranchise {
     pub franchise: Franchise,
     /// When it began: it was never paid before.
     pub registered_at: Timestamp,
+    /// When it was closed, if it is.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub closed_at: Option<Timestamp>,
 }
 
 /// Which closed franchise.

@@ -301,6 +301,7 @@ async fn the_terms_of_all_franchises_come_page_by_page_each_once() {
         assert!(franchises.len() <= 25);
         for known in franchises {
             assert!(known["registeredAt"].is_string());
+            assert_eq!(known["closedAt"].is_string(), known["franchise"]["state"] == "closed", "{known}");
             listed.push(known["franchise"]["franchiseId"].as_str().unwrap().to_owned());
         }
         pages += 1;

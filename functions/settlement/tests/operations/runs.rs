@@ -330,6 +330,42 @@ async fn a_day_that_comes_to_nothing_exactly_is_settled() {
     town.audit().await;
 }
 
+/// Once no line looks through its last day any more it has a line a week, which takes what came back meanwhile.
+#[tokio::test]
+async fn a_closed_franchise_is_settled_to_its_end_and_then_looked_at_weekly() {
+    let town = Town::new();
+    let (bakery, cafe) = (town.daily("bakery"), town.daily("cafe"));
+    town.others().franchises[0].closed_at = Some("2026-11-18T03:00:00Z".parse().unwrap());
+    town.pay(bakery, &day("2026-11-18"), 10_000, false);
+    town.bench.world.pass_seconds(86_400 * 10);
+    let (mut lines, first) = (Vec::new(), day("2026-11-18"));
+    for number in 0..11 {
+        let of = first.plus_days(number);
+        match of.as_str() {
+            // It comes two days late.
+            "2026-11-20" => town.pay(bakery, &day("2026-11-18"), 500, false),
+            "2026-11-22" => town.pay(bakery, &of, 4_000, true),
+            _ => {}
+        }
+        town.run(&of).await.unwrap();
+        assert_eq!(town.line(cafe, u64::try_from(number).unwrap() + 1).await["state"], "empty");
+    }
+    for (sequence, through, state) in [
+        (1, "2026-11-18", "paid"),
+        (2, "2026-11-19", "empty"),
+        (3, "2026-11-20", "paid"),
+        (4, "2026-11-27", "carried"),
+    ] {
+        let line = town.line(bakery, sequence).await;
+        assert_eq!((&line["through"], &line["state"]), (&json!(through), &json!(state)), "{line}");
+        lines.push(line);
+    }
+    assert_eq!(town.line(bakery, 5).await["code"], "not_found");
+    town.assert_settled(bakery, &lines);
+    let sums = town.audit().await;
+    assert_eq!(sums["owed.byFranchises"], lines[3]["totals"]["carriedOut"]["amount"]);
+}
+
 #[tokio::test]
 async fn weekly_franchises_and_new_ones_wait_for_their_day() {
     let town = Town::new();
