@@ -81,10 +81,10 @@ async fn of_payment(context: &Context, payment: &Payment) -> Result<Vec<Finding>
     let Some(approved_at) = payment.approved_at else { return Ok(Vec::new()) };
     let mut findings = Vec::new();
     for part in &payment.cancellations {
-        let Some(refunded_at) = part.refunded_at else { continue };
+        let Some(moved) = part.moved() else { continue };
         let key = Canceled::key_of(payment.payment_id, part.cancellation_id);
         let record: Option<Canceled> = audit::find(context, &key).await?;
-        if record != Some(Canceled::of(payment, part, refunded_at)) {
+        if record != Some(Canceled::of(payment, part, moved)) {
             let (id, detail) = (part.cancellation_id, "its money is back, and no record of it says the same");
             findings.push(Finding::new("cancellation_unrecorded", id.to_string(), detail));
         }
@@ -102,7 +102,7 @@ async fn of_cancellation(context: &Context, canceled: &Canceled) -> Result<Vec<F
     let is_part = payment.is_some_and(|payment| {
         let mut parts = payment.cancellations.iter();
         // Its item says last that the money is back.
-        parts.any(|part| Canceled::of(&payment, part, canceled.refunded_at) == *canceled)
+        parts.any(|part| Canceled::of(&payment, part, canceled.moved()) == *canceled)
     });
     if !is_part {
         let (id, detail) = (canceled.cancellation_id, "its payment has no such part");

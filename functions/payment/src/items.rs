@@ -14,7 +14,7 @@
 //! came back. Settlement changes neither: what is settled is derived (settled.rs).
 
 use crate::domain::{
-    OrderId, Position,
+    Moved, OrderId, Position,
     position::{self, place},
 };
 use contract::{
@@ -110,9 +110,12 @@ pub struct Payment {
     /// Why it failed: a stable code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure_reason: Option<String>,
-    /// When the wallet was debited: the entry's time.
+    /// When the wallet was debited: the entry's time. It places the payment among its franchise's days.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approved_at: Option<Timestamp>,
+    /// The entry's time, if this was recorded too late to be placed by it: see [`crate::domain::Moved`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entered_at: Option<Timestamp>,
     /// What was taken back of it, or is being taken back; their sum is never more than the amount.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cancellations: Vec<Cancellation>,
@@ -143,6 +146,9 @@ pub struct Cancellation {
     /// When the money came back: the entry's time. None as long as nobody knows that it has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refunded_at: Option<Timestamp>,
+    /// The entry's time, if this was recorded too late to be placed by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entered_at: Option<Timestamp>,
     /// The hash of the request.
     pub fingerprint: String,
     /// The trace of the request.
@@ -201,6 +207,13 @@ impl Payment {
     }
 }
 
+impl Cancellation {
+    /// When the money came back; none if it is not known to be back.
+    pub fn moved(&self) -> Option<Moved> {
+        self.refunded_at.map(|at| Moved { at, entered_at: self.entered_at })
+    }
+}
+
 /// Where a payer's payments are listed.
 pub fn paid_by(payer: MembershipId) -> String {
     format!("payer#{payer}")
@@ -249,6 +262,9 @@ pub struct Canceled {
     pub fee_bps: BasisPoints,
     /// When the money came back: the entry's time.
     pub refunded_at: Timestamp,
+    /// The entry's time, if this was recorded too late to be placed by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entered_at: Option<Timestamp>,
 }
 
 impl Record for Canceled {
@@ -273,8 +289,8 @@ impl Canceled {
         Key::new(payment.to_string(), format!("cancellation#{id}"))
     }
 
-    /// A part of a payment, back since this moment.
-    pub fn of(payment: &Payment, part: &Cancellation, refunded_at: Timestamp) -> Canceled {
+    /// A part of a payment that is back.
+    pub fn of(payment: &Payment, part: &Cancellation, Moved { at, entered_at }: Moved) -> Canceled {
         Canceled {
             cancellation_id: part.cancellation_id,
             payment_id: payment.payment_id,
@@ -282,8 +298,14 @@ impl Canceled {
             order_id: payment.order_id.clone(),
             amount: part.amount,
             fee_bps: payment.fee_bps,
-            refunded_at,
+            refunded_at: at,
+            entered_at,
         }
+    }
+
+    /// When the money came back.
+    pub const fn moved(&self) -> Moved {
+        Moved { at: self.refunded_at, entered_at: self.entered_at }
     }
 }
 

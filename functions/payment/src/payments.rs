@@ -8,7 +8,7 @@
 
 use crate::{
     answers,
-    domain::lifecycle,
+    domain::{Moved, lifecycle},
     items::{Payment, PaymentState},
     refusals,
 };
@@ -73,7 +73,7 @@ async fn next<I>(context: &Context, call: &Call<I>, payment: &Payment) -> Option
     if payment.top_up.is_none() {
         match pay(context, call, payment, "pay/1").await {
             Tried::Refused(code) if *code == INSUFFICIENT_BALANCE => {}
-            tried => return after(payment, tried),
+            tried => return after(context, payment, tried),
         }
     }
     let wanted = Wanted {
@@ -85,16 +85,18 @@ async fn next<I>(context: &Context, call: &Call<I>, payment: &Payment) -> Option
     };
     match top_up::next(context, call, &wanted, payment.top_up.as_ref()).await {
         Next::Keep(planned) => Some(Payment { top_up: Some(planned), ..payment.clone() }),
-        Next::TryAgain => after(payment, pay(context, call, payment, "pay/2").await),
+        Next::TryAgain => after(context, payment, pay(context, call, payment, "pay/2").await),
         Next::GiveUp(code) => Some(lifecycle::failed(payment, code.code)),
         Next::Wait => None,
     }
 }
 
 /// The payment after the ledger was asked; none if that has not said for ever how it ends.
-fn after(payment: &Payment, tried: Tried) -> Option<Payment> {
+fn after(context: &Context, payment: &Payment, tried: Tried) -> Option<Payment> {
     match tried {
-        Tried::Paid(approved_at) => Some(lifecycle::approved(payment, approved_at)),
+        Tried::Paid(entered_at) => {
+            Some(lifecycle::approved(payment, Moved::recorded(entered_at, context.clock.now())))
+        }
         Tried::Refused(code) => Some(lifecycle::failed(payment, code.code)),
         Tried::Unknown => None,
     }

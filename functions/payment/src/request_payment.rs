@@ -127,6 +127,7 @@ fn new_payment(
         top_up: None,
         failure_reason: None,
         approved_at: None,
+        entered_at: None,
         cancellations: Vec::new(),
         version: 1,
         attempts: 0,
