@@ -13,12 +13,10 @@
 //! never changes. Cancellations have lists of their own beside a franchise's payments, by the day on which the money
 //! came back. Settlement changes neither: what is settled is derived (settled.rs).
 
-use crate::domain::{
-    Moved, OrderId, Position,
-    position::{self, place},
-};
+use crate::domain::{Moved, OrderId, Position};
 use contract::{
     Reference,
+    page::place,
     peers::{FeeTotals, ManifestName},
     top_up::TopUp,
 };
@@ -217,29 +215,6 @@ impl Cancellation {
 /// Where a payer's payments are listed.
 pub fn paid_by(payer: MembershipId) -> String {
     format!("payer#{payer}")
-}
-
-/// The place before all those of a moment.
-pub fn place_of_first(approved_at: Timestamp) -> String {
-    place(approved_at, PaymentId::from_random(0))
-}
-
-/// The place right before another. None if there cannot be one.
-pub fn place_before(place: &str) -> Option<String> {
-    let (approved_at, id) = parse_place(place)?;
-    match id.bits().checked_sub(1) {
-        Some(bits) => Some(position::place(approved_at, PaymentId::from_random(bits))),
-        None => {
-            let before = approved_at.millis().checked_sub(1).filter(|millis| *millis >= 0)?;
-            Some(position::place(Timestamp::from_millis(before), PaymentId::from_random(u128::MAX)))
-        }
-    }
-}
-
-/// The moment and the payment of a place.
-pub fn parse_place(place: &str) -> Option<(Timestamp, PaymentId)> {
-    let (approved_at, id) = place.split_once('#')?;
-    Some((approved_at.parse().ok()?, id.parse().ok()?))
 }
 
 /// A cancellation whose money is back, as settlement takes it: an item of its own, put once and never changed, so

@@ -268,7 +268,8 @@ async fn settlement_is_asked_about_many_franchises_at_once() {
         let answer = bench.send(by_merchant(request, hana())).await;
         bench.send(by_operator(close(answer.header("location").unwrap()))).await;
     }
-    let answers: [(fn(usize) -> bool, bool, usize); 3] =
+    type Answers = fn(usize) -> bool;
+    let answers: [(Answers, bool, usize); 3] =
         [(|_| true, true, 23), (|number| number != 23, false, 23), (|number| number != 2, false, 20)];
     for (is_settled, expected, asked) in answers {
         let settling = Settling { asked: Mutex::default(), most_at_once: Mutex::default(), is_settled };
