@@ -39,7 +39,6 @@ pub enum First<R> {
 pub async fn put_first<R: Record + PartialEq>(context: &Context, record: R) -> Result<First<R>, Problem> {
     let error = match context.table.commit(&[Write::put(&record, Condition::Absent)?]).await {
         Ok(()) => return Ok(First::Ours(record)),
-        Err(error) if error.is_repetition(0, &record) => return Ok(First::Ours(record)),
         Err(error) if error.is_collision() => error,
         Err(error) => return Err(error.into()),
     };
@@ -48,8 +47,8 @@ pub async fn put_first<R: Record + PartialEq>(context: &Context, record: R) -> R
         None => context.table.get(&record.key(), Read::Consistent).await?,
     };
     let there: R = store::read(there.ok_or_else(|| Problem::unavailable("a contended put"))?)?;
-    // The answer to our put may have been lost, and its repetition have met what it wrote. If that were taken for
-    // another's, its only worker would tell itself to wait, and nobody would work until the lease is over.
+    // The answer to our put may have been lost, and its repetition have met what it wrote, or another transaction. If
+    // that were taken for another's, its only worker would tell itself to wait, and nobody would work for the lease.
     Ok(if there == record { First::Ours(there) } else { First::Theirs(there) })
 }
 
