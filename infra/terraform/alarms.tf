@@ -118,6 +118,25 @@ resource "aws_cloudwatch_metric_alarm" "unknowns" {
   ok_actions          = var.alarm_actions
 }
 
+# A line that the bank has certainly not paid out stays so until a person tries it again, and its owner waits.
+resource "aws_cloudwatch_metric_alarm" "failed_pay_outs" {
+  count = var.alarms ? 1 : 0
+
+  alarm_name          = "${var.name}-pay-outs-failed"
+  alarm_description   = "The bank has not moved what a franchise is owed, and nobody tries again by themselves: docs/runbook.md#a-pay-out-failed."
+  namespace           = var.name
+  metric_name         = "reached"
+  dimensions          = { record = "line", state = "failed" }
+  statistic           = "Sum"
+  period              = 300
+  evaluation_periods  = 1
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = var.alarm_actions
+  ok_actions          = var.alarm_actions
+}
+
 # One metric of the whole account: the limit that functions meet is the account's too.
 resource "aws_cloudwatch_metric_alarm" "throttles" {
   count = var.alarms ? 1 : 0

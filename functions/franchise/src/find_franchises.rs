@@ -5,7 +5,7 @@
 
 use crate::{
     answers,
-    items::{self, Franchise, NEWEST_FIRST, OWNERS_NEWEST_FIRST, SHARDS},
+    items::{Franchise, NEWEST_FIRST, OWNERS_NEWEST_FIRST, SHARDS},
     vault,
 };
 use contract::{
@@ -13,12 +13,12 @@ use contract::{
     handled_by, page, problem,
 };
 use kernel::{
-    Id, Timestamp,
-    id::{FranchiseId, MembershipId},
+    Timestamp,
+    id::{MembershipId, kinds},
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
-use store::{AttributeValue, Item, Query, Sort, seal::ServiceKey};
+use store::{Item, Query, Sort, seal::ServiceKey};
 
 /// The declaration.
 pub const OPERATION: Operation = Operation {
@@ -94,38 +94,12 @@ async fn of_all(
     limit: u32,
     after: Option<&Item>,
 ) -> Result<(Vec<Franchise>, Option<Item>), Problem> {
-    let first = items::place(Timestamp::EPOCH, FranchiseId::from_random(0));
-    let last = match after {
-        None => items::place(Timestamp::END, Id::from_random(u128::MAX)),
-        Some(after) => match after.get(NEXT) {
-            Some(AttributeValue::S(place)) => items::place_before(place),
-            _ => None,
-        }
-        .ok_or_else(|| Problem::internal("a cursor of ours has another form"))?,
+    let (first, last) = page::places::<kinds::Franchise>(None, None, after)?;
+    let list = |shard| Query {
+        sort: Sort::Between(first.clone(), last.clone()),
+        ..Query::index(&NEWEST_FIRST, Franchise::listed_under(shard))
     };
-    let mut found = Vec::new();
-    let mut more = false;
-    for shard in 0..SHARDS {
-        let query = Query {
-            sort: Sort::Between(first.clone(), last.clone()),
-            limit: Some(limit),
-            ..Query::index(&NEWEST_FIRST, Franchise::listed_under(shard))
-        };
-        let answer = context.table.query(&query).await?;
-        more |= answer.next.is_some();
-        found.extend(read(answer.items)?);
-    }
-    found.sort_by_key(|franchise| std::cmp::Reverse((franchise.registered.at, franchise.franchise_id)));
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    more |= found.len() > limit;
-    found.truncate(limit);
-    let next = found.last().filter(|_| more).map(|last| {
-        let place = items::place(last.registered.at, last.franchise_id);
-        let mut position = Item::default();
-        position.insert(NEXT.to_owned(), AttributeValue::S(place));
-        position
-    });
-    Ok((found, next))
+    page::merged(context, (0..SHARDS).map(list).collect(), limit, Franchise::place).await
 }
 
 fn read(items: Vec<Item>) -> Result<Vec<Franchise>, Problem> {
@@ -135,6 +109,3 @@ fn read(items: Vec<Item>) -> Result<Vec<Franchise>, Problem> {
     }
     Ok(franchises)
 }
-
-/// The attribute of a merged list's position: the place of the last franchise shown.
-const NEXT: &str = "after";

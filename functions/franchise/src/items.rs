@@ -8,10 +8,10 @@
 //! A franchise is one item with its whole schedule of fees. Two sparse indexes list franchises newest first: an
 //! owner's, and all of them over a few shards, so that no partition of the index is hot.
 
-use contract::{Context, Problem};
+use contract::{Context, Problem, page};
 use events::franchise::{self, FranchiseState, SettlementCycle};
 use kernel::{
-    FeeSchedule, Id, Timestamp,
+    FeeSchedule, Timestamp,
     id::{BankAccountId, FranchiseId, MembershipId},
 };
 use serde::{Deserialize, Serialize};
@@ -123,7 +123,7 @@ impl Record for Franchise {
         vec![
             (NEWEST_FIRST.partition, Franchise::listed_under(self.franchise_id.bits() % SHARDS)),
             (OWNERS_NEWEST_FIRST.partition, Franchise::owned_by(self.membership_id)),
-            (NEWEST_FIRST.sort, place(self.registered.at, self.franchise_id)),
+            (NEWEST_FIRST.sort, self.place()),
         ]
     }
 }
@@ -142,6 +142,11 @@ impl Franchise {
     /// Where an owner's franchises are listed.
     pub fn owned_by(owner: MembershipId) -> String {
         format!("member#{owner}")
+    }
+
+    /// Its place in the list of all franchises, and in its owner's.
+    pub fn place(&self) -> String {
+        page::place(self.registered.at, self.franchise_id)
     }
 
     /// Where it can be read over HTTP.
@@ -228,18 +233,6 @@ impl Franchise {
             version: self.version,
         }
     }
-}
-
-/// A franchise's place in a list: by time, and among those of one moment by id.
-pub fn place(registered_at: Timestamp, id: FranchiseId) -> String {
-    format!("{registered_at}#{id}")
-}
-
-/// The place right before another. None if there cannot be one.
-pub fn place_before(place: &str) -> Option<String> {
-    let (registered_at, id) = place.split_once('#')?;
-    let id: FranchiseId = id.parse().ok()?;
-    Some(self::place(registered_at.parse().ok()?, Id::from_random(id.bits().checked_sub(1)?)))
 }
 
 /// The ids of an owner's franchises, as far as the list knows yet.

@@ -4,12 +4,15 @@
 //! paid out to the account that it has now. The list may lag by a moment; a franchise that it misses is taken by the
 //! next run, with all the days before.
 
-use crate::items::{self, Franchise, NEWEST_FIRST, SHARDS};
+use crate::items::{Franchise, NEWEST_FIRST, SHARDS};
 use contract::{
-    Call, Context, Grant, Operation, Problem, Reply, Trigger, handled_by,
+    Call, Context, Grant, Operation, Problem, Reply, Trigger, handled_by, page,
     peers::{FranchisePage, FranchisePageQuestion, ListedFranchise},
 };
-use kernel::{Id, Timestamp};
+use kernel::{
+    Timestamp,
+    id::{FranchiseId, kinds},
+};
 use store::{Order, Query, Sort};
 
 /// The declaration.
@@ -34,30 +37,31 @@ async fn list_franchise_terms(
     };
     // The last one of the page before is read again.
     let limit = if after.is_some() { PAGE.saturating_add(1) } else { PAGE };
-    let first = after.unwrap_or_else(|| items::place(Timestamp::EPOCH, Id::from_random(0)));
-    let last = items::place(Timestamp::END, Id::from_random(u128::MAX));
+    let first = after.unwrap_or_else(|| page::place(Timestamp::EPOCH, FranchiseId::from_random(0)));
+    let last = page::place(Timestamp::END, FranchiseId::from_random(u128::MAX));
     let query = Query {
         sort: Sort::Between(first.clone(), last),
         order: Order::Ascending,
         limit: Some(limit),
         ..Query::index(&NEWEST_FIRST, Franchise::listed_under(shard))
     };
-    let page = context.table.query(&query).await?;
+    let found = context.table.query(&query).await?;
     let mut franchises = Vec::new();
     let mut end = first.clone();
-    for item in page.items {
+    for item in found.items {
         let franchise: Franchise = store::read(item)?;
-        let place = items::place(franchise.registered.at, franchise.franchise_id);
+        let place = franchise.place();
         if place != first {
             franchises.push(ListedFranchise {
                 registered_at: franchise.registered.at,
+                closed_at: franchise.closed.as_ref().map(|closed| closed.at),
                 franchise: franchise.replica(),
             });
         }
         end = place;
     }
     let next = shard.saturating_add(1);
-    let after = match page.next {
+    let after = match found.next {
         Some(_) => Some(format!("{shard}#{end}")),
         None if next < SHARDS => Some(format!("{next}#")),
         None => None,
@@ -72,7 +76,7 @@ fn parse(after: &str) -> Option<(u128, Option<String>)> {
     if place.is_empty() {
         return Some((shard, None));
     }
-    let (registered_at, id) = place.split_once('#')?;
-    let known = items::place(registered_at.parse().ok()?, id.parse().ok()?);
+    let (registered_at, id) = page::parse_place::<kinds::Franchise>(place)?;
+    let known = page::place(registered_at, id);
     (known == place).then_some((shard, Some(known)))
 }

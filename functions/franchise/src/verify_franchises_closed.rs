@@ -10,6 +10,7 @@ use contract::{
     peers::{FranchiseOwner, FranchisesClosed, SettledQuestion, VERIFY_FRANCHISE_SETTLED},
     ports::CallError,
 };
+use futures_util::future::try_join_all;
 
 /// The declaration.
 pub const OPERATION: Operation = Operation {
@@ -21,24 +22,35 @@ pub const OPERATION: Operation = Operation {
     ..handled_by!(verify_franchises_closed)
 };
 
+/// How many franchises are looked at, and asked about, at once: membership waits for the answer, and an owner may have
+/// closed many.
+const AT_ONCE: usize = 20;
+
 async fn verify_franchises_closed(
     context: &Context,
     call: Call<FranchiseOwner>,
 ) -> Result<Reply<FranchisesClosed>, Problem> {
-    let mut closed = Vec::new();
-    for id in items::ids_of(context, call.body.membership_id).await? {
-        match items::load(context, id).await? {
-            Some(franchise) if franchise.is_closed() => closed.push(franchise),
-            Some(_) => return Ok(Reply::ok(FranchisesClosed { all_closed: false, all_settled: false })),
-            None => {}
+    let ids = items::ids_of(context, call.body.membership_id).await?;
+    let mut closed = Vec::with_capacity(ids.len());
+    for some in ids.chunks(AT_ONCE) {
+        let franchises = try_join_all(some.iter().map(|id| items::load(context, *id))).await?;
+        for franchise in franchises.into_iter().flatten() {
+            if !franchise.is_closed() {
+                return Ok(Reply::ok(FranchisesClosed { all_closed: false, all_settled: false }));
+            }
+            closed.push(franchise);
         }
     }
-    for franchise in &closed {
-        if !is_settled(context, &call, franchise).await? {
-            return Ok(Reply::ok(FranchisesClosed { all_closed: true, all_settled: false }));
+    let mut all_settled = true;
+    for some in closed.chunks(AT_ONCE) {
+        let settled =
+            try_join_all(some.iter().map(|franchise| is_settled(context, &call, franchise))).await?;
+        all_settled = all_settled && settled.into_iter().all(|settled| settled);
+        if !all_settled {
+            break;
         }
     }
-    Ok(Reply::ok(FranchisesClosed { all_closed: true, all_settled: true }))
+    Ok(Reply::ok(FranchisesClosed { all_closed: true, all_settled }))
 }
 
 async fn is_settled(

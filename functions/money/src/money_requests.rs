@@ -15,6 +15,7 @@ use crate::{
 };
 use contract::{
     Call, Context, Grant, Operation, Problem, Reply,
+    lease::{self, First},
     peers::{
         Direction, FirmbankingState, MoneyOrder, MoneyRequestState, MoneyRequestView, REQUEST_FIRMBANKING,
     },
@@ -39,9 +40,6 @@ pub const fn advances(operation: Operation) -> Operation {
     }
 }
 
-/// How long the one who works on a record is left alone: longer than its function may run.
-const LEASE_SECONDS: i64 = 20;
-
 impl From<&MoneyRequest> for MoneyRequestView {
     fn from(record: &MoneyRequest) -> MoneyRequestView {
         MoneyRequestView {
@@ -59,14 +57,6 @@ impl From<&MoneyRequest> for MoneyRequestView {
     }
 }
 
-/// Where a request's record came from.
-enum Stored {
-    /// This call put it.
-    New(MoneyRequest),
-    /// An earlier call with the same key put it.
-    Known(MoneyRequest),
-}
-
 /// What the direct operations do: stores a request, and carries it out as far as it will go now.
 pub async fn request(
     context: &Context,
@@ -74,8 +64,8 @@ pub async fn request(
     direction: Direction,
 ) -> Result<Reply<MoneyRequestView>, Problem> {
     match store_request(context, &call, direction, false).await? {
-        Stored::New(record) => reply(&advance(context, &call, record).await?),
-        Stored::Known(record) => {
+        First::Ours(record) => reply(&advance(context, &call, record).await?),
+        First::Theirs(record) => {
             let record = take_over(context, record, call.now).await?;
             let outcome = reply(&advance(context, &call, record).await?);
             outcome.map(Reply::replayed).map_err(|problem| Problem { replayed: true, ..problem })
@@ -90,8 +80,8 @@ pub async fn request_by_event(
     direction: Direction,
 ) -> Result<Reply<MoneyRequestView>, Problem> {
     let (record, is_known) = match store_request(context, &call, direction, true).await? {
-        Stored::New(record) => (record, false),
-        Stored::Known(record) => (record, true),
+        First::Ours(record) => (record, false),
+        First::Theirs(record) => (record, true),
     };
     let reply = Reply::accepted(record.location(), MoneyRequestView::from(&record));
     Ok(if is_known { reply.replayed() } else { reply })
@@ -115,7 +105,7 @@ async fn store_request(
     call: &Call<MoneyOrder>,
     direction: Direction,
     by_event: bool,
-) -> Result<Stored, Problem> {
+) -> Result<First<MoneyRequest>, Problem> {
     let membership_id = call.member()?;
     let MoneyOrder { bank_account_id, amount } = call.body;
     let money_request_id = call.derived_id()?;
@@ -148,22 +138,18 @@ async fn store_request(
         completed_at: None,
         version: 1,
         attempts: 0,
-        leased_until: if by_event { call.now } else { call.now.plus_seconds(LEASE_SECONDS) },
+        leased_until: if by_event { call.now } else { lease::from(call.now) },
         traceparent: call.trace.traceparent().to_owned(),
     };
-    match context.table.commit(&[Write::put(&record, Condition::Absent)?]).await {
-        Ok(()) => return Ok(Stored::New(record)),
-        Err(error) if error.is_collision() => {}
-        Err(error) => return Err(error.into()),
+    match lease::put_first(context, record).await? {
+        First::Ours(record) => Ok(First::Ours(record)),
+        First::Theirs(known) => same_request(known, &call.fingerprint),
     }
-    let known =
-        find(context, money_request_id).await?.ok_or_else(|| Problem::unavailable("a contended put"))?;
-    same_request(known, &call.fingerprint)
 }
 
-fn same_request(known: MoneyRequest, fingerprint: &str) -> Result<Stored, Problem> {
+fn same_request(known: MoneyRequest, fingerprint: &str) -> Result<First<MoneyRequest>, Problem> {
     if known.fingerprint == fingerprint {
-        Ok(Stored::Known(known))
+        Ok(First::Theirs(known))
     } else {
         Err((&problem::IDEMPOTENCY_KEY_REUSED).into())
     }
@@ -180,12 +166,8 @@ async fn take_over(context: &Context, record: MoneyRequest, now: Timestamp) -> R
     if record.is_final() {
         return Ok(record);
     }
-    let wait = record.leased_until.millis_since(now);
-    if wait > 0 {
-        let seconds = u32::try_from(wait.div_euclid(1000)).unwrap_or(0).saturating_add(1);
-        return Err(Problem::from(&problem::REQUEST_IN_PROGRESS).retry_after(seconds));
-    }
-    save(context, MoneyRequest { leased_until: now.plus_seconds(LEASE_SECONDS), ..record }).await
+    let leased_until = lease::take_over(record.leased_until, now)?;
+    save(context, MoneyRequest { leased_until, ..record }).await
 }
 
 /// Brings a request as far as it will go now. Safe to run again and at once with others.

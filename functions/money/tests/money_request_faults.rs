@@ -44,6 +44,8 @@ enum Fault {
     Before,
     AnswerLost,
     Conflict,
+    /// The answer is lost within the SDK, which asks again at once.
+    Repeated,
     Stale,
     Gap,
 }
@@ -54,6 +56,7 @@ fn faults() -> impl Strategy<Value = Vec<Fault>> {
         1 => Just(Fault::Before),
         1 => Just(Fault::AnswerLost),
         1 => Just(Fault::Conflict),
+        1 => Just(Fault::Repeated),
         1 => Just(Fault::Stale),
         1 => Just(Fault::Gap),
     ];
@@ -111,6 +114,10 @@ impl Table for FaultyTable {
             Fault::AnswerLost => {
                 self.inner.commit(writes).await?;
                 Err(Unavailable("fault".to_owned()).into())
+            }
+            Fault::Repeated => {
+                self.inner.commit(writes).await?;
+                self.inner.commit(writes).await
             }
             _ => self.inner.commit(writes).await,
         }
@@ -436,5 +443,14 @@ async fn a_first_request_is_never_told_to_wait_for_itself() {
                 assert!([200, 201, 202, 503].contains(&answer.status), "{place}: {}", answer.status);
             }
         }
+        // Nor when the SDK has asked again, and the put has met what it had written itself.
+        let mut bench = Bench::new(&money::SERVICE);
+        let plan = Arc::new(Plan(Mutex::new(vec![Fault::Repeated].into_iter())));
+        let table = Arc::new(FaultyTable { inner: bench.twin.clone(), plan: plan.clone() });
+        let calls = Banking { plan, declines: false, orders: Mutex::default(), is_certain: Mutex::new(true) };
+        bench.context = Context { calls: Arc::new(calls), table, ..bench.context.clone() };
+        let answer = bench.send(request(Ask { path, key: 1 })).await;
+        let expected = if path.ends_with("by-event") { 202 } else { 201 };
+        assert_eq!((answer.status, answer.header("idempotent-replayed")), (expected, None), "{path}");
     }
 }

@@ -78,7 +78,7 @@ fn inspect(payment: &Payment) -> Vec<Finding> {
 fn count(payment: &Payment, page: &AuditPage, sums: &mut Sums) -> Result<(), OutOfRange> {
     let owed = audit::payable_recorded(payment.franchise_id);
     let open = audit::payable_open(payment.franchise_id);
-    match payment.approved_at {
+    match payment.entered_at.or(payment.approved_at) {
         Some(approved) if approved < page.cut => {
             sums.plus("recorded.paid", payment.amount)?;
             sums.plus(&owed, payment.amount)?;
@@ -90,7 +90,7 @@ fn count(payment: &Payment, page: &AuditPage, sums: &mut Sums) -> Result<(), Out
         _ => {}
     }
     for part in &payment.cancellations {
-        match part.refunded_at {
+        match part.entered_at.or(part.refunded_at) {
             Some(refunded) if refunded < page.cut => {
                 sums.plus("recorded.refunded", part.amount)?;
                 sums.minus(&owed, part.amount)?;

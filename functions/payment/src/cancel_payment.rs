@@ -81,6 +81,7 @@ async fn cancel_payment(
         reason: call.body.reason,
         requested_at: call.now,
         refunded_at: None,
+        entered_at: None,
         fingerprint: call.fingerprint.clone(),
         traceparent: call.trace.traceparent().to_owned(),
     };

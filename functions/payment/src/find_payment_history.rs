@@ -4,13 +4,12 @@
 //! It lists what was approved, settled ones too; a payment that is on its way or failed is found by its id.
 
 use crate::{
-    KEY, answers,
+    answers,
     lists::{self, Asked, Shown, Window},
     replica,
 };
 use contract::{
-    Access, Call, Context, Grant, Limit, Listing, Method, Operation, Problem, Reply, Scope, Trigger,
-    handled_by, peers::FIND_FRANCHISE_TERMS, problem,
+    Access, Call, Context, Limit, Listing, Method, Operation, Problem, Reply, Scope, Trigger, handled_by,
 };
 use kernel::{Timestamp, id::FranchiseId};
 use schemars::JsonSchema;
@@ -22,10 +21,7 @@ pub const OPERATION: Operation = Operation {
     summary: "Lists the caller's payments, or those to a franchise of the caller",
     triggers: &[Trigger::Route(Method::Get, "/v1/payments")],
     access: Access::Scopes(&[Scope::Member, Scope::Merchant]),
-    grants: &[Grant::ReadTable, Grant::WriteTable, Grant::ReadSecret(KEY)],
-    calls: &[FIND_FRANCHISE_TERMS.operation],
-    refuses: &[&problem::NOT_FOUND],
-    ..handled_by!(find_payment_history)
+    ..lists::lists(handled_by!(find_payment_history))
 };
 
 /// Whose payments, and which page.

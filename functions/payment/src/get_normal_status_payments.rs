@@ -5,13 +5,12 @@
 //! most: where nearly all are settled it is short, or empty, and `nextCursor` says that there is more.
 
 use crate::{
-    KEY, answers,
+    answers,
     lists::{self, Asked, Shown, Window},
     replica,
 };
 use contract::{
-    Access, Call, Context, Grant, Limit, Listing, Method, Operation, Problem, Reply, Scope, Trigger,
-    handled_by, peers::FIND_FRANCHISE_TERMS, problem,
+    Access, Call, Context, Limit, Listing, Method, Operation, Problem, Reply, Scope, Trigger, handled_by,
 };
 use kernel::{Timestamp, id::FranchiseId};
 use schemars::JsonSchema;
@@ -23,10 +22,7 @@ pub const OPERATION: Operation = Operation {
     summary: "Lists a franchise's payments that are approved and not settled yet",
     triggers: &[Trigger::Route(Method::Get, "/v1/payments/normal")],
     access: Access::Scopes(&[Scope::Operator, Scope::Merchant]),
-    grants: &[Grant::ReadTable, Grant::WriteTable, Grant::ReadSecret(KEY)],
-    calls: &[FIND_FRANCHISE_TERMS.operation],
-    refuses: &[&problem::NOT_FOUND],
-    ..handled_by!(get_normal_status_payments)
+    ..lists::lists(handled_by!(get_normal_status_payments))
 };
 
 /// Whose payments, when, and which page.

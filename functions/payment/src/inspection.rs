@@ -12,6 +12,7 @@ use crate::{
 use contract::{
     Context, Problem,
     audit::{self, AuditPage, Finding, Sums, readable},
+    peers::last_look_at,
 };
 use futures_util::future::try_join_all;
 use kernel::{
@@ -80,10 +81,10 @@ async fn of_payment(context: &Context, payment: &Payment) -> Result<Vec<Finding>
     let Some(approved_at) = payment.approved_at else { return Ok(Vec::new()) };
     let mut findings = Vec::new();
     for part in &payment.cancellations {
-        let Some(refunded_at) = part.refunded_at else { continue };
+        let Some(moved) = part.moved() else { continue };
         let key = Canceled::key_of(payment.payment_id, part.cancellation_id);
         let record: Option<Canceled> = audit::find(context, &key).await?;
-        if record != Some(Canceled::of(payment, part, refunded_at)) {
+        if record != Some(Canceled::of(payment, part, moved)) {
             let (id, detail) = (part.cancellation_id, "its money is back, and no record of it says the same");
             findings.push(Finding::new("cancellation_unrecorded", id.to_string(), detail));
         }
@@ -101,7 +102,7 @@ async fn of_cancellation(context: &Context, canceled: &Canceled) -> Result<Vec<F
     let is_part = payment.is_some_and(|payment| {
         let mut parts = payment.cancellations.iter();
         // Its item says last that the money is back.
-        parts.any(|part| Canceled::of(&payment, part, canceled.refunded_at) == *canceled)
+        parts.any(|part| Canceled::of(&payment, part, canceled.moved()) == *canceled)
     });
     if !is_part {
         let (id, detail) = (canceled.cancellation_id, "its payment has no such part");
@@ -142,7 +143,7 @@ async fn are_over(
     groups: &[SettledGroup],
 ) -> Result<bool, Problem> {
     let (Some(first), Some(last)) = (groups.first(), groups.last()) else { return Ok(false) };
-    if last.through.days_since(day) <= WINDOWS {
+    if last.through <= last_look_at(day) {
         return Ok(false);
     }
     let before = settled::before(context, franchise, day).await?.map_or(0, |group| group.sequence);
@@ -150,9 +151,6 @@ async fn are_over(
     let expected = first.sequence..=last.sequence;
     Ok(before.saturating_add(1) == first.sequence && sequences.eq(expected))
 }
-
-/// How many windows after its own look through a day again.
-const WINDOWS: i64 = 2;
 
 /// The manifest is complete and comes to what the group says; it begins where the group before lets it.
 async fn of_group(context: &Context, group: &SettledGroup) -> Result<Vec<Finding>, Problem> {

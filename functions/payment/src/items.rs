@@ -13,12 +13,10 @@
 //! never changes. Cancellations have lists of their own beside a franchise's payments, by the day on which the money
 //! came back. Settlement changes neither: what is settled is derived (settled.rs).
 
-use crate::domain::{
-    OrderId, Position,
-    position::{self, place},
-};
+use crate::domain::{Moved, OrderId, Position};
 use contract::{
     Reference,
+    page::place,
     peers::{FeeTotals, ManifestName},
     top_up::TopUp,
 };
@@ -110,9 +108,12 @@ pub struct Payment {
     /// Why it failed: a stable code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure_reason: Option<String>,
-    /// When the wallet was debited: the entry's time.
+    /// When the wallet was debited: the entry's time. It places the payment among its franchise's days.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approved_at: Option<Timestamp>,
+    /// The entry's time, if this was recorded too late to be placed by it: see [`crate::domain::Moved`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entered_at: Option<Timestamp>,
     /// What was taken back of it, or is being taken back; their sum is never more than the amount.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cancellations: Vec<Cancellation>,
@@ -143,6 +144,9 @@ pub struct Cancellation {
     /// When the money came back: the entry's time. None as long as nobody knows that it has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refunded_at: Option<Timestamp>,
+    /// The entry's time, if this was recorded too late to be placed by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entered_at: Option<Timestamp>,
     /// The hash of the request.
     pub fingerprint: String,
     /// The trace of the request.
@@ -201,32 +205,16 @@ impl Payment {
     }
 }
 
-/// Where a payer's payments are listed.
-pub fn paid_by(payer: MembershipId) -> String {
-    format!("payer#{payer}")
-}
-
-/// The place before all those of a moment.
-pub fn place_of_first(approved_at: Timestamp) -> String {
-    place(approved_at, PaymentId::from_random(0))
-}
-
-/// The place right before another. None if there cannot be one.
-pub fn place_before(place: &str) -> Option<String> {
-    let (approved_at, id) = parse_place(place)?;
-    match id.bits().checked_sub(1) {
-        Some(bits) => Some(position::place(approved_at, PaymentId::from_random(bits))),
-        None => {
-            let before = approved_at.millis().checked_sub(1).filter(|millis| *millis >= 0)?;
-            Some(position::place(Timestamp::from_millis(before), PaymentId::from_random(u128::MAX)))
-        }
+impl Cancellation {
+    /// When the money came back; none if it is not known to be back.
+    pub fn moved(&self) -> Option<Moved> {
+        self.refunded_at.map(|at| Moved { at, entered_at: self.entered_at })
     }
 }
 
-/// The moment and the payment of a place.
-pub fn parse_place(place: &str) -> Option<(Timestamp, PaymentId)> {
-    let (approved_at, id) = place.split_once('#')?;
-    Some((approved_at.parse().ok()?, id.parse().ok()?))
+/// Where a payer's payments are listed.
+pub fn paid_by(payer: MembershipId) -> String {
+    format!("payer#{payer}")
 }
 
 /// A cancellation whose money is back, as settlement takes it: an item of its own, put once and never changed, so
@@ -249,6 +237,9 @@ pub struct Canceled {
     pub fee_bps: BasisPoints,
     /// When the money came back: the entry's time.
     pub refunded_at: Timestamp,
+    /// The entry's time, if this was recorded too late to be placed by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub entered_at: Option<Timestamp>,
 }
 
 impl Record for Canceled {
@@ -273,8 +264,8 @@ impl Canceled {
         Key::new(payment.to_string(), format!("cancellation#{id}"))
     }
 
-    /// A part of a payment, back since this moment.
-    pub fn of(payment: &Payment, part: &Cancellation, refunded_at: Timestamp) -> Canceled {
+    /// A part of a payment that is back.
+    pub fn of(payment: &Payment, part: &Cancellation, Moved { at, entered_at }: Moved) -> Canceled {
         Canceled {
             cancellation_id: part.cancellation_id,
             payment_id: payment.payment_id,
@@ -282,8 +273,14 @@ impl Canceled {
             order_id: payment.order_id.clone(),
             amount: part.amount,
             fee_bps: payment.fee_bps,
-            refunded_at,
+            refunded_at: at,
+            entered_at,
         }
+    }
+
+    /// When the money came back.
+    pub const fn moved(&self) -> Moved {
+        Moved { at: self.refunded_at, entered_at: self.entered_at }
     }
 }
 

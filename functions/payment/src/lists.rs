@@ -6,22 +6,34 @@
 
 use crate::{
     KEY, answers,
-    domain::{
-        Position,
-        position::{SHARDS, place},
-    },
-    items::{
-        self, FRANCHISES_NEWEST_FIRST, PAYERS_NEWEST_FIRST, Payment, parse_place, place_before,
-        place_of_first,
-    },
+    domain::{Position, position::SHARDS},
+    items::{self, FRANCHISES_NEWEST_FIRST, PAYERS_NEWEST_FIRST, Payment},
     settled,
 };
-use contract::{Context, Listing, Problem, page};
+use contract::{
+    Code, Context, Grant, Listing, Operation, Problem,
+    page::{self, parse_place, place},
+    peers::FIND_FRANCHISE_TERMS,
+    problem,
+};
 use kernel::{
     SeoulDay, Timestamp,
-    id::{FranchiseId, MembershipId, PaymentId},
+    id::{FranchiseId, MembershipId, PaymentId, kinds},
 };
 use store::{AttributeValue, Item, Query, Sort};
+
+/// Whose franchise it is not, is told of none.
+static REFUSES: &[&Code] = &[&problem::NOT_FOUND];
+
+/// The declaration of an operation that lists payments: what that needs.
+pub const fn lists(operation: Operation) -> Operation {
+    Operation {
+        grants: &[Grant::ReadTable, Grant::WriteTable, Grant::ReadSecret(KEY)],
+        calls: &[FIND_FRANCHISE_TERMS.operation],
+        refuses: REFUSES,
+        ..operation
+    }
+}
 
 /// The longest window of a franchise's list, in days.
 const MOST_DAYS: i64 = 31;
@@ -67,14 +79,19 @@ impl Window {
 
     /// The first place in it.
     fn first(&self) -> String {
-        place_of_first(self.from)
+        place(self.from, PaymentId::from_random(0))
     }
 
     /// The last place in it.
     fn last(&self) -> String {
-        let last = if self.to == Timestamp::END { None } else { place_before(&place_of_first(self.to)) };
+        let last = if self.to == Timestamp::END { None } else { before_all_of(self.to) };
         last.unwrap_or_else(|| place(self.to, PaymentId::from_random(u128::MAX)))
     }
+}
+
+/// The place before all those of a moment.
+fn before_all_of(moment: Timestamp) -> Option<String> {
+    page::place_before::<kinds::Payment>(&place(moment, PaymentId::from_random(0)))
 }
 
 /// What a page is asked for by: it is signed into the cursor, with the caller's name.
@@ -136,7 +153,7 @@ pub async fn of_franchise(
         None => (window.first(), Some(window.last())),
         Some(after) => {
             let (first, shown) = (text(after, FIRST)?, text(after, AFTER)?);
-            (first.to_owned(), place_before(shown))
+            (first.to_owned(), page::place_before::<kinds::Payment>(shown))
         }
     };
     let limit = usize::try_from(asked.limit).unwrap_or(usize::MAX);
@@ -184,7 +201,8 @@ async fn newest(
     (first, last): (&str, &str),
     most: usize,
 ) -> Result<Vec<Payment>, Problem> {
-    let bounds = parse_place(first).zip(parse_place(last));
+    let parsed = parse_place::<kinds::Payment>;
+    let bounds = parsed(first).zip(parsed(last));
     let ((from, _), (to, _)) = bounds.ok_or_else(|| Problem::internal("a place of ours has another form"))?;
     let (oldest, mut day) = (from.business_day(), to.business_day());
     let mut found: Vec<Payment> = Vec::new();

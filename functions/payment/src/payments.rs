@@ -8,19 +8,19 @@
 
 use crate::{
     answers,
-    domain::lifecycle,
+    domain::{Moved, lifecycle},
     items::{Payment, PaymentState},
     refusals,
 };
 use contract::{
     Call, Code, Context, Grant, Operation, Problem, Reply,
-    money_codes::{EXPIRED, INSUFFICIENT_BALANCE},
+    money_codes::INSUFFICIENT_BALANCE,
     peers::{
         FIND_RECHARGE_ACCOUNT, GET_BALANCE_REQUEST, INCREASE_MONEY_REQUEST, TRANSFER_MONEY, TransferOrder,
         TransferParty,
     },
     ports::CallError,
-    top_up::{self, Recharged},
+    top_up::{self, Next, Wanted},
 };
 use events::{Fact, payment::PaymentApproved};
 use kernel::{Timestamp, id::PaymentId};
@@ -60,7 +60,7 @@ pub async fn advance<I>(context: &Context, call: &Call<I>, payment: Payment) -> 
         if payment.state != PaymentState::Requested {
             return Ok(payment);
         }
-        payment = match next(context, call, &payment).await? {
+        payment = match next(context, call, &payment).await {
             Some(changed) => save(context, changed).await?,
             None => return wait(context, payment).await,
         };
@@ -69,37 +69,37 @@ pub async fn advance<I>(context: &Context, call: &Call<I>, payment: Payment) -> 
 }
 
 /// The payment after its next step; none if nobody can say yet how it goes on.
-async fn next<I>(context: &Context, call: &Call<I>, payment: &Payment) -> Result<Option<Payment>, Problem> {
-    let is_late = context.clock.now() >= payment.payable_until;
-    let Some(planned) = &payment.top_up else {
-        return match pay(context, call, payment, "pay/1").await {
-            Tried::Paid(approved_at) => Ok(Some(lifecycle::approved(payment, approved_at))),
-            // Whoever plans a recharge must store it before anything is done by it, so nothing is on its way.
-            Tried::Refused(code) if *code == INSUFFICIENT_BALANCE && is_late => Ok(fail(payment, &EXPIRED)),
-            Tried::Refused(code) if *code == INSUFFICIENT_BALANCE => plan(context, call, payment).await,
-            Tried::Refused(code) => Ok(fail(payment, code)),
-            Tried::Unknown => Ok(None),
-        };
-    };
-    // When it is too late, the ledger is asked at once, so that it says so for ever; a recharge stays in the wallet.
-    if !is_late {
-        let (member, reference) = (payment.membership_id, payment.reference("recharge"));
-        match top_up::recharge(context, call, member, reference, planned).await {
-            Recharged::Done => {}
-            Recharged::Waiting => return Ok(None),
-            Recharged::Refused(problem) => {
-                return Ok(match known(&problem) {
-                    Tried::Refused(code) => fail(payment, code),
-                    _ => None,
-                });
-            }
+async fn next<I>(context: &Context, call: &Call<I>, payment: &Payment) -> Option<Payment> {
+    if payment.top_up.is_none() {
+        match pay(context, call, payment, "pay/1").await {
+            Tried::Refused(code) if *code == INSUFFICIENT_BALANCE => {}
+            tried => return after(context, payment, tried),
         }
     }
-    Ok(match pay(context, call, payment, "pay/2").await {
-        Tried::Paid(approved_at) => Some(lifecycle::approved(payment, approved_at)),
-        Tried::Refused(code) => fail(payment, code),
+    let wanted = Wanted {
+        member: payment.membership_id,
+        amount: payment.amount,
+        named: payment.bank_account_id,
+        until: payment.payable_until,
+        recharge: payment.reference("recharge"),
+    };
+    match top_up::next(context, call, &wanted, payment.top_up.as_ref()).await {
+        Next::Keep(planned) => Some(Payment { top_up: Some(planned), ..payment.clone() }),
+        Next::TryAgain => after(context, payment, pay(context, call, payment, "pay/2").await),
+        Next::GiveUp(code) => Some(lifecycle::failed(payment, code.code)),
+        Next::Wait => None,
+    }
+}
+
+/// The payment after the ledger was asked; none if that has not said for ever how it ends.
+fn after(context: &Context, payment: &Payment, tried: Tried) -> Option<Payment> {
+    match tried {
+        Tried::Paid(entered_at) => {
+            Some(lifecycle::approved(payment, Moved::recorded(entered_at, context.clock.now())))
+        }
+        Tried::Refused(code) => Some(lifecycle::failed(payment, code.code)),
         Tried::Unknown => None,
-    })
+    }
 }
 
 /// What came of asking the ledger.
@@ -140,18 +140,6 @@ fn known(problem: &Problem) -> Tried {
             Tried::Unknown
         }
     }
-}
-
-async fn plan<I>(context: &Context, call: &Call<I>, payment: &Payment) -> Result<Option<Payment>, Problem> {
-    let (member, named) = (payment.membership_id, payment.bank_account_id);
-    Ok(match top_up::plan(context, call, member, payment.amount, named).await? {
-        Some(planned) => Some(Payment { top_up: Some(planned), ..payment.clone() }),
-        None => fail(payment, &INSUFFICIENT_BALANCE),
-    })
-}
-
-fn fail(payment: &Payment, code: &Code) -> Option<Payment> {
-    Some(lifecycle::failed(payment, code.code))
 }
 
 /// Leaves the payment for the relay's message or the sweeper, and its lease to whoever comes.

@@ -6,6 +6,7 @@
 //! followed by one who puts the same record again.
 
 use crate::{
+    domain::Moved,
     items::{Canceled, Cancellation, Payment},
     payments,
 };
@@ -40,9 +41,10 @@ pub async fn advance_one<I>(
     let part = payment.cancellations.iter().find(|part| part.cancellation_id == id);
     let Some(part) = part.filter(|part| part.refunded_at.is_none()) else { return Ok(payment) };
     match refund(context, call, &payment, part).await {
-        Some(refunded_at) => {
-            record(context, &Canceled::of(&payment, part, refunded_at)).await?;
-            payments::change(context, payment, |payment| Ok(refunded(payment, id, refunded_at))).await
+        Some(entered_at) => {
+            let moved = Moved::recorded(entered_at, context.clock.now());
+            let moved = record(context, Canceled::of(&payment, part, moved)).await?.moved();
+            payments::change(context, payment, |payment| Ok(refunded(payment, id, moved))).await
         }
         None => Ok(payment),
     }
@@ -72,24 +74,28 @@ async fn refund<I>(
     }
 }
 
-/// Puts the record by which settlement takes the cancellation. Everybody would put the same one: its time is that of
-/// the ledger's entry.
-async fn record(context: &Context, canceled: &Canceled) -> Result<(), Problem> {
-    let put = [Write::put(canceled, Condition::Absent)?];
+/// Puts the record by which settlement takes the cancellation, or answers the one that is there: its place is fixed
+/// from then on, and the payment's item must tell the same.
+async fn record(context: &Context, canceled: Canceled) -> Result<Canceled, Problem> {
+    let put = [Write::put(&canceled, Condition::Absent)?];
     for _ in 0..TRIES {
         match context.table.commit(&put).await {
-            Ok(()) | Err(CommitError::Refused(_)) => return Ok(()),
+            Ok(()) => return Ok(canceled),
             Err(CommitError::Contended) => {}
-            Err(error) => return Err(error.into()),
+            Err(error) => {
+                let found = error.found(0).cloned();
+                return Ok(store::read(found.ok_or(error)?)?);
+            }
         }
     }
     Err(Problem::unavailable("a contended put"))
 }
 
 /// The payment with this part back; none if it says so already.
-fn refunded(payment: &Payment, id: CancellationId, refunded_at: Timestamp) -> Option<Payment> {
+fn refunded(payment: &Payment, id: CancellationId, moved: Moved) -> Option<Payment> {
     let mut changed = payment.clone();
     let open = |part: &&mut Cancellation| part.cancellation_id == id && part.refunded_at.is_none();
-    changed.cancellations.iter_mut().find(open)?.refunded_at = Some(refunded_at);
+    let part = changed.cancellations.iter_mut().find(open)?;
+    (part.refunded_at, part.entered_at) = (Some(moved.at), moved.entered_at);
     Some(changed)
 }

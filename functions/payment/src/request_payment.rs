@@ -15,6 +15,7 @@ use contract::{
     Access, Call, Context, Method, Operation, Problem, Reply, Scope, Trigger,
     call::given,
     handled_by,
+    lease::{self, First},
     peers::{
         FIND_FRANCHISE_TERMS, FIND_RECHARGE_ACCOUNT, GET_BALANCE_REQUEST, INCREASE_MONEY_REQUEST,
         TRANSFER_MONEY,
@@ -27,7 +28,6 @@ use kernel::{
 };
 use schemars::JsonSchema;
 use serde::Deserialize;
-use store::{Condition, Write};
 
 /// The declaration.
 pub const OPERATION: Operation = Operation {
@@ -47,9 +47,6 @@ pub const OPERATION: Operation = Operation {
     idempotent: true,
     ..payments::advances(handled_by!(request_payment))
 };
-
-/// How long the one who works on a payment is left alone: longer than its function may run.
-const LEASE_SECONDS: i64 = 20;
 
 /// The payment to be.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -86,20 +83,13 @@ async fn request_payment(
         }
     };
     let payment = new_payment(context, &call, payment_id, &franchise)?;
-    match context.table.commit(&[Write::put(&payment, Condition::Absent)?]).await {
-        Ok(()) => {
+    match lease::put_first(context, payment).await? {
+        First::Ours(payment) => {
             let payment = payments::advance(context, &call, payment).await?;
             // What is paid now is in no settlement yet.
             payments::reply(&payment, answers::Payment::from(&payment))
         }
-        Err(error) if error.is_collision() => {
-            let known = match error.found(0) {
-                Some(found) => Some(store::read(found.clone())?),
-                None => payments::find(context, payment_id).await?,
-            };
-            repeat(context, &call, known.ok_or_else(|| Problem::unavailable("a contended put"))?).await
-        }
-        Err(error) => Err(error.into()),
+        First::Theirs(known) => repeat(context, &call, known).await,
     }
 }
 
@@ -137,10 +127,11 @@ fn new_payment(
         top_up: None,
         failure_reason: None,
         approved_at: None,
+        entered_at: None,
         cancellations: Vec::new(),
         version: 1,
         attempts: 0,
-        leased_until: call.now.plus_seconds(LEASE_SECONDS),
+        leased_until: lease::from(call.now),
         traceparent: call.trace.traceparent().to_owned(),
     })
 }
@@ -165,10 +156,6 @@ async fn take_over(context: &Context, payment: Payment, now: Timestamp) -> Resul
     if payment.state != PaymentState::Requested {
         return Ok(payment);
     }
-    let wait = payment.leased_until.millis_since(now);
-    if wait > 0 {
-        let seconds = u32::try_from(wait.div_euclid(1000)).unwrap_or(0).saturating_add(1);
-        return Err(Problem::from(&contract::problem::REQUEST_IN_PROGRESS).retry_after(seconds));
-    }
-    payments::save(context, Payment { leased_until: now.plus_seconds(LEASE_SECONDS), ..payment }).await
+    let leased_until = lease::take_over(payment.leased_until, now)?;
+    payments::save(context, Payment { leased_until, ..payment }).await
 }

@@ -11,7 +11,7 @@ use crate::{
     items::{CollectedPage, Payment, SettledGroup},
     manifests,
 };
-use contract::{Context, Problem};
+use contract::{Context, Problem, peers::LOOK_BACK_DAYS};
 use futures_util::future::try_join_all;
 use kernel::{
     SeoulDay,
@@ -20,8 +20,8 @@ use kernel::{
 use std::collections::BTreeMap;
 use store::{Order, Query, Sort};
 
-/// How many settlements look through a day: the one that it belongs to, and the two after it.
-pub const LOOKS: u32 = 3;
+/// How many settlements look through a day: the one that it belongs to, and those that look back at it.
+pub const LOOKS: u32 = LOOK_BACK_DAYS.saturating_add(1);
 /// Before and behind every day.
 const FIRST_DAY: &str = "1970-01-01";
 const LAST_DAY: &str = "9999-12-31";

@@ -12,11 +12,11 @@ use contract::{
     Access, Call, Context, Grant, Limit, Listing, Method, Operation, Problem, Reply, Scope, Trigger,
     handled_by, page,
 };
-use kernel::{Id, Timestamp, id::MembershipId};
+use kernel::{Timestamp, id::kinds};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de::Error as _};
-use std::{borrow::Cow, cmp::Reverse};
-use store::{AttributeValue, Index, Item, Query, Sort};
+use std::borrow::Cow;
+use store::{Index, Query, Sort};
 
 /// The declaration.
 pub const OPERATION: Operation = Operation {
@@ -99,12 +99,6 @@ pub struct Wanted {
     cursor: Option<String>,
 }
 
-/// Places from the first to the last, both included.
-struct Window {
-    first: String,
-    last: String,
-}
-
 async fn find_remittance_history(
     context: &Context,
     call: Call<Wanted>,
@@ -122,10 +116,18 @@ async fn find_remittance_history(
     let query = [OPERATION.name, &caller, directions.name(), &from_said, &to_said];
     let key = context.service_key(KEY).await?;
     let after = cursor.as_ref().map(|cursor| page::position(&key, &query, cursor)).transpose()?;
-    let window = window(*from, *to, after.as_ref())?;
+    let (first, last) = page::places::<kinds::Remittance>(*from, *to, after.as_ref())?;
     let limit = limit.unwrap_or_default().get();
 
-    let (found, next) = newest(context, member, directions, &window, limit).await?;
+    let list = |index: &&'static Index| Query {
+        sort: Sort::Between(first.clone(), last.clone()),
+        ..Query::index(index, items::listed_under(member))
+    };
+    let lists = if first <= last { directions.indexes().iter().map(list).collect() } else { Vec::new() };
+    let place_of = |record: &Remittance| {
+        page::place(record.completed_at.unwrap_or(record.requested_at), record.remittance_id)
+    };
+    let (found, next) = page::merged(context, lists, limit, place_of).await?;
 
     let next_cursor = next.map(|next| page::cursor(&key, &query, &next)).transpose()?;
     let shown = |record: &Remittance| match record.membership_id == member {
@@ -134,62 +136,3 @@ async fn find_remittance_history(
     };
     Ok(Reply::ok(Listing { items: found.iter().map(shown).collect(), next_cursor }))
 }
-
-/// What is asked for, less what the pages before have shown.
-fn window(from: Option<Timestamp>, to: Option<Timestamp>, after: Option<&Item>) -> Result<Window, Problem> {
-    let first = items::place(from.unwrap_or(Timestamp::EPOCH), Id::from_random(0));
-    let last = match after {
-        None => {
-            let last = to.map_or(Timestamp::END, |to| Timestamp::from_millis(to.millis().saturating_sub(1)));
-            items::place(last, Id::from_random(u128::MAX))
-        }
-        Some(after) => match after.get(NEXT) {
-            Some(AttributeValue::S(place)) => items::place_before(place),
-            _ => None,
-        }
-        .ok_or_else(|| Problem::internal("a cursor of ours has another form"))?,
-    };
-    Ok(Window { first, last })
-}
-
-/// A page of the directions asked for: the newest of each, merged by place.
-async fn newest(
-    context: &Context,
-    member: MembershipId,
-    directions: Directions,
-    window: &Window,
-    limit: u32,
-) -> Result<(Vec<Remittance>, Option<Item>), Problem> {
-    let mut found: Vec<(String, Remittance)> = Vec::new();
-    let mut more = false;
-    if window.first > window.last {
-        return Ok((Vec::new(), None));
-    }
-    for index in directions.indexes() {
-        let query = Query {
-            sort: Sort::Between(window.first.clone(), window.last.clone()),
-            limit: Some(limit),
-            ..Query::index(index, items::listed_under(member))
-        };
-        let answer = context.table.query(&query).await?;
-        more |= answer.next.is_some();
-        for item in answer.items {
-            let record: Remittance = store::read(item)?;
-            let completed_at = record.completed_at.unwrap_or(record.requested_at);
-            found.push((items::place(completed_at, record.remittance_id), record));
-        }
-    }
-    found.sort_by(|(one, _), (other, _)| Reverse(one).cmp(&Reverse(other)));
-    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-    more |= found.len() > limit;
-    found.truncate(limit);
-    let next = found.last().filter(|_| more).map(|(place, _)| {
-        let mut position = Item::default();
-        position.insert(NEXT.to_owned(), AttributeValue::S(place.clone()));
-        position
-    });
-    Ok((found.into_iter().map(|(_, record)| record).collect(), next))
-}
-
-/// The attribute of a position: the place of the last remittance shown.
-const NEXT: &str = "after";

@@ -4,9 +4,9 @@
 //! indexes list what was completed, newest first: the sender's and the receiver's. A record gets its places in them in
 //! the same write that completes it, so that each costs one write unit, once, and what is under way costs none.
 
-use contract::{Reference, top_up::TopUp};
+use contract::{Reference, page, top_up::TopUp};
 use kernel::{
-    Id, Money, Timestamp,
+    Money, Timestamp,
     id::{BankAccountId, MembershipId, RemittanceId},
 };
 use schemars::JsonSchema;
@@ -115,7 +115,7 @@ impl Record for Remittance {
         };
         let mut keys = vec![
             (SENT_NEWEST_FIRST.partition, listed_under(self.membership_id)),
-            (SENT_NEWEST_FIRST.sort, place(completed_at, self.remittance_id)),
+            (SENT_NEWEST_FIRST.sort, page::place(completed_at, self.remittance_id)),
         ];
         if let Receiver::Member { membership_id } = self.to {
             keys.push((RECEIVED_NEWEST_FIRST.partition, listed_under(membership_id)));
@@ -156,21 +156,10 @@ pub fn listed_under(member: MembershipId) -> String {
     format!("member#{member}")
 }
 
-/// A remittance's place in a list: by time, and among those of one moment by id.
-pub fn place(completed_at: Timestamp, id: RemittanceId) -> String {
-    format!("{completed_at}#{id}")
-}
-
-/// The place right before another. None if there cannot be one.
-pub fn place_before(place: &str) -> Option<String> {
-    let (completed_at, id) = place.split_once('#')?;
-    let id: RemittanceId = id.parse().ok()?;
-    Some(self::place(completed_at.parse().ok()?, Id::from_random(id.bits().checked_sub(1)?)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use kernel::Id;
     use store::AttributeValue;
 
     /// What DynamoDB counts: names and values, and some more for a map and each field of it.
@@ -215,14 +204,5 @@ mod tests {
             let size: usize = item.iter().map(|(name, it)| name.len().saturating_add(value(it))).sum();
             assert!(size <= 1024, "{size} bytes");
         }
-    }
-
-    #[test]
-    fn a_place_sorts_by_time_and_has_one_before_it() {
-        let (at, id) = (events::example_time(), Id::from_random(7));
-        let here = place(at, id);
-        assert_eq!(place_before(&here), Some(place(at, Id::from_random(6))));
-        assert!(place_before(&here).unwrap() < here && here < place(at.plus_seconds(1), Id::from_random(0)));
-        assert_eq!(place_before("nothing"), None);
     }
 }

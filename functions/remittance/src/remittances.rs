@@ -15,7 +15,9 @@ use crate::{
     settings::Settings,
 };
 use contract::{
-    Call, Code, Context, Grant, Operation, Problem, Reply, money_codes,
+    Call, Code, Context, Grant, Operation, Problem, Reply,
+    lease::{self, First},
+    money_codes,
     peers::{
         BankParty, FIND_RECHARGE_ACCOUNT, FirmbankingOrder, FirmbankingState, GET_BALANCE_REQUEST,
         HOLD_MONEY, HoldOrder, INCREASE_MONEY_REQUEST, ImplicitAccount, POST_HOLD, PostOrder, REGISTER_PAYEE,
@@ -24,7 +26,7 @@ use contract::{
     },
     ports::CallError,
     problem,
-    top_up::{self, Recharged},
+    top_up::{self, Next, Wanted},
 };
 use events::{
     Fact,
@@ -73,25 +75,14 @@ pub const fn advances(operation: Operation) -> Operation {
     }
 }
 
-/// How long the one who works on a record is left alone: longer than its function may run.
-const LEASE_SECONDS: i64 = 20;
-
-/// Where a request's record came from.
-enum Stored {
-    /// This call put it.
-    New(Remittance),
-    /// An earlier call with the same key put it.
-    Known(Remittance),
-}
-
 /// Stores a request, and carries it out as far as it will go now.
 pub async fn request(
     context: &Context,
     call: Call<RequestRemittance>,
 ) -> Result<Reply<RemittanceView>, Problem> {
     match store_request(context, &call).await? {
-        Stored::New(record) => reply(&advance(context, &call, record).await?),
-        Stored::Known(record) => {
+        First::Ours(record) => reply(&advance(context, &call, record).await?),
+        First::Theirs(record) => {
             let record = take_over(context, record, call.now).await?;
             let outcome = reply(&advance(context, &call, record).await?);
             outcome.map(Reply::replayed).map_err(|problem| Problem { replayed: true, ..problem })
@@ -100,7 +91,10 @@ pub async fn request(
 }
 
 /// Stores a request under the id of its key, or finds the one that is there.
-async fn store_request(context: &Context, call: &Call<RequestRemittance>) -> Result<Stored, Problem> {
+async fn store_request(
+    context: &Context,
+    call: &Call<RequestRemittance>,
+) -> Result<First<Remittance>, Problem> {
     let sender = call.caller.member()?;
     let remittance_id = call.derived_id()?;
     if call.body.amount.is_zero() {
@@ -130,21 +124,19 @@ async fn store_request(context: &Context, call: &Call<RequestRemittance>) -> Res
         completed_at: None,
         version: 1,
         attempts: 0,
-        leased_until: call.now.plus_seconds(LEASE_SECONDS),
+        leased_until: lease::from(call.now),
         traceparent: call.trace.traceparent().to_owned(),
     };
-    match context.table.commit(&[Write::put(&record, Condition::Absent)?]).await {
-        Ok(()) => return Ok(Stored::New(record)),
-        Err(error) if error.is_collision() => {}
-        Err(error) => return Err(error.into()),
+    let fingerprint = record.fingerprint.clone();
+    match lease::put_first(context, record).await? {
+        First::Ours(record) => Ok(First::Ours(record)),
+        First::Theirs(known) => same_request(known, &fingerprint),
     }
-    let known = find(context, remittance_id).await?.ok_or_else(|| Problem::unavailable("a contended put"))?;
-    same_request(known, &record.fingerprint)
 }
 
-fn same_request(known: Remittance, fingerprint: &str) -> Result<Stored, Problem> {
+fn same_request(known: Remittance, fingerprint: &str) -> Result<First<Remittance>, Problem> {
     if known.fingerprint == fingerprint {
-        Ok(Stored::Known(known))
+        Ok(First::Theirs(known))
     } else {
         Err((&problem::IDEMPOTENCY_KEY_REUSED).into())
     }
@@ -169,12 +161,8 @@ async fn take_over(context: &Context, record: Remittance, now: Timestamp) -> Res
     if record.is_final() {
         return Ok(record);
     }
-    let wait = record.leased_until.millis_since(now);
-    if wait > 0 {
-        let seconds = u32::try_from(wait.div_euclid(1000)).unwrap_or(0).saturating_add(1);
-        return Err(Problem::from(&problem::REQUEST_IN_PROGRESS).retry_after(seconds));
-    }
-    save(context, Remittance { leased_until: now.plus_seconds(LEASE_SECONDS), ..record }).await
+    let leased_until = lease::take_over(record.leased_until, now)?;
+    save(context, Remittance { leased_until, ..record }).await
 }
 
 /// Which try at the sender's balance: before a recharge, or after it. Each has a reference of its own.
@@ -221,17 +209,13 @@ pub async fn advance<I>(
         return go_on(context, call, record, Try::First, taken).await;
     }
 
-    let record = plan(context, call, record).await?;
-    let Some(top_up) = record.top_up.as_ref().filter(|_| !record.is_final()) else { return Ok(record) };
-    let reference = record.reference("recharge");
-    match top_up::recharge(context, call, record.membership_id, reference, top_up).await {
-        Recharged::Done => {}
-        Recharged::Waiting => return wait(context, record, State::Recharging, call.now).await,
-        Recharged::Refused(problem) => return give_up(context, record, &problem, call.now).await,
+    match recharge(context, call, record).await? {
+        Recharge::Done(record) => {
+            let taken = take(context, call, &record, Try::Second).await;
+            go_on(context, call, record, Try::Second, taken).await
+        }
+        Recharge::Over(record) => Ok(record),
     }
-
-    let taken = take(context, call, &record, Try::Second).await;
-    go_on(context, call, record, Try::Second, taken).await
 }
 
 /// Moves or holds the money.
@@ -292,41 +276,45 @@ async fn go_on<I>(
     }
 }
 
-/// Plans the recharge of what the sender lacks, once: the record keeps the plan, whoever made it.
-async fn plan<I>(context: &Context, call: &Call<I>, record: Remittance) -> Result<Remittance, Problem> {
-    if record.top_up.is_some() {
-        return Ok(record);
-    }
-    let Remittance { membership_id, amount, bank_account_id, .. } = record;
-    match top_up::plan(context, call, membership_id, amount, bank_account_id).await {
-        Ok(None) => fail(context, record, money_codes::INSUFFICIENT_BALANCE.code).await,
-        Ok(top_up) => save(context, Remittance { state: State::Recharging, top_up, ..record }).await,
-        Err(problem) => {
-            tracing::warn!(cause = %problem, "a recharge cannot be planned now");
-            let state = record.state;
-            wait(context, record, state, call.now).await
-        }
-    }
+/// How far a recharge of what the sender lacks has come.
+enum Recharge {
+    /// The money is to be asked for again.
+    Done(Remittance),
+    /// The remittance has ended, or waits.
+    Over(Remittance),
 }
 
-/// Ends a remittance whose recharge was refused, for money's own reason.
-async fn give_up(
-    context: &Context,
-    record: Remittance,
-    problem: &Problem,
-    now: Timestamp,
-) -> Result<Remittance, Problem> {
-    // Money stores no recharge of more than one may bring: it is refused as an input.
-    if problem.is(&problem::VALIDATION_FAILED) {
-        return fail(context, record, money_codes::EACH_LIMIT_EXCEEDED.code).await;
-    }
-    match money_codes::named(&problem.code) {
-        Some(code) => fail(context, record, code.code).await,
-        None => {
-            tracing::error!(code = %problem.code, "money refused a recharge in words unknown here");
-            wait(context, record, State::Recharging, now).await
+/// How often a plan is asked for: whoever else is at work may have left the record without one.
+const TRIES: u32 = 8;
+
+/// Recharges what the sender lacks, by a plan that the record keeps, whoever made it.
+async fn recharge<I>(context: &Context, call: &Call<I>, record: Remittance) -> Result<Recharge, Problem> {
+    let mut record = record;
+    for _ in 0..TRIES {
+        if record.is_final() {
+            break;
+        }
+        let wanted = Wanted {
+            member: record.membership_id,
+            amount: record.amount,
+            named: record.bank_account_id,
+            until: record.expires_at,
+            recharge: record.reference("recharge"),
+        };
+        match top_up::next(context, call, &wanted, record.top_up.as_ref()).await {
+            Next::Keep(plan) => {
+                let planned = Remittance { state: State::Recharging, top_up: Some(plan), ..record };
+                record = save(context, planned).await?;
+            }
+            Next::TryAgain => return Ok(Recharge::Done(record)),
+            Next::GiveUp(code) => return fail(context, record, code.code).await.map(Recharge::Over),
+            Next::Wait => {
+                let state = record.state;
+                return wait(context, record, state, call.now).await.map(Recharge::Over);
+            }
         }
     }
+    Ok(Recharge::Over(record))
 }
 
 /// Lets the bank move what is held, and closes the hold when the bank is certain.

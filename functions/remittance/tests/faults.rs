@@ -32,6 +32,7 @@ fn faults() -> impl Strategy<Value = Vec<Fault>> {
         1 => Just(Fault::Before),
         1 => Just(Fault::AnswerLost),
         1 => Just(Fault::Conflict),
+        1 => Just(Fault::Repeated),
     ];
     prop::collection::vec(one, 0..80)
 }
@@ -159,5 +160,13 @@ async fn a_first_request_is_never_told_to_wait_for_itself() {
             let answer = town.remittance.send(remit("key", &to_member(dul()), 1_000)).await;
             assert!([200, 201, 202, 503].contains(&answer.status), "{place}: {}", answer.status);
         }
+    }
+    // Nor when the SDK has asked again, and the put has met what it had written itself.
+    for fault in [Fault::Repeated, Fault::RepeatedInConflict] {
+        let mut town = Town::with(20_000).await;
+        town.plan(vec![fault]);
+        let answer = town.remittance.send(remit("key", &to_member(dul()), 1_000)).await;
+        assert_eq!((answer.status, answer.header("idempotent-replayed")), (201, None), "{}", answer.body);
+        assert_eq!(town.balance(dul()).await, 1_000);
     }
 }

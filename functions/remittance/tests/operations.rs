@@ -200,7 +200,7 @@ async fn a_repetition_waits_for_the_lease_and_then_goes_on() {
     assert_eq!(early.header("retry-after"), Some("21"));
     town.remittance.world.pass_seconds(21);
     // Whoever takes over has a lease of its own, and dies at the same place.
-    town.plan(vec![Fault::None, Fault::None, Fault::None, Fault::None, Fault::Before]);
+    town.plan(vec![Fault::None, Fault::None, Fault::None, Fault::Before]);
     assert_eq!(town.remittance.send(remit("k", &to_member(dul()), 1_000)).await.status, 503);
     town.remittance.context = calm;
     let early = town.remittance.send(remit("k", &to_member(dul()), 1_000)).await;
@@ -406,6 +406,42 @@ async fn what_was_never_begun_expires() {
         assert_eq!(town.remittance.send(remit("k", &to, 1_000)).await.code(), "expired");
         assert_eq!(town.standing(hana()).await, (20_000, 0));
     }
+}
+
+/// The customer's bank account is debited for a remittance that can still be made, and for no other.
+#[tokio::test]
+async fn what_has_expired_is_not_recharged_for() {
+    for silent in ["money.increaseMoneyRequest", "money.getBalanceRequest"] {
+        for to in [to_member(dul()), to_shop()] {
+            let town = Town::with(3_000).await;
+            let before = town.wires.others().moved();
+            town.wires.others().silent = Some(silent);
+            let answer = town.remittance.send(remit("k", &to, 15_000)).await;
+            assert_eq!(answer.status, 202, "{}", answer.body);
+            town.wires.others().silent = None;
+            town.remittance.world.pass_seconds(86_400);
+            town.sweep().await;
+            let record = town.get(hana(), answer.header("location").unwrap()).await.body;
+            assert_eq!((&record["state"], &record["failureReason"]), (&json!("failed"), &json!("expired")));
+            assert_eq!(town.remittance.send(remit("k", &to, 15_000)).await.code(), "expired");
+            assert_eq!(town.wires.others().moved(), before, "the bank has moved something for {silent}");
+            assert_eq!(town.standing(hana()).await, (3_000, 0));
+        }
+    }
+}
+
+/// One whose money was held in time goes on, whatever the clock says of its recharge.
+#[tokio::test]
+async fn what_was_recharged_and_held_in_time_is_paid_out_however_late() {
+    let town = Town::with(3_000).await;
+    town.wires.others().outward = Mood::Unknown;
+    let answer = town.remittance.send(remit("k", &to_shop(), 15_000)).await;
+    assert_eq!((answer.status, &answer.body["state"]), (202, &json!("bankUnknown")), "{}", answer.body);
+    town.remittance.world.pass_seconds(90_000);
+    town.wires.others().outward = Mood::Moves;
+    town.sweep().await;
+    let record = town.get(hana(), answer.header("location").unwrap()).await.body;
+    assert_eq!((&record["state"], town.standing(hana()).await), (&json!("completed"), (8_000, 0)));
 }
 
 #[tokio::test]

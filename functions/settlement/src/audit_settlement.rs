@@ -14,7 +14,7 @@ use contract::{
     audit::{self, AuditPage, Audited, Finding, Inspection, Sums},
     handled_by,
 };
-use kernel::{Money, OutOfRange, SignedMoney, Timestamp, id::FranchiseId};
+use kernel::{Money, OutOfRange, SignedMoney, Timestamp};
 use store::{Item, Record, kind_of};
 
 /// The declaration.
@@ -27,8 +27,8 @@ pub const OPERATION: Operation = Operation {
     ..handled_by!(audit_settlement)
 };
 
-/// Into how many sums what franchises are owed is spread.
-const BUCKETS: u128 = 64;
+/// What franchises owe Pay, because more of theirs was cancelled than paid.
+const OWED: &str = "owed.byFranchises";
 
 async fn audit_settlement(context: &Context, call: Call<AuditPage>) -> Result<Reply<Audited>, Problem> {
     let mut inspection = Inspection::looking_up(&call.body);
@@ -191,7 +191,12 @@ fn count(line: &Line, page: &AuditPage, sums: &mut Sums) -> Result<(), OutOfRang
     if line.recorded_at >= page.cut {
         return Ok(());
     }
-    let Amounts { fee, vat, payout, paid, canceled, .. } = line.amounts;
+    let Amounts { fee, vat, payout, paid, canceled, carried_in, carried_out, .. } = line.amounts;
+    // Along a chain this comes to what its newest line carries out: nobody is asked for it when an owner leaves.
+    if carried_in != carried_out {
+        sums.plus(OWED, carried_out)?;
+        sums.minus(OWED, carried_in)?;
+    }
     if line.finished {
         sums.minus("manifest.paid", paid)?;
         sums.minus("manifest.canceled", canceled)?;
@@ -212,19 +217,14 @@ fn count(line: &Line, page: &AuditPage, sums: &mut Sums) -> Result<(), OutOfRang
             Some(at) if at < page.cut => {
                 sums.plus(&format!("recorded.{name}"), size)?;
                 let owed = amount.amount().checked_neg().ok_or(OutOfRange)?;
-                sums.add(&payable("recorded", line.franchise_id), owed)?;
+                sums.add(&audit::payable_recorded(line.franchise_id), owed)?;
             }
             Some(_) => {}
             None => {
                 sums.plus(&format!("open.{name}"), size)?;
-                sums.plus(&payable("open", line.franchise_id), size)?;
+                sums.plus(&audit::payable_open(line.franchise_id), size)?;
             }
         }
     }
     Ok(())
-}
-
-/// The sum in which what a franchise is owed is counted.
-fn payable(kind: &str, franchise: FranchiseId) -> String {
-    format!("payable.{kind}.{:02}", franchise.bits().rem_euclid(BUCKETS))
 }

@@ -4,7 +4,7 @@
 //! another run's line has the franchise's days meanwhile, the entry is done.
 
 use crate::{
-    domain::{Window, window},
+    domain::{LINES_BEFORE, Window, window},
     entries,
     items::{Entry, EntryState},
     lines,
@@ -82,7 +82,7 @@ async fn collect_payments(context: &Context, call: Call<Place>) -> Result<Reply<
 pub async fn next_window(context: &Context, place: &Place) -> Result<Option<(Entry, Window)>, Problem> {
     let entry = entries::find(context, &place.business_day, place.franchise_id).await?;
     let Some(entry) = entry.filter(|entry| entry.state == EntryState::Due) else { return Ok(None) };
-    let newest = lines::newest(context, place.franchise_id, 2).await?;
+    let newest = lines::newest(context, place.franchise_id, LINES_BEFORE).await?;
     let before: Vec<ManifestName> = newest.iter().map(|line| line.manifest()).collect();
     match window(&entry.through, &entry.registered, &before) {
         Some(window) => Ok(Some((entry, window))),

@@ -1,10 +1,11 @@
 //! A step of the state machine: puts an entry into the run for each franchise that is due.
 //!
 //! It pages through all franchises, a few pages a call, and answers where to go on. What a franchise's chain covers
-//! already is not due; an entry that is there stays as it is, so that two executions enlist alike.
+//! already is not due, and a closed one is looked at once a week; an entry that is there stays as it is, so that two
+//! executions enlist alike.
 
 use crate::{
-    domain::{is_due, last_day},
+    domain::{is_due, last_day, rests},
     items::{Entry, EntryState},
     lines, runs,
 };
@@ -79,7 +80,9 @@ async fn enlist(context: &Context, day: &SeoulDay, listed: &ListedFranchise) -> 
     let registered = listed.registered_at.business_day();
     let newest = lines::newest(context, franchise.franchise_id, 1).await?;
     let before: Vec<_> = newest.iter().map(|line| line.manifest()).collect();
-    if !is_due(&through, &registered, &before) {
+    let closed = listed.closed_at.map(kernel::Timestamp::business_day);
+    let rests = closed.is_some_and(|day| rests(&day, franchise.settlement_cycle, &through, &before));
+    if rests || !is_due(&through, &registered, &before) {
         return Ok(());
     }
     let entry = Entry {

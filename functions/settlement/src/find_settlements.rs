@@ -232,7 +232,7 @@ async fn of_runs(
     };
     let mut shards = first_shard..SHARDS;
     let mut found = Vec::new();
-    while day >= from && found.len() <= most {
+    while found.len() <= most {
         if runs::find(context, &day).await?.is_some() {
             for shard in shards {
                 // One more tells whether there is a next page.
@@ -243,6 +243,10 @@ async fn of_runs(
                     break;
                 }
             }
+        }
+        // There is no day before the first of all days: whoever steps back from it stays there.
+        if day <= from {
+            break;
         }
         shards = 0..SHARDS;
         after = None;

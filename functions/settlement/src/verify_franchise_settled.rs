@@ -1,12 +1,12 @@
 //! Called by whoever must know that a closed franchise is owed nothing any more, such as before its owner leaves.
 //!
-//! Its last business day and the day after must be settled, because records come late, and every line must be paid
-//! out. The whole chain is walked, the newest line first: a line a business day, some 1 000 of them in a page.
+//! No line to come may look through its last business day, because records come late, and whatever such a line finds
+//! is paid to the account that the franchise has then: who has left can name no other. And every line must be paid out. The whole chain is walked, the newest line first: a line a business day, some 1 000 of them in a page.
 
 use crate::items::{Line, LineState};
 use contract::{
     Call, Context, Grant, Operation, Problem, Reply, Trigger, handled_by,
-    peers::{FranchiseSettled, SettledQuestion},
+    peers::{FranchiseSettled, SettledQuestion, last_look_at},
 };
 use store::{Order, Query};
 
@@ -24,7 +24,7 @@ async fn verify_franchise_settled(
     call: Call<SettledQuestion>,
 ) -> Result<Reply<FranchiseSettled>, Problem> {
     let SettledQuestion { franchise_id, closed_at } = call.body;
-    let last = closed_at.business_day().plus_days(1);
+    let last = last_look_at(&closed_at.business_day());
     let answer = |settled| Ok(Reply::ok(FranchiseSettled { settled }));
     let mut query = Query { order: Order::Descending, ..Query::partition(Line::chain_of(franchise_id)) };
     let mut newest = true;

@@ -93,8 +93,25 @@ def test_counted_facts_are_the_relays(dashboards):
 def test_what_the_log_counts_rings(resources):
     alarms = resources["aws_cloudwatch_metric_alarm"].values()
     watched = {alarm["metric_name"]: alarm for alarm in alarms if alarm["namespace"] == "pay" and not alarm["metric_name"].endswith("-errors")}
-    assert set(watched) == {"findings", "unknown_age"}
-    assert all(not alarm["dimensions"] for alarm in watched.values())
+    assert set(watched) == {"findings", "unknown_age", "reached"}
+    assert all(set(alarm["dimensions"] or {}) == set(METRICS[name]) for name, alarm in watched.items())
+
+
+def test_a_pay_out_that_failed_rings(resources):
+    """By the kind and the state under which settlement's table keeps it: a series under another name is silent for ever."""
+    alarm = resources["aws_cloudwatch_metric_alarm"]["failed_pay_outs"]
+    assert (alarm["metric_name"], alarm["statistic"], alarm["threshold"]) == ("reached", "Sum", 0)
+    stored = json.loads((ROOT / "events/items/settlement.line.json").read_text())
+    assert (alarm["dimensions"]["record"], alarm["dimensions"]["state"]) in {(line["kind"]["S"], line["state"]["S"]) for line in stored}
+    assert alarm["dimensions"]["state"] == "failed"
+
+
+def test_an_alarm_names_its_page_of_the_runbook(resources):
+    headings = re.findall(r"^## (.+)$", (ROOT / "docs/runbook.md").read_text(), re.MULTILINE)
+    anchors = {heading.lower().replace(" ", "-") for heading in headings}
+    for name, alarm in resources["aws_cloudwatch_metric_alarm"].items():
+        named = re.findall(r"docs/runbook\.md#([\w-]+)", alarm["alarm_description"])
+        assert named and set(named) <= anchors, name
 
 
 # --- saved queries

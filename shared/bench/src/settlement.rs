@@ -183,6 +183,7 @@ fn approved(number: u32, franchise_id: FranchiseId, approved_at: Timestamp) -> R
         top_up: None,
         failure_reason: None,
         approved_at: Some(approved_at),
+        entered_at: None,
         cancellations: Vec::new(),
         version: 2,
         attempts: 0,

@@ -13,6 +13,7 @@ pub mod http;
 #[cfg(feature = "testing")]
 pub mod items;
 mod json;
+pub mod lease;
 pub mod log;
 pub mod money_codes;
 pub mod operation;

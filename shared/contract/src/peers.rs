@@ -605,6 +605,20 @@ pub struct ManifestName {
     pub through: SeoulDay,
 }
 
+/// A record may come late, by so many business days: a day's payments are looked for by the settlement that the day
+/// belongs to, and again by those of so many days after it.
+pub const LOOK_BACK_DAYS: u32 = 2;
+
+/// The last business day whose settlement still looks through this one.
+pub fn last_look_at(day: &SeoulDay) -> SeoulDay {
+    day.plus_days(i64::from(LOOK_BACK_DAYS))
+}
+
+/// The first business day that is looked through again once settlements have come as far as this one.
+pub fn first_looked_at_after(through: &SeoulDay) -> SeoulDay {
+    through.plus_days(i64::from(LOOK_BACK_DAYS).saturating_neg().saturating_add(1))
+}
+
 /// What to collect.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -743,6 +757,9 @@ pub struct ListedFranchise {
     pub franchise: Franchise,
     /// When it began: it was never paid before.
     pub registered_at: Timestamp,
+    /// When it was closed, if it is.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub closed_at: Option<Timestamp>,
 }
 
 /// Which closed franchise.
@@ -759,8 +776,8 @@ pub struct SettledQuestion {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FranchiseSettled {
-    /// Whether its last business day and the day after are settled, and nothing that it is owed is still to be paid
-    /// out. What it owes stops nobody.
+    /// Whether no settlement to come looks through its last business day any more, and nothing that it is owed is still
+    /// to be paid out. What it owes stops nobody.
     pub settled: bool,
 }
 
@@ -785,6 +802,17 @@ pub struct FranchisesClosed {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_day_is_looked_through_until_its_last_look_is_over() {
+        let day = |text: &str| text.parse::<SeoulDay>().unwrap();
+        assert_eq!(last_look_at(&day("2026-11-20")), day("2026-11-22"));
+        for (through, is_over) in [("2026-11-20", false), ("2026-11-21", false), ("2026-11-22", true)] {
+            let through = day(through);
+            assert_eq!(through >= last_look_at(&day("2026-11-20")), is_over, "{through}");
+            assert_eq!(first_looked_at_after(&through) > day("2026-11-20"), is_over, "{through}");
+        }
+    }
 
     #[test]
     fn a_party_takes_no_fields_that_it_does_not_know() {

@@ -4,15 +4,19 @@ use crate::{
     account, bench, by_merchant, by_operator, dul, get, hana, nobody_asks_banking, registered,
     tables::{Fault, trying},
 };
+use async_trait::async_trait;
 use contract::{
     Caller,
-    ports::{DirectAnswer, Unanswered},
+    ports::{Calls, DirectAnswer, DirectCall, Unanswered},
     testing::{Bench, Request},
 };
 use events::{Envelope, membership::MembershipClosed};
 use kernel::id::FranchiseId;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex},
+};
 
 fn close(path: &str) -> Request {
     Request::new("DELETE", path)
@@ -234,6 +238,49 @@ async fn a_closed_franchise_that_is_still_to_be_paid_out_is_named_so() {
     assert_eq!(problem.status, 503);
 }
 
+/// Settlement, which answers whoever asks when all others have asked too.
+struct Settling {
+    asked: Mutex<usize>,
+    most_at_once: Mutex<usize>,
+    is_settled: fn(usize) -> bool,
+}
+
+#[async_trait]
+impl Calls for Settling {
+    async fn invoke(&self, _: &DirectCall, _: u32) -> Result<DirectAnswer, Unanswered> {
+        let number = {
+            let mut asked = self.asked.lock().unwrap();
+            *asked += 1;
+            *asked
+        };
+        tokio::task::yield_now().await;
+        let mut most = self.most_at_once.lock().unwrap();
+        *most = (*most).max(*self.asked.lock().unwrap());
+        Ok(DirectAnswer::Done(json!({ "settled": (self.is_settled)(number) })))
+    }
+}
+
+#[tokio::test]
+async fn settlement_is_asked_about_many_franchises_at_once() {
+    let mut bench = bench();
+    for number in 0..23 {
+        let request = crate::register(&crate::shop()).key(&format!("franchise-{number}"));
+        let answer = bench.send(by_merchant(request, hana())).await;
+        bench.send(by_operator(close(answer.header("location").unwrap()))).await;
+    }
+    type Answers = fn(usize) -> bool;
+    let answers: [(Answers, bool, usize); 3] =
+        [(|_| true, true, 23), (|number| number != 23, false, 23), (|number| number != 2, false, 20)];
+    for (is_settled, expected, asked) in answers {
+        let settling = Settling { asked: Mutex::default(), most_at_once: Mutex::default(), is_settled };
+        let settling = Arc::new(settling);
+        bench.context.calls = settling.clone();
+        assert_eq!(verified(&bench).await, (true, expected));
+        assert_eq!(*settling.asked.lock().unwrap(), asked, "no more are asked about than needed");
+        assert!(*settling.most_at_once.lock().unwrap() >= 20, "one after the other");
+    }
+}
+
 #[tokio::test]
 async fn the_terms_of_all_franchises_come_page_by_page_each_once() {
     let bench = bench();
@@ -255,6 +302,7 @@ async fn the_terms_of_all_franchises_come_page_by_page_each_once() {
         assert!(franchises.len() <= 25);
         for known in franchises {
             assert!(known["registeredAt"].is_string());
+            assert_eq!(known["closedAt"].is_string(), known["franchise"]["state"] == "closed", "{known}");
             listed.push(known["franchise"]["franchiseId"].as_str().unwrap().to_owned());
         }
         pages += 1;

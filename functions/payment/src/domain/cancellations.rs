@@ -58,10 +58,10 @@ pub fn add(
 mod tests {
     use super::*;
     use crate::{
-        domain::{OrderId, lifecycle},
+        domain::{Moved, OrderId, lifecycle},
         items::PaymentState,
     };
-    use kernel::{BasisPoints, Id};
+    use kernel::{BasisPoints, Id, Timestamp};
 
     /// A payment that waits for its wallet.
     fn requested(amount: u32) -> Payment {
@@ -81,6 +81,7 @@ mod tests {
             top_up: None,
             failure_reason: None,
             approved_at: None,
+            entered_at: None,
             cancellations: Vec::new(),
             version: 1,
             attempts: 3,
@@ -89,8 +90,12 @@ mod tests {
         }
     }
 
+    fn moved(at: Timestamp) -> Moved {
+        Moved::recorded(at, at)
+    }
+
     fn paid(amount: u32, parts: &[u32]) -> Payment {
-        let mut payment = lifecycle::approved(&requested(amount), events::example_time());
+        let mut payment = lifecycle::approved(&requested(amount), moved(events::example_time()));
         for (number, part) in parts.iter().enumerate() {
             let part = Cancellation { amount: Money::won(*part), ..wanted(&number.to_string()) };
             payment.cancellations.push(part);
@@ -105,6 +110,7 @@ mod tests {
             reason: None,
             requested_at: events::example_time(),
             refunded_at: None,
+            entered_at: None,
             fingerprint: name.to_owned(),
             traceparent: events::EXAMPLE_TRACEPARENT.to_owned(),
         }
@@ -159,7 +165,7 @@ mod tests {
     #[test]
     fn a_payment_ends_as_paid_or_as_failed() {
         let (asked, at) = (requested(1_000), events::example_time().plus_seconds(5));
-        let done = lifecycle::approved(&asked, at);
+        let done = lifecycle::approved(&asked, moved(at));
         assert_eq!((done.state, done.approved_at, done.attempts), (PaymentState::Normal, Some(at), 0));
         let failed = lifecycle::failed(&asked, "insufficient_balance");
         assert_eq!((failed.state, failed.approved_at), (PaymentState::Failed, None));

@@ -7,12 +7,15 @@
 //!
 //! Cancellations change no state, and neither does settlement: a settled payment is one that a settlement lists.
 
-use crate::items::{Payment, PaymentState};
-use kernel::Timestamp;
+use crate::{
+    domain::Moved,
+    items::{Payment, PaymentState},
+};
 
 /// The payment when the wallet was debited.
-pub fn approved(payment: &Payment, approved_at: Timestamp) -> Payment {
-    Payment { state: PaymentState::Normal, approved_at: Some(approved_at), attempts: 0, ..payment.clone() }
+pub fn approved(payment: &Payment, Moved { at, entered_at }: Moved) -> Payment {
+    let (state, approved_at) = (PaymentState::Normal, Some(at));
+    Payment { state, approved_at, entered_at, attempts: 0, ..payment.clone() }
 }
 
 /// The payment when it is certain that the wallet was not and will not be debited.

@@ -2,10 +2,12 @@
 
 pub mod cancellations;
 pub mod lifecycle;
+pub mod moved;
 pub mod order_id;
 pub mod position;
 pub mod totals;
 
+pub use moved::Moved;
 pub use order_id::OrderId;
 pub use position::Position;
 

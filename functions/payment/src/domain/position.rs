@@ -3,6 +3,7 @@
 //! Payments come first, then cancellations; each by business day, shard of the index, and place within the shard. A
 //! position's text sorts as the position does, so that a table can look for the page of a manifest that covers one.
 
+use contract::page::place;
 use kernel::{
     Id, IdKind, SeoulDay, Timestamp,
     id::{CancellationId, FranchiseId, PaymentId},
@@ -106,11 +107,6 @@ impl Position {
 /// In which shard of its list something stands: an id is a hash, so any part of it spreads.
 pub fn shard_of<K: IdKind>(id: Id<K>) -> u8 {
     u8::try_from(id.bits().checked_rem(u128::from(SHARDS)).unwrap_or_default()).unwrap_or_default()
-}
-
-/// A place in a list: by time, and among those of one moment by id.
-pub fn place<K: IdKind>(at: Timestamp, id: Id<K>) -> String {
-    format!("{at}#{id}")
 }
 
 impl fmt::Display for Position {

@@ -1,7 +1,11 @@
 //! auditPayment, called as money's auditLedger calls it: it sums up what is right and names each rule that somebody
 //! breaks in the table.
 
-use crate::{Pay, id_of, payer, services::Fault, shop, won};
+use crate::{
+    Pay, id_of, payer,
+    services::{Fault, Plan, Trying},
+    shop, won,
+};
 use contract::{
     Caller,
     audit::{payable_open, payable_recorded},
@@ -12,6 +16,7 @@ use payment::{
     items::{Canceled, Cancellation, CollectedPage, Payment, PaymentState},
 };
 use serde_json::{Value, json};
+use std::sync::Arc;
 use store::{AttributeValue, Condition, Item, Read, Record, Write};
 
 const PAID: u64 = 15_000;
@@ -110,6 +115,7 @@ fn part(amount: u32) -> Cancellation {
         reason: None,
         requested_at: Timestamp::EPOCH,
         refunded_at: None,
+        entered_at: None,
         fingerprint: String::new(),
         traceparent: events::EXAMPLE_TRACEPARENT.to_owned(),
     }
@@ -333,4 +339,77 @@ async fn what_two_settlements_have_or_none_is_named() {
     assert_eq!(paid.rules().await, [""; 0], "the windows are not over");
     chain.settle(&paid.pay, today.plus_days(3)).await;
     assert_eq!(paid.found().await, [("left_behind".to_owned(), paid.other.to_string())]);
+}
+
+/// The functions that write records were broken for days: a settlement to come must still find what the ledger has
+/// moved, and what is compared with the ledger goes by its own time.
+#[tokio::test]
+async fn what_is_recorded_days_late_is_settled_all_the_same() {
+    let pay = Pay::new().await;
+    pay.recharge(payer(), 20_000).await;
+    let path = pay.paid(5_000, "k").await;
+    let lost = || pay.services.fail_as(vec![Fault::AnswerLost]);
+    lost();
+    let late = pay.pay(7_000, "late").await;
+    lost();
+    let back = pay.cancel(&path, "back", json!({})).await;
+    assert_eq!((late.status, back.status), (202, 202));
+    let (other, normal) = (id_of(late.header("location").unwrap()), id_of(&path));
+    let entered_at = pay.entries(other)[0].time;
+    let paid = Paid { pay, normal, other, failed: normal, waiting: normal, middle: entered_at };
+
+    let (mut chain, today) = (crate::settling::Chain::default(), entered_at.business_day());
+    for days in 0..4 {
+        chain.settle(&paid.pay, today.plus_days(days)).await;
+        paid.pay.bench.world.pass_seconds(86_400);
+    }
+    let now = paid.pay.now();
+    paid.pay.sweep().await;
+    let stored: Payment = store::read(paid.item(other).await).unwrap();
+    assert_eq!((stored.approved_at, stored.entered_at), (Some(now), Some(entered_at)));
+    let part = store::read::<Payment>(paid.item(normal).await).unwrap().cancellations.remove(0);
+    assert_eq!((part.refunded_at, part.entered_at.is_some()), (Some(now), true));
+    let listed = paid.pay.get("/v1/payments", payer(), "member").await.body;
+    assert_eq!(listed["items"][0]["paymentId"], json!(other), "it is listed where it is settled");
+
+    let mut lines = Vec::new();
+    for days in 4..8 {
+        lines.push(chain.settle(&paid.pay, today.plus_days(days)).await);
+    }
+    let totals = &lines[0].manifest.totals[0];
+    assert_eq!((totals.paid, totals.canceled), (Money::won(7_000), Money::won(5_000)));
+    assert!(lines[1..].iter().all(|line| line.manifest.totals.is_empty()));
+    assert_eq!(paid.found().await, []);
+    let shown = paid.pay.seen(late.header("location").unwrap()).await;
+    assert_eq!(
+        (&shown["state"], &shown["settlementId"]),
+        (&json!("settled"), &json!(lines[0].settlement_id))
+    );
+    let sums = paid.sums(entered_at.plus_seconds(1)).await;
+    assert_eq!((&sums["recorded.paid"], &sums["recorded.refunded"]), (&json!(12_000), &json!(5_000)));
+}
+
+/// Whoever dies between a cancellation's record and its payment's item is followed by one who finds the record's place.
+#[tokio::test]
+async fn a_late_cancellation_has_one_place_whoever_records_it() {
+    let mut pay = Pay::new().await;
+    pay.recharge(payer(), 20_000).await;
+    let path = pay.paid(5_000, "k").await;
+    pay.services.fail_as(vec![Fault::AnswerLost]);
+    assert_eq!(pay.cancel(&path, "back", json!({})).await.status, 202);
+    pay.bench.world.pass_seconds(86_400 * 3);
+    let calm = pay.bench.context.table.clone();
+    let plan = vec![Fault::None, Fault::None, Fault::Before];
+    pay.bench.context.table = Arc::new(Trying { inner: pay.bench.twin.clone(), plan: Plan::of(plan) });
+    let first = pay.now();
+    let died = pay.cancel(&path, "back", json!({})).await;
+    assert_eq!(died.status, 503, "the record is there, and its payment says nothing of it: {}", died.body);
+    pay.bench.context.table = calm;
+    pay.bench.world.pass_seconds(86_400 * 3);
+    pay.sweep().await;
+    let seen = pay.seen(&path).await;
+    assert_eq!(seen["cancellations"][0]["refundedAt"], json!(first));
+    let page = json!({ "cut": Timestamp::END, "slackSeconds": 0 });
+    let audited = pay.bench.call("auditPayment", Caller::Platform, page).await.unwrap().body;
+    assert_eq!(audited["findings"], json!([]));
 }

@@ -131,6 +131,7 @@ fn stored(place: usize, sale: &Sale) -> Vec<(Item, Key, SeoulDay)> {
         reason: None,
         requested_at: approved_at,
         refunded_at: Some(approved_at.plus_seconds(days * 86_400)),
+        entered_at: None,
         fingerprint: String::new(),
         traceparent: events::EXAMPLE_TRACEPARENT.to_owned(),
     };
@@ -149,6 +150,7 @@ fn stored(place: usize, sale: &Sale) -> Vec<(Item, Key, SeoulDay)> {
         top_up: None,
         failure_reason: None,
         approved_at: Some(approved_at),
+        entered_at: None,
         cancellations: sale.back.iter().enumerate().map(part).collect(),
         version: 1,
         attempts: 0,
@@ -159,7 +161,7 @@ fn stored(place: usize, sale: &Sale) -> Vec<(Item, Key, SeoulDay)> {
     let mut all = vec![(payment.to_item().unwrap(), payment.key(), shown(approved_at, sale.late))];
     for (part, (_, late)) in payment.cancellations.iter().zip(&sale.back) {
         let refunded_at = part.refunded_at.unwrap();
-        let canceled = Canceled::of(&payment, part, refunded_at);
+        let canceled = Canceled::of(&payment, part, part.moved().unwrap());
         all.push((canceled.to_item().unwrap(), canceled.key(), shown(refunded_at, *late)));
     }
     all

@@ -22,6 +22,7 @@ pub fn fault() -> impl Strategy<Value = Fault> {
         1 => Just(Fault::Before),
         1 => Just(Fault::AnswerLost),
         1 => Just(Fault::Conflict),
+        1 => Just(Fault::Repeated),
         1 => Just(Fault::Stale),
     ]
 }

@@ -114,6 +114,21 @@ async fn a_first_call_at_work_is_left_alone_for_its_lease() {
     pay.bench.assert_versions();
 }
 
+/// The SDK asks again when an answer is lost, and the put meets what it has written itself.
+#[tokio::test]
+async fn a_first_call_is_never_told_to_wait_for_itself() {
+    for fault in [Fault::Repeated, Fault::Beaten] {
+        let mut pay = Pay::new().await;
+        pay.recharge(payer(), 50_000).await;
+        // The copy of the franchise is read first.
+        let plan = Plan::of(vec![Fault::None, fault]);
+        pay.bench.context.table = Arc::new(Trying { inner: pay.bench.twin.clone(), plan });
+        let answer = pay.pay(1_000, "k").await;
+        assert_eq!((answer.status, answer.header("idempotent-replayed")), (201, None), "{}", answer.body);
+        assert_eq!(pay.balance(payer()).await, 49_000);
+    }
+}
+
 #[tokio::test]
 async fn nobody_pays_a_franchise_that_is_not_there_or_closed() {
     let pay = Pay::new().await;

@@ -30,6 +30,8 @@ pub enum Fault {
     Conflict,
     /// Somebody else makes the same commit, and ours meets it.
     Beaten,
+    /// The answer is lost within the SDK, which asks again at once.
+    Repeated,
     Stale,
 }
 
@@ -84,6 +86,10 @@ impl Table for Trying {
             Fault::AnswerLost => {
                 self.inner.commit(writes).await?;
                 Err(Unavailable("fault".to_owned()).into())
+            }
+            Fault::Repeated => {
+                self.inner.commit(writes).await?;
+                self.inner.commit(writes).await
             }
             _ => self.inner.commit(writes).await,
         }

@@ -116,7 +116,7 @@ async fn a_plan_that_was_never_begun_expires_without_a_recharge() {
     let pay = Pay::new().await;
     // Pays and is refused; then nobody answers how much there is.
     pay.services.fail_as(vec![Fault::None, Fault::Before]);
-    assert_eq!(pay.pay(5_000, "k").await.status, 503);
+    assert_eq!(pay.pay(5_000, "k").await.status, 202);
     pay.bench.world.pass_seconds(601);
     pay.sweep().await;
     assert_eq!(pay.pay(5_000, "k").await.code(), "expired");
@@ -136,10 +136,19 @@ async fn what_the_ledger_refused_is_its_own_reason_however_late_it_is_heard() {
 }
 
 #[tokio::test]
+async fn a_recharge_of_more_than_one_may_bring_ends_it() {
+    let pay = Pay::new().await;
+    let refused = contract::Problem::field("/amount/amount", "must be at most 10000");
+    pay.services.refused.lock().unwrap().insert("money.increaseMoneyRequest", refused);
+    let answer = pay.pay(15_000, "k").await;
+    assert_eq!((answer.status, answer.code()), (422, "each_limit_exceeded"));
+}
+
+#[tokio::test]
 async fn a_balance_that_grew_meanwhile_needs_no_recharge() {
     let pay = Pay::new().await;
     pay.services.fail_as(vec![Fault::None, Fault::Before]);
-    assert_eq!(pay.pay(5_000, "k").await.status, 503);
+    assert_eq!(pay.pay(5_000, "k").await.status, 202);
     pay.recharge(payer(), 6_000).await;
     pay.bench.world.pass_seconds(30);
     pay.sweep().await;

@@ -24,6 +24,10 @@ pub enum Fault {
     Before,
     AnswerLost,
     Conflict,
+    /// The table's answer is lost within the SDK, which asks again at once.
+    Repeated,
+    /// The same, and the repetition meets another transaction.
+    RepeatedInConflict,
 }
 
 /// The faults to come, taken one at each call; none when they are used up.
@@ -377,6 +381,14 @@ impl Table for FaultyTable {
             Fault::AnswerLost => {
                 self.inner.commit(writes).await?;
                 Err(Unavailable("fault".to_owned()).into())
+            }
+            Fault::Repeated => {
+                self.inner.commit(writes).await?;
+                self.inner.commit(writes).await
+            }
+            Fault::RepeatedInConflict => {
+                self.inner.commit(writes).await?;
+                Err(CommitError::Contended)
             }
             Fault::None => self.inner.commit(writes).await,
         }

@@ -9,4 +9,4 @@ mod window;
 pub use chain::{Carry, Outcome, carry, outcome};
 pub use fee::{Reckoning, fee_of, reckon};
 pub use statement::{COLUMNS, Summary, Writer};
-pub use window::{Before, Window, is_due, last_day, window};
+pub use window::{Before, LINES_BEFORE, Window, is_due, last_day, rests, window};

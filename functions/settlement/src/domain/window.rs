@@ -1,15 +1,19 @@
 //! Which business days a line takes, and which manifests before it have some of them already.
 //!
-//! A record may come late, by up to two business days: so a line looks through the last two days of the line before
-//! it again, and leaves out what the manifests that reach these days list already. A manifest's name has the line's
-//! place in the chain, and the lines before that place never change. So all who collect under one name look through
-//! the same days and leave out the same manifests.
+//! A record may come late, by some business days: so a line looks through the last days of the line before it again, as
+//! many as [`LOOK_BACK_DAYS`], and leaves out what the manifests that reach these days list already. A manifest's name
+//! has the line's place in the chain, and the lines before that place never change. So all who collect under one name
+//! look through the same days and leave out the same manifests.
 
-use contract::peers::ManifestName;
+use contract::peers::{LOOK_BACK_DAYS, ManifestName, first_looked_at_after, last_look_at};
 use events::franchise::{SettlementCycle, Weekday};
 use kernel::SeoulDay;
 
-/// The newest lines of a franchise's chain, as far as a window needs them: at most two, the newest first.
+/// How many of the newest lines of a franchise's chain a window needs: one a day, at most, reaches days looked through
+/// again.
+pub const LINES_BEFORE: u32 = LOOK_BACK_DAYS;
+
+/// The newest lines of a franchise's chain, as far as a window needs them, the newest first.
 pub type Before<'a> = &'a [ManifestName];
 
 /// What a line takes.
@@ -39,6 +43,24 @@ pub fn is_due(through: &SeoulDay, registered: &SeoulDay, before: Before<'_>) -> 
     registered <= through && before.first().is_none_or(|newest| newest.through < *through)
 }
 
+/// How often a franchise that rests is looked at.
+const REST_DAYS: i64 = 7;
+
+/// Whether a franchise that was closed on this day may wait for its next line, though something is due.
+///
+/// Once no line to come looks through its last day, it is paid no more. But a payment of it may be taken back whenever
+/// its payer or its owner likes, and only payment knows: to ask costs as much as to collect, and an empty line costs
+/// the run 13 write units. So it is looked at once a week, and the line that comes then takes all days since the one
+/// before: what came back is carried a few days later, and nothing is left behind. One whose cycle is weekly has no
+/// more lines than that anyway.
+pub fn rests(closed: &SeoulDay, cycle: SettlementCycle, through: &SeoulDay, before: Before<'_>) -> bool {
+    let is_daily = cycle == SettlementCycle::Daily {};
+    before.first().is_some_and(|newest| {
+        let is_over = newest.through >= last_look_at(closed);
+        is_daily && is_over && through.days_since(&newest.through) < REST_DAYS
+    })
+}
+
 /// What the next line takes; none if the chain covers its last day.
 pub fn window(through: &SeoulDay, registered: &SeoulDay, before: Before<'_>) -> Option<Window> {
     if !is_due(through, registered, before) {
@@ -46,7 +68,7 @@ pub fn window(through: &SeoulDay, registered: &SeoulDay, before: Before<'_>) -> 
     }
     let earliest = registered.plus_days(-1);
     let from = match before.first() {
-        Some(newest) => earliest.max(newest.through.plus_days(-1)),
+        Some(newest) => earliest.max(first_looked_at_after(&newest.through)),
         None => earliest,
     };
     let sequence = before.first().map_or(1, |newest| newest.sequence.saturating_add(1));
@@ -169,6 +191,27 @@ mod tests {
         for (covered, due) in [("2026-11-21", true), ("2026-11-22", false), ("2026-11-23", false)] {
             assert_eq!(is_due(&through, &day("2026-11-01"), &names(&[day(covered)])), due, "{covered}");
         }
+    }
+
+    #[test]
+    fn a_closed_franchise_rests_once_no_line_to_come_looks_through_its_last_day() {
+        let (daily, weekly) =
+            (SettlementCycle::Daily {}, SettlementCycle::Weekly { weekday: Weekday::Sunday });
+        let closed = day("2026-11-01");
+        for (covered, through, expected) in [
+            ("2026-10-31", "2026-11-01", false),
+            ("2026-11-01", "2026-11-02", false),
+            ("2026-11-02", "2026-11-03", false),
+            ("2026-11-03", "2026-11-04", true),
+            ("2026-11-03", "2026-11-09", true),
+            ("2026-11-03", "2026-11-10", false),
+            ("2026-11-03", "2027-11-03", false),
+        ] {
+            let before = names(&[day(covered)]);
+            assert_eq!(rests(&closed, daily, &day(through), &before), expected, "{covered} {through}");
+            assert!(!rests(&closed, weekly, &day(through), &before));
+        }
+        assert!(!rests(&closed, daily, &day("2026-11-20"), &[]), "it has no line yet");
     }
 
     #[test]

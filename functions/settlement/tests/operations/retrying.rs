@@ -83,8 +83,8 @@ async fn a_closed_franchise_whose_account_is_gone_is_paid_out_to_another_one() {
     let too_early = town.operate("POST", &path, None, "one").await;
     assert_eq!(too_early.body["failureReason"], "bank_account_not_found", "it has no other account yet");
     let is_settled = async || {
-        // Business day 2026-11-20, in Seoul.
-        let body = json!({ "franchiseId": bakery, "closedAt": "2026-11-20T03:00:00Z" });
+        // Business day 2026-11-19, in Seoul.
+        let body = json!({ "franchiseId": bakery, "closedAt": "2026-11-19T03:00:00Z" });
         let caller = Caller::Service("franchise.verifyFranchisesClosed".to_owned());
         town.bench.call("verifyFranchiseSettled", caller, body).await.unwrap().body["settled"].clone()
     };

@@ -304,6 +304,7 @@ async fn a_negative_total_is_carried_and_recovered() {
         town.run(&day(of)).await.unwrap();
         let line = town.line(bakery, sequence).await;
         assert_eq!((&line["state"], &line["totals"]["carriedOut"]["amount"]), (&json!(state), &json!(out)));
+        assert_eq!(town.audit().await["owed.byFranchises"].as_u64().unwrap_or_default(), out);
         lines.push(line);
     }
     // What was charged for the cancelled payment came back, and all four days add up.
@@ -313,6 +314,7 @@ async fn a_negative_total_is_carried_and_recovered() {
     town.assert_settled(bakery, &lines);
     let sums = town.audit().await;
     assert_eq!((&sums["recorded.feeReturned"], &sums["recorded.vatReturned"]), (&json!(250), &json!(25)));
+    assert_eq!(sums["owed.byFranchises"], 0, "nothing is owed any more");
 }
 
 #[tokio::test]
@@ -326,6 +328,42 @@ async fn a_day_that_comes_to_nothing_exactly_is_settled() {
     assert_eq!(town.others().orders.len(), 0);
     assert_eq!(town.others().ledger.len(), 0);
     town.audit().await;
+}
+
+/// Once no line looks through its last day any more it has a line a week, which takes what came back meanwhile.
+#[tokio::test]
+async fn a_closed_franchise_is_settled_to_its_end_and_then_looked_at_weekly() {
+    let town = Town::new();
+    let (bakery, cafe) = (town.daily("bakery"), town.daily("cafe"));
+    town.others().franchises[0].closed_at = Some("2026-11-18T03:00:00Z".parse().unwrap());
+    town.pay(bakery, &day("2026-11-18"), 10_000, false);
+    town.bench.world.pass_seconds(86_400 * 10);
+    let (mut lines, first) = (Vec::new(), day("2026-11-18"));
+    for number in 0..11 {
+        let of = first.plus_days(number);
+        match of.as_str() {
+            // It comes two days late.
+            "2026-11-20" => town.pay(bakery, &day("2026-11-18"), 500, false),
+            "2026-11-22" => town.pay(bakery, &of, 4_000, true),
+            _ => {}
+        }
+        town.run(&of).await.unwrap();
+        assert_eq!(town.line(cafe, u64::try_from(number).unwrap() + 1).await["state"], "empty");
+    }
+    for (sequence, through, state) in [
+        (1, "2026-11-18", "paid"),
+        (2, "2026-11-19", "empty"),
+        (3, "2026-11-20", "paid"),
+        (4, "2026-11-27", "carried"),
+    ] {
+        let line = town.line(bakery, sequence).await;
+        assert_eq!((&line["through"], &line["state"]), (&json!(through), &json!(state)), "{line}");
+        lines.push(line);
+    }
+    assert_eq!(town.line(bakery, 5).await["code"], "not_found");
+    town.assert_settled(bakery, &lines);
+    let sums = town.audit().await;
+    assert_eq!(sums["owed.byFranchises"], lines[3]["totals"]["carriedOut"]["amount"]);
 }
 
 #[tokio::test]

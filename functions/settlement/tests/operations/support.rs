@@ -396,7 +396,7 @@ impl Town {
             state: FranchiseState::Open,
             version: 1,
         };
-        self.others().franchises.push(ListedFranchise { franchise, registered_at });
+        self.others().franchises.push(ListedFranchise { franchise, registered_at, closed_at: None });
         shop(name)
     }
 
