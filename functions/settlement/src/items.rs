@@ -3,7 +3,8 @@
 //! A run is `run#{day}`, `run`; its entries lie beside it in 16 shards, `run#{day}#{shard}`, franchise id: what the
 //! run has to do, and what became of it. A franchise's lines are one chain, `franchise#{id}`, `line#{sequence}`: each
 //! is put once, at the next place, so that one that stands on another line than it thought cannot be put. A pointer
-//! leads from a settlement's id to its line. A retry is kept under the id of its key.
+//! leads from a settlement's id to its line. A retry is kept under the id of its key. How long a sweep is
+//! alive lies under `sweep#` and the operation's name, `alive`.
 
 use crate::domain::{Carry, Reckoning};
 use contract::{
@@ -28,6 +29,7 @@ pub const RECORDS: &[store::Kind] = &[
     store::Kind::of::<Pointer>(),
     store::Kind::of::<RetryRequest>(),
     store::Kind::of::<Retry>(),
+    store::Kind::of::<contract::sweeping::Sweeping>(),
 ];
 
 /// How far a run is.
