@@ -11,7 +11,7 @@ use crate::{
 };
 use contract::{
     Call, Context, Grant, Operation, Problem, Reply, Trigger,
-    audit::{self, AuditPage, Audited, Finding, Inspection, Sums},
+    audit::{self, AuditPage, Audited, Finding, Inspection, OWED_BY_FRANCHISES, Sums},
     handled_by,
 };
 use kernel::{Money, OutOfRange, SignedMoney, Timestamp, id::FranchiseId};
@@ -191,7 +191,10 @@ fn count(line: &Line, page: &AuditPage, sums: &mut Sums) -> Result<(), OutOfRang
     if line.recorded_at >= page.cut {
         return Ok(());
     }
-    let Amounts { fee, vat, payout, paid, canceled, .. } = line.amounts;
+    let Amounts { fee, vat, payout, paid, canceled, carried_in, carried_out, .. } = line.amounts;
+    // Each line takes off what the one before it carries, so what is left over all lines is what the newest ones carry.
+    sums.plus(OWED_BY_FRANCHISES, carried_out)?;
+    sums.minus(OWED_BY_FRANCHISES, carried_in)?;
     if line.finished {
         sums.minus("manifest.paid", paid)?;
         sums.minus("manifest.canceled", canceled)?;
