@@ -39,9 +39,9 @@ locals {
         metrics = [[local.own, "unknowns", { stat = "Sum", period = 900 }], [local.own, "unknown_age", { stat = "Maximum", yAxis = "right" }]]
       }),
       merge(local.graph, {
-        title   = "Audit: differences found"
+        title   = "Audit: differences found, and won gone to suspense"
         stat    = "Sum"
-        metrics = [[local.own, "findings"]]
+        metrics = [[local.own, "findings"], [local.own, "suspended", { yAxis = "right" }]]
       }),
     ],
     [for record in ["payment", "remittance", "moneyRequest", "firmbanking", "line"] : merge(local.graph, {

@@ -90,7 +90,8 @@ async fn inquire_firmbanking(context: &Context, call: Call<Inquiry>) -> Result<R
 
 /// Sends a message for every record that is not final and not young.
 async fn scan(context: &Context, call: &Call<Inquiry>) -> Result<u32, Problem> {
-    let mut scan = Scan::after(call.body.after.as_ref());
+    let after = call.body.after.as_ref();
+    let Some(mut scan) = Scan::of_sweep(context, NAME, after).await? else { return Ok(0) };
     let mut queued = 0_u32;
     let mut open = Open::default();
     while let Some(items) = scan.page(context).await? {

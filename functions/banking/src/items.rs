@@ -7,6 +7,7 @@
 //! | [`Claim`] | `number#` blind index | `claim` |
 //! | [`Request`] | `request#` hash of its reference | `request` |
 //! | [`contract::former::FormerMember`] | `former#mbr_…` | `member` |
+//! | [`contract::sweeping::Sweeping`] | `sweep#` and the operation's name | `alive` |
 //!
 //! The firmbankings of an account are a chain: each takes the next sequence, by a put on condition that nothing is
 //! there. A [`Closing`] takes a sequence too, which makes unlinking proof against a firmbanking that starts at the
@@ -35,6 +36,7 @@ pub const RECORDS: &[store::Kind] = &[
     store::Kind::of::<Closing>(),
     store::Kind::of::<Request>(),
     store::Kind::of::<contract::former::FormerMember>(),
+    store::Kind::of::<contract::sweeping::Sweeping>(),
 ];
 
 /// Lists, newest first: a member's accounts, a member's payees, and firmbankings over a few shards.

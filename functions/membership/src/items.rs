@@ -9,6 +9,7 @@
 //! | [`Session`] | `session#…` | `family` |
 //! | [`RefreshToken`] | `refresh#` hash of the token | `token` |
 //! | [`PublishedKey`] | `signingKey#…` | `published` |
+//! | how long a sweep is alive | `sweep#` and the operation's name | `alive` |
 //!
 //! No item has personal data in the clear: a member's is sealed with the member's own key, and found by blind index.
 
@@ -28,6 +29,7 @@ pub const RECORDS: &[store::Kind] = &[
     store::Kind::of::<Session>(),
     store::Kind::of::<RefreshToken>(),
     store::Kind::of::<PublishedKey>(),
+    store::Kind::of::<contract::sweeping::Sweeping>(),
 ];
 
 /// How far a membership is.

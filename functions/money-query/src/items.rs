@@ -36,8 +36,16 @@ pub struct Generations {
     /// The one that is being built, always the next number. Facts are counted in both.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub building: Option<u32>,
+    /// How many items could not be read when the live one was built, so that their facts are not in it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub skipped: u64,
     /// One more with each change; 0 if it was never stored.
     pub version: u64,
+}
+
+/// Whether there is nothing to say.
+pub fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl Record for Generations {
@@ -58,7 +66,7 @@ impl Generations {
     pub async fn load(context: &Context) -> Result<Generations, Problem> {
         let item = context.table.get(&Generations::place(), Read::Consistent).await?;
         let stored = item.map(store::read).transpose()?;
-        Ok(stored.unwrap_or(Generations { live: 1, building: None, version: 0 }))
+        Ok(stored.unwrap_or(Generations { live: 1, building: None, skipped: 0, version: 0 }))
     }
 
     /// Those in which a fact is counted.

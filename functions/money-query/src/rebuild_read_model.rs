@@ -11,7 +11,7 @@
 
 use crate::{
     counting,
-    items::{Generations, generation_of},
+    items::{Generations, generation_of, is_zero},
     news,
     settings::Settings,
 };
@@ -60,6 +60,9 @@ pub enum Task {
         source: Source,
         /// Where the run before ended.
         after: Option<KeyName>,
+        /// How many items could not be read until then.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        skipped: u64,
     },
     /// Delete what belongs to generations before the live one. Its own queue says so.
     Clear {
@@ -86,6 +89,8 @@ pub struct Standing {
     live: u32,
     /// The one that is being built.
     building: Option<u32>,
+    /// How many items could not be read when the one that answers was built: their facts are missing in it.
+    skipped: u64,
 }
 
 impl Source {
@@ -108,13 +113,13 @@ async fn rebuild_read_model(context: &Context, call: Call<Task>) -> Result<Reply
     match call.body.clone() {
         Task::Begin {} => begin(context, &call.trace).await?,
         Task::Look {} => {}
-        Task::Read { generation, source, after } => {
-            read(context, &call, generation, (source, after)).await?;
+        Task::Read { generation, source, after, skipped } => {
+            read(context, &call, generation, (source, after), skipped).await?;
         }
         Task::Clear { after } => clear(context, &call.trace, after).await?,
     }
-    let Generations { live, building, .. } = Generations::load(context).await?;
-    Ok(Reply::ok(Standing { live, building }))
+    let Generations { live, building, skipped, .. } = Generations::load(context).await?;
+    Ok(Reply::ok(Standing { live, building, skipped }))
 }
 
 /// Makes sure that a generation is being built, and that its facts will be read.
@@ -132,7 +137,7 @@ async fn begin(context: &Context, trace: &Trace) -> Result<(), Problem> {
         }
     };
     let settle_seconds = Settings::of(context)?.settle_seconds;
-    let first = Task::Read { generation, source: Source::Membership, after: None };
+    let first = Task::Read { generation, source: Source::Membership, after: None, skipped: 0 };
     send(context, &first, settle_seconds, trace).await
 }
 
@@ -142,6 +147,7 @@ async fn read(
     call: &Call<Task>,
     generation: u32,
     (source, mut after): (Source, Option<KeyName>),
+    mut skipped: u64,
 ) -> Result<(), Problem> {
     let generations = Generations::load(context).await?;
     if generations.building != Some(generation) {
@@ -156,28 +162,36 @@ async fn read(
         for fact in &page.facts {
             counting::count_in(context, generation, &news::of(fact)?).await?;
         }
+        skipped = skipped.saturating_add(u64::try_from(page.skipped).unwrap_or(u64::MAX));
         after = page.after;
         if after.is_none() {
             break;
         }
     }
     let next = match (after, source.next()) {
-        (Some(after), _) => Task::Read { generation, source, after: Some(after) },
-        (None, Some(source)) => Task::Read { generation, source, after: None },
-        (None, None) => return promote(context, &generations, generation, &call.trace).await,
+        (Some(after), _) => Task::Read { generation, source, after: Some(after), skipped },
+        (None, Some(source)) => Task::Read { generation, source, after: None, skipped },
+        (None, None) => return promote(context, &generations, (generation, skipped), &call.trace).await,
     };
     send(context, &next, 0, &call.trace).await
 }
 
-/// Lets the generation answer from now on.
+/// Lets the generation answer from now on, and says how much is missing in it: what cannot be read must not keep all
+/// else from being right.
 async fn promote(
     context: &Context,
     read: &Generations,
-    generation: u32,
+    (generation, skipped): (u32, u64),
     trace: &Trace,
 ) -> Result<(), Problem> {
-    let promoted = Generations { live: generation, building: None, ..read.clone() };
+    let promoted = Generations { live: generation, building: None, skipped, ..read.clone() };
     context.table.commit(&[promoted.in_place_of(read)?]).await?;
+    if skipped > 0 {
+        tracing::error!(
+            detail = format!("{skipped} items"),
+            "the read model lacks the facts of what cannot be read"
+        );
+    }
     clear_later(context, &promoted, generation, trace).await
 }
 

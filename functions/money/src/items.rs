@@ -5,6 +5,7 @@
 //! | entry | the wallet's id | the sequence number, 12 digits |
 //! | journal entry | `journal#` and the franchise's id | the sequence number, 12 digits |
 //! | money request | its id | `request` |
+//! | how long a sweep is alive | `sweep#` and the operation's name | `alive` |
 //!
 //! There is no balance item and no index: the newest entry is the balance, and a request is found by its id. What Pay
 //! owes a franchise has no item either: it is the sum of what wallets' entries and its journal's say.
@@ -19,8 +20,12 @@ use serde::{Deserialize, Serialize};
 use store::{Key, Record};
 
 /// Every kind of record in the table.
-pub const RECORDS: &[store::Kind] =
-    &[store::Kind::of::<Entry>(), store::Kind::of::<JournalEntry>(), store::Kind::of::<MoneyRequest>()];
+pub const RECORDS: &[store::Kind] = &[
+    store::Kind::of::<Entry>(),
+    store::Kind::of::<JournalEntry>(),
+    store::Kind::of::<MoneyRequest>(),
+    store::Kind::of::<contract::sweeping::Sweeping>(),
+];
 
 impl Record for Entry {
     const KIND: &'static str = "entry";

@@ -6,6 +6,7 @@
 //! Everything else reads.
 
 mod audit_ledger;
+mod auditing;
 mod chains;
 mod close_member_money;
 mod create_member_money;

@@ -11,8 +11,9 @@
 use contract::{
     Call, Caller, Reference,
     audit::{payable_bucket, payable_open, payable_recorded},
+    peers::{Direction, MoneyRequestState},
     ports::{DirectAnswer, DirectCall, Unanswered},
-    testing::{Bench, Request},
+    testing::{Bench, Log, Request},
 };
 use kernel::{
     Id, Money, SignedMoney, Timestamp,
@@ -20,7 +21,7 @@ use kernel::{
 };
 use money::{
     domain::{Account, Entry, JournalEntry, JournalKind, Kind},
-    items::{entry_key, journal_key, journal_name},
+    items::{MoneyRequest, entry_key, journal_key, journal_name},
 };
 use serde_json::{Value, json};
 use std::{
@@ -37,6 +38,7 @@ struct Outside {
     corporate: i64,
     for_sagas: i64,
     open_in: i64,
+    open_out: i64,
     remitted: i64,
     open_remitted: i64,
     /// What the records of payments and settlements sum up to.
@@ -106,6 +108,7 @@ impl Books {
             corporate: own,
             for_sagas: 0,
             open_in: 0,
+            open_out: 0,
             remitted: 5_000,
             open_remitted: 0,
             recorded: recorded(),
@@ -210,21 +213,23 @@ impl Books {
 
     /// What the audit finds: rules and subjects.
     async fn audit(&self) -> Vec<(String, String)> {
+        let answer = self.audited().await;
+        let text = |finding: &Value, name: &str| finding[name].as_str().unwrap().to_owned();
+        let findings = answer["findings"].as_array().unwrap();
+        assert_eq!(answer["found"], findings.len());
+        findings.iter().map(|finding| (text(finding, "rule"), text(finding, "subject"))).collect()
+    }
+
+    /// The audit's last answer.
+    async fn audited(&self) -> Value {
         let mut body = json!({ "slackSeconds": 0 });
         loop {
             let caller = Caller::Service("operations".to_owned());
             let answer = self.bench.call("auditLedger", caller, body).await.unwrap().body;
-            if answer["next"].is_object() {
-                body = json!({ "next": answer["next"] });
-                continue;
+            if !answer["next"].is_object() {
+                return answer;
             }
-            let text = |finding: &Value, name: &str| finding[name].as_str().unwrap().to_owned();
-            let findings = answer["findings"].as_array().unwrap();
-            assert_eq!(answer["found"], findings.len());
-            return findings
-                .iter()
-                .map(|finding| (text(finding, "rule"), text(finding, "subject")))
-                .collect();
+            body = json!({ "next": answer["next"] });
         }
     }
 
@@ -261,7 +266,11 @@ fn answer(call: &DirectCall, outside: &mut Outside) -> Result<DirectAnswer, Unan
         audit => {
             assert!(audit.contains(".audit"), "{audit}");
             let sums = if audit == "banking.auditBanking" {
-                json!({ "banking.forSagas": outside.for_sagas, "open.bankIn": outside.open_in })
+                json!({
+                    "banking.forSagas": outside.for_sagas,
+                    "open.bankIn": outside.open_in,
+                    "open.bankOut": outside.open_out,
+                })
             } else {
                 json!({})
             };
@@ -498,4 +507,165 @@ async fn the_schedules_audit_goes_on_by_itself_and_fails_if_it_finds_something()
         }
     }
     panic!("the audit found nothing");
+}
+
+/// A franchise takes back more than it is still owed: the members whose money that is are covered as long as there is
+/// enough of Pay's own at the bank.
+#[tokio::test]
+async fn wallets_are_covered_when_a_franchise_owes_pay_only_by_pays_own_funds() {
+    let mut books = Books::kept().await;
+    let shop_party = json!({ "kind": "franchise", "franchiseId": shop() });
+    let body = json!({
+        "debit": shop_party, "credit": { "kind": "member", "membershipId": hana() }, "amount": won(3_000),
+    });
+    books.step("transferMoney", "pmt_1/rest", body).await;
+    {
+        let mut outside = books.outside.lock().unwrap();
+        outside.record("recorded.refunded", 3_000);
+        outside.record(&payable_recorded(shop()), -3_000);
+    }
+    books.bench.world.pass_seconds(1);
+    assert_eq!(books.audit().await, [], "a million of Pay's own stands in for it");
+    // The wallets have 40 000, and 37 500 are left of what came in.
+    let own = |books: &mut Books, funds: i64| {
+        books.bench.context.settings.config = json!({ "ownFunds": funds });
+        books.outside.lock().unwrap().corporate = 37_500 + funds;
+    };
+    own(&mut books, 2_500);
+    assert_eq!(books.audit().await, []);
+    own(&mut books, 2_499);
+    assert_eq!(books.audit().await, [("wallets_uncovered".to_owned(), "bank:corporate".to_owned())]);
+    // What a hold keeps has not left the bank by that.
+    books.outside.lock().unwrap().open_out += 1;
+    assert_eq!(books.audit().await, []);
+    own(&mut books, 2_498);
+    books.finds("wallets_uncovered", "bank:corporate").await;
+}
+
+impl Books {
+    /// The one request in this direction.
+    async fn request(&self, direction: Direction) -> MoneyRequest {
+        let items = self.bench.twin.items();
+        let requests = items.into_iter().filter(|item| store::kind_of(item) == MoneyRequest::KIND);
+        let mut requests = requests.map(|item| store::read::<MoneyRequest>(item).unwrap());
+        requests.find(|request| request.direction == direction).unwrap()
+    }
+
+    async fn change_request(&self, direction: Direction, change: impl FnOnce(&mut MoneyRequest)) -> String {
+        let mut request = self.request(direction).await;
+        change(&mut request);
+        self.write(Write::put(&request, Condition::Always).unwrap()).await;
+        request.money_request_id.to_string()
+    }
+}
+
+fn fail(request: &mut MoneyRequest) {
+    request.state = MoneyRequestState::Failed;
+    request.failure_reason = Some("bank_declined".to_owned());
+}
+
+#[tokio::test]
+async fn requests_are_held_to_the_entries_of_their_wallets() {
+    type Change = fn(&mut MoneyRequest);
+    let rules: &[(&str, Change)] = &[
+        ("request_differs", fail),
+        ("request_differs", |request| request.amount = Money::won(9_999)),
+        ("request_differs", |request| request.membership_id = dul()),
+        ("end_unsaid", |request| request.completed_at = None),
+        ("end_unsaid", |request| request.failure_reason = Some("odd".to_owned())),
+        ("request_unbooked", |request| {
+            request.completed_at = request.completed_at.map(|at| at.plus_seconds(1));
+        }),
+    ];
+    for direction in [Direction::Recharge, Direction::Withdrawal] {
+        for (rule, change) in rules {
+            let books = Books::kept().await;
+            let id = books.change_request(direction, change).await;
+            books.finds(rule, &id).await;
+        }
+    }
+    let books = Books::kept().await;
+    let id =
+        books.change_request(Direction::Recharge, |request| request.direction = Direction::Withdrawal).await;
+    books.finds("request_unbooked", &id).await;
+}
+
+#[tokio::test]
+async fn a_request_without_entry_and_an_entry_without_request_are_named() {
+    for (direction, kind) in
+        [(Direction::Recharge, Kind::Recharge), (Direction::Withdrawal, Kind::Withdrawal)]
+    {
+        let books = Books::kept().await;
+        let request = books.request(direction).await;
+        let place = books.place(hana(), kind).await;
+        books.remove(hana(), place).await;
+        books.finds("request_unbooked", &request.money_request_id.to_string()).await;
+
+        let books = Books::kept().await;
+        books.write(Write::Delete(request.key(), Condition::Present)).await;
+        books.finds("request_missing", &format!("{}/{place}", wallet())).await;
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_cannot_be_read_is_named_and_so_is_one_that_stays_open() {
+    let books = Books::kept().await;
+    let request = books.request(Direction::Recharge).await;
+    let mut item = request.to_item().unwrap();
+    item.remove("amount");
+    books.write(Write::Put(item, Condition::Always)).await;
+    books.finds("unreadable", &format!("{}/request", request.money_request_id)).await;
+
+    let books = Books::kept().await;
+    let id = books
+        .change_request(Direction::Recharge, |request| {
+            request.state = MoneyRequestState::BankUnknown;
+            request.completed_at = None;
+        })
+        .await;
+    books.bench.world.pass_seconds(86_400 - 3_600);
+    assert_eq!(books.audit().await, [], "banks take their time");
+    books.bench.world.pass_seconds(1);
+    assert_eq!(books.audit().await, [("request_overdue".to_owned(), id)]);
+}
+
+/// Who has left gets money back: it is certain, and no wallet takes it.
+#[tokio::test]
+async fn what_stands_in_suspense_is_told_when_it_comes_and_named_by_every_audit() {
+    let books = Books::kept().await;
+    books.bench.stream();
+    let log = Log::default();
+    let place = {
+        let _open = log.open();
+        let place = books.place(hana(), Kind::Cancellation).await;
+        let mut entry = books.entry(hana(), place).await;
+        assert_eq!(entry.reference, "pmt_1/back");
+        books.bench.relay().await.unwrap();
+        assert!(log.lines().is_empty());
+        entry.credit = Some(Account::Suspense);
+        books.remove(hana(), place).await;
+        books.write(Write::Put(entry.to_item().unwrap(), Condition::Absent)).await;
+        books.bench.relay().await.unwrap();
+        place
+    };
+    assert!(place > 1);
+    let lines = log.lines();
+    let told = lines.iter().find(|line| line["metrics"] == "suspended").unwrap();
+    assert_eq!(
+        (&told["level"], &told["about"], &told["suspended"]),
+        (&json!("WARN"), &json!("pmt_1/back"), &json!(1_000))
+    );
+    assert!(!told.to_string().contains("mbr_") && !told.to_string().contains("wal_"), "{told}");
+
+    let log = Log::default();
+    let answer = {
+        let _open = log.open();
+        books.audited().await
+    };
+    assert_eq!(answer["suspended"], json!({ "entries": 1, "references": ["pmt_1/back"] }));
+    assert_eq!(answer["sums"]["ledger.suspense"], 1_000);
+    let lines = log.lines();
+    let told = lines.iter().find(|line| line["level"] == "WARN").unwrap();
+    assert_eq!((&told["about"], &told["detail"]), (&json!("pmt_1/back"), &json!("1 entries, 1000 won")));
+    assert!(!answer["findings"].to_string().contains("suspense"), "it is a figure and no finding");
 }

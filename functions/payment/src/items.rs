@@ -7,6 +7,7 @@
 //! | page of a manifest | `manifest#`, franchise, `#`, sequence, `#`, last day | the position at which it begins |
 //! | group of settled payments | `settled#` and the franchise | its last day |
 //! | copy of a franchise | its id | `franchise` |
+//! | how long a sweep is alive | `sweep#` and the operation's name | `alive` |
 //!
 //! Two sparse indexes list what was paid, newest first: a payer's, and a franchise's of one business day, which is
 //! spread over shards so that no partition is hot. A payment enters both when it is approved, and its place in them
@@ -37,6 +38,7 @@ pub const RECORDS: &[store::Kind] = &[
     store::Kind::of::<CollectedPage>(),
     store::Kind::of::<SettledGroup>(),
     store::Kind::of::<FranchiseCopy>(),
+    store::Kind::of::<contract::sweeping::Sweeping>(),
 ];
 
 /// A franchise's payments of a business day, and its cancellations, by shard.

@@ -2,7 +2,8 @@
 //!
 //! The id derives from the sender's key, so the record is the idempotency record and is found by one read. Two sparse
 //! indexes list what was completed, newest first: the sender's and the receiver's. A record gets its places in them in
-//! the same write that completes it, so that each costs one write unit, once, and what is under way costs none.
+//! the same write that completes it, so that each costs one write unit, once, and what is under way costs none. Beside
+//! them lies how long a sweep is alive, `sweep#` and the operation's name, `alive`.
 
 use contract::{Reference, page, top_up::TopUp};
 use kernel::{
@@ -14,7 +15,8 @@ use serde::{Deserialize, Serialize};
 use store::{Index, Key, Record};
 
 /// Every kind of record in the table.
-pub const RECORDS: &[store::Kind] = &[store::Kind::of::<Remittance>()];
+pub const RECORDS: &[store::Kind] =
+    &[store::Kind::of::<Remittance>(), store::Kind::of::<contract::sweeping::Sweeping>()];
 
 /// What a member has sent, newest first.
 pub static SENT_NEWEST_FIRST: Index =

@@ -11,7 +11,7 @@ use crate::{
 };
 use contract::{
     Call, Context, Grant, Operation, Problem, Reply, Trigger,
-    audit::{self, AuditPage, Audited, Finding, Inspection, Sums},
+    audit::{self, AuditPage, Audited, Finding, Inspection, OWED_BY_FRANCHISES, Sums},
     handled_by,
 };
 use kernel::{Money, OutOfRange, SignedMoney, Timestamp};
@@ -27,8 +27,6 @@ pub const OPERATION: Operation = Operation {
     ..handled_by!(audit_settlement)
 };
 
-/// What franchises owe Pay, because more of theirs was cancelled than paid.
-const OWED: &str = "owed.byFranchises";
 
 async fn audit_settlement(context: &Context, call: Call<AuditPage>) -> Result<Reply<Audited>, Problem> {
     let mut inspection = Inspection::looking_up(&call.body);
@@ -192,11 +190,9 @@ fn count(line: &Line, page: &AuditPage, sums: &mut Sums) -> Result<(), OutOfRang
         return Ok(());
     }
     let Amounts { fee, vat, payout, paid, canceled, carried_in, carried_out, .. } = line.amounts;
-    // Along a chain this comes to what its newest line carries out: nobody is asked for it when an owner leaves.
-    if carried_in != carried_out {
-        sums.plus(OWED, carried_out)?;
-        sums.minus(OWED, carried_in)?;
-    }
+    // Each line takes off what the one before it carries, so what is left over all lines is what the newest ones carry.
+    sums.plus(OWED_BY_FRANCHISES, carried_out)?;
+    sums.minus(OWED_BY_FRANCHISES, carried_in)?;
     if line.finished {
         sums.minus("manifest.paid", paid)?;
         sums.minus("manifest.canceled", canceled)?;

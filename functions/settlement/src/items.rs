@@ -4,7 +4,7 @@
 //! run has to do, and what became of it. A franchise's lines are one chain, `franchise#{id}`, `line#{sequence}`: each
 //! is put once, at the next place. A line that was calculated from a line which is no longer the newest finds its place
 //! taken, so it cannot be put. A pointer leads from a settlement's id to its line. A retry is kept under the id of its
-//! key.
+//! key. How long a sweep is alive lies under `sweep#` and the operation's name, `alive`.
 
 use crate::domain::{Carry, Reckoning};
 use contract::{
@@ -29,6 +29,7 @@ pub const RECORDS: &[store::Kind] = &[
     store::Kind::of::<Pointer>(),
     store::Kind::of::<RetryRequest>(),
     store::Kind::of::<Retry>(),
+    store::Kind::of::<contract::sweeping::Sweeping>(),
 ];
 
 /// How far a run is.

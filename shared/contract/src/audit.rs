@@ -131,6 +131,10 @@ fn signed(amount: Money) -> Result<i64, OutOfRange> {
     i64::try_from(amount.amount()).map_err(|_| OutOfRange)
 }
 
+/// The sum of what franchises owe Pay: what their newest settlements carry into the next ones, because more was taken
+/// back than paid.
+pub const OWED_BY_FRANCHISES: &str = "owed.byFranchises";
+
 /// What Pay owes franchises is compared in so many buckets: few enough to be carried along, and enough that what is
 /// one franchise's is hardly ever taken for another's without a difference.
 const PAYABLE_BUCKETS: u128 = 64;

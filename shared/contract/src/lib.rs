@@ -23,6 +23,7 @@ pub mod peers;
 pub mod ports;
 pub mod problem;
 pub mod story;
+pub mod sweeping;
 #[cfg(feature = "testing")]
 pub mod testing;
 pub mod top_up;

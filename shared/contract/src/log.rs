@@ -67,6 +67,7 @@ pub static FIELDS: &[Field] = &[
     sometimes("unknowns", "metric: how many firmbankings have no certain end yet"),
     sometimes("unknown_age", "metric: the age of the oldest of them, in seconds"),
     sometimes("findings", "metric: how many differences an audit has found"),
+    sometimes("suspended", "metric: won that went to suspense, because no wallet could take it"),
     sometimes("_aws", "which of the fields are metrics, as CloudWatch wants to be told"),
 ];
 
@@ -93,6 +94,7 @@ pub static METRICS: &[Metric] = &[
     Metric { name: "unknowns", dimensions: &[], unit: "Count" },
     Metric { name: "unknown_age", dimensions: &[], unit: "Seconds" },
     Metric { name: "findings", dimensions: &[], unit: "Count" },
+    Metric { name: "suspended", dimensions: &[], unit: "None" },
 ];
 
 /// A call's outcome: its reply or the problem.

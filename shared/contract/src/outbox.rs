@@ -5,7 +5,7 @@
 //! the items themselves. The same batch tells which records are not final, and sends each a delayed message to be
 //! advanced: recovery without an index on the hot path.
 
-use crate::{Call, Context, Problem, Reply, Trace, ports::MOST_DELAY_SECONDS};
+use crate::{Call, Context, Problem, Reply, Trace, ports::MOST_DELAY_SECONDS, sweeping};
 use events::Envelope;
 use futures_util::future::try_join_all;
 use kernel::Timestamp;
@@ -216,7 +216,8 @@ const SENT_AT_ONCE: usize = 20;
 
 /// Sends the messages of all items that are not final and that nobody is at work on: those whose message from the relay
 /// was lost. Each has a message of its own, since some at once would take longer than there is time. One run reads a
-/// part of the table, and lets the next one go on by a message to `operation`'s own queue. Answers how many were sent.
+/// part of the table, and lets the next one go on by a message to `operation`'s own queue; none begins while one goes
+/// on so. Answers how many were sent.
 pub async fn sweep<I>(
     context: &Context,
     call: &Call<I>,
@@ -224,7 +225,7 @@ pub async fn sweep<I>(
     operation: &str,
     after: Option<&KeyName>,
 ) -> Result<u32, Problem> {
-    let mut scan = Scan::after(after);
+    let Some(mut scan) = Scan::of_sweep(context, operation, after).await? else { return Ok(0) };
     let mut sent = 0_u32;
     while let Some(items) = scan.page(context).await? {
         sent = sent.saturating_add(remind(context, call, outbox, &items).await?);
@@ -335,6 +336,9 @@ impl KeyName {
 pub struct Republished {
     /// How many events.
     pub published: usize,
+    /// How many items could not be read and were passed over.
+    #[serde(default)]
+    pub skipped: usize,
     /// Where to go on; none if the end was reached.
     pub after: Option<KeyName>,
 }
@@ -344,6 +348,7 @@ pub struct Republished {
 pub struct Scan {
     query: Query,
     pages_left: u32,
+    is_first: bool,
 }
 
 impl Scan {
@@ -353,7 +358,18 @@ impl Scan {
     /// A run that begins after this place, or at the beginning.
     pub fn after(place: Option<&KeyName>) -> Scan {
         let after = place.map(KeyName::position);
-        Scan { query: Query { after, ..Query::everything() }, pages_left: Scan::PAGES }
+        let query = Query { after, ..Query::everything() };
+        Scan { query, pages_left: Scan::PAGES, is_first: place.is_none() }
+    }
+
+    /// A run of the sweep that this operation makes; none if it would be the first run while another sweep is alive.
+    pub async fn of_sweep(
+        context: &Context,
+        operation: &str,
+        place: Option<&KeyName>,
+    ) -> Result<Option<Scan>, Problem> {
+        let is_another = place.is_none() && sweeping::is_alive(context, operation).await?;
+        Ok((!is_another).then(|| Scan::after(place)))
     }
 
     /// The same walk, seeing every commit that was answered before each page; costs twice.
@@ -364,7 +380,7 @@ impl Scan {
 
     /// The same run with so many pages of so many items.
     pub fn in_pages_of(self, items: u32, pages: u32) -> Scan {
-        Scan { query: Query { limit: Some(items), ..self.query }, pages_left: pages }
+        Scan { query: Query { limit: Some(items), ..self.query }, pages_left: pages, ..self }
     }
 
     /// The next page; none when the table or the run is at its end.
@@ -382,15 +398,28 @@ impl Scan {
         self.query.after.as_ref().map(KeyName::of)
     }
 
-    /// Lets the next run begin by a message `{"after": …}` to the operation's own queue, if there is something left.
+    /// Lets the next run begin by a message `{"after": …}` to the operation's own queue, if there is something left,
+    /// and notes that the sweep is alive, or has ended.
     pub async fn go_on(self, context: &Context, operation: &str, trace: &Trace) -> Result<(), Problem> {
-        let Some(after) = self.rest() else { return Ok(()) };
-        let body = json!({ "after": after });
-        context.queues.send(operation, &body, 0, trace).await.map_err(Problem::unavailable)
+        match self.rest() {
+            Some(after) => {
+                let body = json!({ "after": after });
+                context.queues.send(operation, &body, 0, trace).await.map_err(Problem::unavailable)?;
+                sweeping::goes_on(context, operation, 0).await
+            }
+            None => {
+                if !self.is_first {
+                    sweeping::ends(context, operation).await;
+                }
+                Ok(())
+            }
+        }
     }
 }
 
-/// Rebuilds facts from the stored items and publishes them under their old ids.
+/// Rebuilds facts from the stored items and publishes them under their old ids. An item that cannot be read holds up
+/// nobody behind it: it is counted, and the audit names it. One that was asked for by its key fails the call, after all
+/// others, so that its message waits among the dead letters until it can be read.
 pub async fn republish(
     context: &Context,
     call: Call<Republish>,
@@ -402,37 +431,56 @@ pub async fn republish(
             && to.is_none_or(|to| event.time < to)
             && is_published(context, event)
     };
+    let mut all = Republished { published: 0, skipped: 0, after: None };
     if let Some(keys) = keys {
-        let mut published = 0_usize;
         for KeyName { partition, sort } in keys {
             let item = context.table.get(&Key::new(partition, sort), Read::Consistent).await?;
-            published =
-                published.saturating_add(republish_items(context, outbox, item.as_slice(), wanted).await?);
+            all.republish(context, outbox, item.as_slice(), wanted).await?;
         }
-        return Ok(Reply::ok(Republished { published, after: None }));
+        if all.skipped > 0 {
+            return Err(Problem::internal(format!("{} of these items cannot be read", all.skipped)));
+        }
+        return Ok(Reply::ok(all));
     }
     let mut scan = Scan::after(after.as_ref());
-    let mut published = 0_usize;
     while let Some(items) = scan.page(context).await? {
-        published = published.saturating_add(republish_items(context, outbox, &items, wanted).await?);
+        all.republish(context, outbox, &items, wanted).await?;
     }
-    Ok(Reply::ok(Republished { published, after: scan.rest() }))
+    Ok(Reply::ok(Republished { after: scan.rest(), ..all }))
 }
 
-async fn republish_items(
-    context: &Context,
-    outbox: &Outbox,
-    items: &[Item],
-    wanted: impl Fn(&Envelope) -> bool,
-) -> Result<usize, Problem> {
-    let mut events = Vec::new();
+impl Republished {
+    async fn republish(
+        &mut self,
+        context: &Context,
+        outbox: &Outbox,
+        items: &[Item],
+        wanted: impl Fn(&Envelope) -> bool,
+    ) -> Result<(), Problem> {
+        let (facts, skipped) = facts_of(outbox, items);
+        let events: Vec<Envelope> = facts.into_iter().filter(wanted).collect();
+        if !publish(context, &events).await?.is_empty() {
+            return Err(Problem::unavailable("the bus did not take every event"));
+        }
+        self.published = self.published.saturating_add(events.len());
+        self.skipped = self.skipped.saturating_add(skipped);
+        Ok(())
+    }
+}
+
+/// The facts of those items that can be read, and how many cannot.
+fn facts_of(outbox: &Outbox, items: &[Item]) -> (Vec<Envelope>, usize) {
+    let (mut facts, mut skipped) = (Vec::new(), 0_usize);
     for item in items {
-        events.extend((outbox.facts)(item)?.into_iter().filter(&wanted));
+        match (outbox.facts)(item) {
+            Ok(stated) => facts.extend(stated),
+            Err(error) => {
+                tracing::error!(cause = %error, "an item cannot be read, and its facts are left out");
+                skipped = skipped.saturating_add(1);
+            }
+        }
     }
-    if publish(context, &events).await?.is_empty() {
-        return Ok(events.len());
-    }
-    Err(Problem::unavailable("the bus did not take every event"))
+    (facts, skipped)
 }
 
 /// Which facts to read.
@@ -449,6 +497,9 @@ pub struct ReadFacts {
 pub struct FactsRead {
     /// The facts, in no order.
     pub facts: Vec<Envelope>,
+    /// How many items could not be read, so that their facts are missing.
+    #[serde(default)]
+    pub skipped: usize,
     /// Where to go on; none if the end was reached.
     pub after: Option<KeyName>,
 }
@@ -459,19 +510,20 @@ const ITEMS_READ: u32 = 100;
 
 /// Rebuilds facts from the stored items, as [`republish`] does, and answers them instead of publishing: for a read
 /// model that is built anew. It needs no subscription, and it is a scan: a commit of the last moments may be missing.
+/// So are the facts of what cannot be read, which is counted: whoever builds from them must say so.
 pub async fn read_facts(
     context: &Context,
     call: Call<ReadFacts>,
     outbox: &Outbox,
 ) -> Result<Reply<FactsRead>, Problem> {
     let mut scan = Scan::after(call.body.after.as_ref()).in_pages_of(ITEMS_READ, 1);
-    let mut facts = Vec::new();
+    let mut read = FactsRead { facts: Vec::new(), skipped: 0, after: None };
     while let Some(items) = scan.page(context).await? {
-        for item in &items {
-            facts.extend((outbox.facts)(item)?);
-        }
+        let (facts, skipped) = facts_of(outbox, &items);
+        read.facts.extend(facts);
+        read.skipped = read.skipped.saturating_add(skipped);
     }
-    Ok(Reply::ok(FactsRead { facts, after: scan.rest() }))
+    Ok(Reply::ok(FactsRead { after: scan.rest(), ..read }))
 }
 
 fn key_of(item: &Item) -> Key {

@@ -29,7 +29,7 @@ pub fn services_tell(bench: &Bench, facts: Vec<Envelope>) {
         let next = after + PAGE;
         let sort = next.to_string();
         let after = (next < own.len()).then(|| KeyName { partition: "place".to_owned(), sort });
-        Ok(DirectAnswer::Done(serde_json::to_value(FactsRead { facts: page, after }).unwrap()))
+        Ok(DirectAnswer::Done(serde_json::to_value(FactsRead { facts: page, skipped: 0, after }).unwrap()))
     });
 }
 
@@ -74,15 +74,44 @@ fn some_facts() -> Vec<Envelope> {
 async fn the_new_generation_is_read_after_a_wait_and_the_old_one_deleted_after_another() {
     let bench = bench();
     services_tell(&bench, some_facts());
-    assert_eq!(begin(&bench).await, json!({ "live": 1, "building": 2 }));
+    assert_eq!(begin(&bench).await, json!({ "live": 1, "building": 2, "skipped": 0 }));
     assert_eq!(deliver(&bench).await, [("read".to_owned(), 180)]);
     assert_eq!(figures(&sum(&bench, "busan").await), [0, 0, 0, 0], "the old generation answers meanwhile");
     to_the_read_end(&bench).await;
     assert_eq!(figures(&sum(&bench, "busan").await), [2_900, 0, 0, 1]);
     assert_eq!(figures(&sum(&bench, "seoul").await), [0, 2_900, 29, 0]);
-    assert_eq!(rebuild(&bench, json!({ "task": "look" })).await, json!({ "live": 2, "building": null }));
+    assert_eq!(
+        rebuild(&bench, json!({ "task": "look" })).await,
+        json!({ "live": 2, "building": null, "skipped": 0 })
+    );
     assert_eq!(deliver(&bench).await, [("clear".to_owned(), 180)]);
     assert!(bench.world.take_queued().is_empty());
+}
+
+/// What cannot be read is left out, and everybody who looks is told so until a rebuilding has found nothing of the kind.
+#[tokio::test]
+async fn a_model_that_lacks_something_says_how_much() {
+    let bench = bench();
+    let facts = some_facts();
+    let skipped = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(2));
+    let left_out = skipped.clone();
+    bench.world.answer_calls(move |call| {
+        let service = call.operation.strip_suffix(".readFacts").unwrap();
+        let own = facts.iter().filter(|fact| fact.source == format!("pay.{service}")).cloned().collect();
+        let skipped = left_out.load(std::sync::atomic::Ordering::SeqCst);
+        let read = FactsRead { facts: own, skipped, after: None };
+        Ok(DirectAnswer::Done(serde_json::to_value(read).unwrap()))
+    });
+    begin(&bench).await;
+    to_the_read_end(&bench).await;
+    let standing = rebuild(&bench, json!({ "task": "look" })).await;
+    assert_eq!(standing, json!({ "live": 2, "building": null, "skipped": 4 }), "two of each service");
+    to_the_end(&bench).await;
+    skipped.store(0, std::sync::atomic::Ordering::SeqCst);
+    begin(&bench).await;
+    to_the_read_end(&bench).await;
+    let standing = rebuild(&bench, json!({ "task": "look" })).await;
+    assert_eq!(standing, json!({ "live": 3, "building": null, "skipped": 0 }));
 }
 
 #[tokio::test]
@@ -97,7 +126,10 @@ async fn what_is_wrong_is_right_again_after_a_rebuild() {
     assert!(content(&bench, 1).is_empty());
     begin(&bench).await;
     to_the_end(&bench).await;
-    assert_eq!(rebuild(&bench, json!({ "task": "look" })).await, json!({ "live": 3, "building": null }));
+    assert_eq!(
+        rebuild(&bench, json!({ "task": "look" })).await,
+        json!({ "live": 3, "building": null, "skipped": 0 })
+    );
     assert_eq!(figures(&sum(&bench, "busan").await), [2_900, 0, 0, 1]);
     assert!(content(&bench, 2).is_empty());
 }
@@ -108,7 +140,10 @@ async fn beginning_twice_is_beginning_once() {
     services_tell(&bench, some_facts());
     assert_eq!(begin(&bench).await, begin(&bench).await);
     to_the_end(&bench).await;
-    assert_eq!(rebuild(&bench, json!({ "task": "look" })).await, json!({ "live": 2, "building": null }));
+    assert_eq!(
+        rebuild(&bench, json!({ "task": "look" })).await,
+        json!({ "live": 2, "building": null, "skipped": 0 })
+    );
     assert_eq!(figures(&sum(&bench, "busan").await), [2_900, 0, 0, 1]);
 }
 

@@ -1,17 +1,22 @@
 //! A walk along a franchise's journal, oldest entry first, like the one along a wallet's chain.
 
 use crate::domain::{
-    JournalEntry, JournalStep,
-    audit::{Trail, add_legs},
+    Entry, JournalEntry, JournalStep,
+    audit::{Trail, Walk, add_legs},
     journal::Totals,
 };
-use contract::audit::{Finding, Sums};
+use contract::audit::Sums;
 use kernel::{OutOfRange, Timestamp, id::FranchiseId};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// What a journal is told to have done, entry by entry.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct JournalWalk {
     franchise: FranchiseId,
-    trail: Trail<JournalEntry>,
+    trail: Trail,
+    #[schemars(with = "serde_json::Value")]
     totals: Totals,
 }
 
@@ -20,16 +25,29 @@ impl JournalWalk {
     pub fn of(name: &str, franchise: FranchiseId) -> JournalWalk {
         JournalWalk { franchise, trail: Trail::of(name), totals: Totals::default() }
     }
+}
 
-    /// Takes the next entry, and counts it if it is from before the cut.
-    pub fn take(&mut self, entry: JournalEntry, cut: Timestamp, sums: &mut Sums) -> Result<(), OutOfRange> {
-        self.trail.follow(&entry);
+impl Walk for JournalWalk {
+    type Entry = JournalEntry;
+
+    fn trail(&mut self) -> &mut Trail {
+        &mut self.trail
+    }
+
+    fn take(
+        &mut self,
+        entry: &JournalEntry,
+        is_repeated: bool,
+        cut: Timestamp,
+        sums: &mut Sums,
+    ) -> Result<(), OutOfRange> {
+        self.trail.follow(entry, is_repeated);
         let step = JournalStep::between(entry.debit, entry.credit)
             .filter(|(franchise, _)| *franchise == self.franchise)
             .map(|(_, step)| step);
         let fits = step.is_some_and(|step| step.kind() == entry.purpose);
         self.trail.hold(
-            &entry,
+            entry,
             fits,
             "wrong_accounts",
             "its accounts are not those of its kind and franchise",
@@ -43,7 +61,7 @@ impl JournalWalk {
             (told.fee == own.fee, "wrong_fee"),
             (told.vat == own.vat, "wrong_vat"),
         ] {
-            self.trail.hold(&entry, holds, rule, "its total is not the sum of the entries");
+            self.trail.hold(entry, holds, rule, "its total is not the sum of the entries");
         }
         if entry.time < cut {
             add_legs([Some(entry.debit), Some(entry.credit)], entry.amount, sums)?;
@@ -51,12 +69,10 @@ impl JournalWalk {
                 sums.plus(&format!("booked.{}", step.sum()), entry.amount)?;
             }
         }
-        self.trail.pass(entry);
         Ok(())
     }
 
-    /// What is not as it must be.
-    pub fn end(self) -> Vec<Finding> {
-        self.trail.end()
+    fn of_wallet(_: &JournalEntry) -> Option<&Entry> {
+        None
     }
 }
