@@ -111,7 +111,8 @@ where
     F: Future<Output = Outcome>,
 {
     let span = tracing::info_span!("call", service = service.name, operation, trace_id = trace.id());
-    let (story, context) = Story::begin(context, trace);
+    let triggers = service.operation(operation).map_or(&[][..], |known| known.triggers);
+    let (story, context) = Story::begin(context, trace, triggers);
     let outcome = work(context, story.clone()).instrument(span.clone()).await;
     let _in_call = span.enter();
     write(operation, &outcome, &story);
@@ -125,7 +126,7 @@ fn write(operation: &str, outcome: &Outcome, story: &Story) {
     let told = story.told();
     let (millis, unanswered) = (told.millis, told.unanswered);
     let (ids, days, steps) = (told.ids.as_deref(), told.days.as_deref(), told.steps.as_deref());
-    let (caller, fact) = (told.caller.as_deref(), told.fact.as_deref());
+    let (caller, fact) = (told.caller.as_deref(), told.fact);
     let missed = unanswered.map(|_| "unanswered");
     match outcome {
         Ok(reply) => {
@@ -200,8 +201,12 @@ pub(crate) fn id_in(text: &str) -> Option<&str> {
     (known && spelled).then_some(id)
 }
 
+/// Whether a text is written as days are. Ten digits alone could be somebody's telephone.
 fn is_day(text: &str) -> bool {
-    text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-')
+    let fits = |(place, byte): (usize, u8)| {
+        if matches!(place, 4 | 7) { byte == b'-' } else { byte.is_ascii_digit() }
+    };
+    text.len() == 10 && text.bytes().enumerate().all(fits)
 }
 
 #[cfg(test)]
@@ -219,6 +224,9 @@ mod tests {
         });
         let (mut ids, mut days) = (BTreeSet::new(), BTreeSet::new());
         gather(&input, &mut ids, &mut days);
+        for no_day in ["0101234567", "2026-1-022", "----------", "2026-11-2２"] {
+            gather(&json!({ "businessDay": no_day }), &mut ids, &mut days);
+        }
         assert_eq!(ids.into_iter().collect::<Vec<_>>(), [id("mcr"), id("pmt")]);
         assert_eq!(days.into_iter().collect::<Vec<_>>(), ["2026-11-22"]);
     }
