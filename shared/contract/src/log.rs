@@ -4,7 +4,7 @@
 //! it, and tests hold every line of every function to it. A metric is a number in a line that also says so
 //! (CloudWatch's embedded metric format): nothing is sent anywhere, and what does not happen costs nothing.
 
-use crate::{Call, Caller, Context, Problem, Reply, Service, Trace, story::Story};
+use crate::{Call, Caller, Context, Problem, Reply, Scope, Service, Trace, story::Story};
 use serde_json::Value;
 use std::{collections::BTreeSet, sync::Arc};
 use tracing::Instrument;
@@ -37,7 +37,7 @@ pub static FIELDS: &[Field] = &[
     sometimes("trace_id", "the trace: 32 hexadecimal digits; every line of a call has it"),
     sometimes(
         "caller",
-        "who called: a member (never which), an operation's full name, the platform, or nobody known",
+        "who called: a member (never which), an operator by membership id, an operation's full name, the platform, or nobody known",
     ),
     sometimes("status", "the HTTP status, or what it would be"),
     sometimes("code", "why it was refused or failed: a stable code"),
@@ -161,10 +161,10 @@ fn write(operation: &str, outcome: &Outcome, story: &Story) {
     }
 }
 
-/// Who called, without saying which member.
+/// Who called, without saying which member. Operators reach what is others', so a line tells which of them it was.
 pub(crate) fn caller_of<I>(call: &Call<I>) -> String {
     match &call.caller {
-        Caller::Member { .. } => "member".to_owned(),
+        Caller::Member { .. } if !call.caller.has(Scope::Operator) => "member".to_owned(),
         other => other.to_string(),
     }
 }

@@ -174,6 +174,20 @@ async fn nobody_but_the_platform_chooses_which_fact_a_line_names() {
     assert_eq!(named, [kind]);
 }
 
+#[tokio::test]
+async fn a_line_tells_which_operator_called_and_never_which_member() {
+    let bench = Bench::new(&SERVICE);
+    let log = Log::default();
+    let _open = log.open();
+    let who: kernel::id::MembershipId = kernel::Id::derive(&["somebody"]);
+    for scope in ["member", "member merchant", "member operator", "operator"] {
+        let request = Request::new("GET", "/v1/orders/heard").caller(who, scope);
+        assert_eq!(bench.send(request).await.status, 204);
+    }
+    let callers: Vec<_> = log.lines().iter().map(|line| line["caller"].clone()).collect();
+    assert_eq!(callers, [json!("member"), json!("member"), json!(who), json!(who)]);
+}
+
 /// As the function's frame calls an operation that is not reached by HTTP.
 async fn bring(bench: &Bench, caller: Caller, body: &Value) {
     let operation = SERVICE.operation("hear").unwrap();
