@@ -69,6 +69,9 @@ pub struct Member {
     pub password_hash: Option<String>,
     /// Whether the member is one of Pay's own people.
     pub operator: bool,
+    /// How often the member has lately asked for another email, whether or not it was free.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub email_changes: Option<EmailChanges>,
     /// One more with each change.
     pub version: u64,
     /// The blinded fingerprint of the request that made it, if that had a key; gone when the membership is closed.
@@ -94,6 +97,16 @@ pub struct Member {
     pub closed: Option<Closed>,
     /// The trace of the last change.
     pub traceparent: String,
+}
+
+/// Changes of email that were asked for since the first of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EmailChanges {
+    /// How many.
+    pub count: u32,
+    /// When the first one was.
+    pub since: Timestamp,
 }
 
 /// The request of a membership, as its fact tells it for ever.
@@ -251,6 +264,11 @@ impl Member {
             traceparent: traceparent.to_owned(),
             ..self
         }
+    }
+
+    /// The same member, with one more change of email asked for and refused.
+    pub fn refused_email(self, email_changes: Option<EmailChanges>) -> Member {
+        Member { email_changes, ..self.next() }
     }
 
     /// What the member's next access token allows.

@@ -85,6 +85,7 @@ pub async fn store(
         region: profile.address.region.to_owned(),
         password_hash: Some(password::hash(&input.password, context.random()).map_err(Problem::internal)?),
         operator: false,
+        email_changes: None,
         version: 1,
         fingerprint,
         requested: None,

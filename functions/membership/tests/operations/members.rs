@@ -140,13 +140,65 @@ async fn an_email_changes_hands_in_one_step() {
     let before = bench.twin.items();
     let refused = bench.send(modify(other, &json!({ "email": "HANA.new@pay.example", "name": "남" }))).await;
     assert_eq!((refused.status, refused.code()), (409, "email_taken"));
-    assert_eq!(bench.twin.items(), before);
+    // Nothing of the member has changed; the question was counted, in the member's own item.
+    let shown = bench.send(own("GET", other)).await.body;
+    assert_eq!((text(&shown["name"]), text(&shown["email"])), ("김하나", "hana@pay.example"));
+    let changed = bench.twin.items().into_iter().filter(|item| !before.contains(item)).count();
+    assert_eq!(changed, 1);
+    assert!(
+        bench.relay().await.unwrap().iter().all(|fact| {
+            fact.kind != "membership.modified.v1" || fact.data["membershipId"] != json!(other)
+        })
+    );
 
     // Other capitals are the same address, so no owner changes.
     let answer = bench.send(modify(id, &json!({ "email": "HANA.NEW@pay.example" }))).await;
     assert_eq!((answer.status, text(&answer.body["email"])), (200, "HANA.NEW@pay.example"));
     assert_eq!(items_of(&bench, "emailOwner").len(), 2);
     assert_eq!(log_in("hana.new@pay.example").await.status, 200);
+}
+
+#[tokio::test]
+async fn whether_an_email_is_taken_is_told_five_times_a_day() {
+    let bench = bench();
+    let (id, _) = (registered(&bench, &hana()).await, dul(&bench).await);
+    let ask = |email: &str| bench.send(modify(id, &json!({ "email": email })));
+    for email in
+        ["dul@pay.example", "new@pay.example", "NEW@pay.example", "dul@pay.example", "hana@pay.example"]
+    {
+        assert!([200, 409].contains(&ask(email).await.status), "{email}");
+    }
+    assert_eq!(ask("dul@pay.example").await.status, 409);
+    // From now on a taken email and a free one are answered alike, and what takes no email goes on.
+    bench.world.pass_seconds(3600);
+    let before = bench.twin.items();
+    for email in ["dul@pay.example", "free@pay.example"] {
+        let refused = ask(email).await;
+        assert_eq!((refused.status, refused.code()), (429, "too_many_email_changes"), "{email}");
+        assert_eq!(refused.header("retry-after"), Some("82800"));
+    }
+    assert_eq!(bench.twin.items(), before);
+    assert_eq!(ask("HANA@pay.example").await.status, 200);
+    assert_eq!(bench.send(modify(id, &json!({ "name": "김한나" }))).await.status, 200);
+    bench.world.pass_seconds(82_800);
+    assert_eq!(ask("dul@pay.example").await.code(), "email_taken");
+    assert_eq!(ask("free@pay.example").await.status, 200);
+}
+
+#[tokio::test]
+async fn questions_at_the_same_time_are_counted_one_by_one() {
+    let mut bench = bench();
+    let (id, _) = (registered(&bench, &hana()).await, dul(&bench).await);
+    tables::yielding(&mut bench);
+    let ask = || bench.send(modify(id, &json!({ "email": "dul@pay.example" })));
+    let mut told = 0;
+    for _ in 0..4 {
+        let (a, b, c, d) = tokio::join!(ask(), ask(), ask(), ask());
+        let statuses = [a.status, b.status, c.status, d.status];
+        assert!(statuses.iter().all(|status| [409, 429, 503].contains(status)), "{statuses:?}");
+        told += statuses.iter().filter(|status| **status == 409).count();
+    }
+    assert_eq!(told, 5);
 }
 
 #[tokio::test]
