@@ -69,6 +69,9 @@ pub struct Member {
     pub password_hash: Option<String>,
     /// Whether the member is one of Pay's own people.
     pub operator: bool,
+    /// Only login sessions that began later go on: all others were ended at this moment.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub sessions_from: Option<Timestamp>,
     /// How often the member has lately asked for another email, whether or not it was free.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub email_changes: Option<EmailChanges>,
@@ -264,6 +267,17 @@ impl Member {
             traceparent: traceparent.to_owned(),
             ..self
         }
+    }
+
+    /// The same member without the rights of an operator, and with every session ended that has begun by now.
+    pub fn revoked(self, now: Timestamp, traceparent: &str) -> Member {
+        let sessions_from = Some(self.sessions_from.map_or(now, |before| before.max(now)));
+        Member { operator: false, sessions_from, traceparent: traceparent.to_owned(), ..self.next() }
+    }
+
+    /// The same member as one of Pay's own people.
+    pub fn granted(self, traceparent: &str) -> Member {
+        Member { operator: true, traceparent: traceparent.to_owned(), ..self.next() }
     }
 
     /// The same member, with one more change of email asked for and refused.

@@ -82,6 +82,7 @@ pub async fn store(
         region: profile.address.region.to_owned(),
         password_hash: Some(password::hash(&input.password, context.random()).map_err(Problem::internal)?),
         operator: false,
+        sessions_from: None,
         email_changes: None,
         version: 1,
         fingerprint: request.as_ref().map(|request| request.fingerprint.clone()),

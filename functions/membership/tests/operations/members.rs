@@ -1,4 +1,4 @@
-//! findMembership, modifyMembership, getMembershipByJwtToken, grantOperator and answerUnknownPath.
+//! findMembership, modifyMembership, getMembershipByJwtToken, grantOperator, revokeOperator and answerUnknownPath.
 
 use crate::{
     bearer, bench, call, hana, hana_logs_in, items_of, logged_in, login, own, registered,
@@ -302,6 +302,61 @@ async fn an_operator_is_made_by_iam_only_and_at_the_next_login_or_exchange() {
     }
     for path in ["/v1/operators", "/grantOperator", "/v1/memberships/operators"] {
         let request = Request::new("POST", path).json(&json!({ "email": "hana@pay.example" }));
+        assert_eq!(bench.send(request.caller(id, "operator")).await.code(), "unknown_path");
+    }
+}
+
+#[tokio::test]
+async fn an_operators_rights_are_taken_with_every_session_that_has_begun() {
+    let bench = bench();
+    let id = registered(&bench, &hana()).await;
+    call(&bench, "grantOperator", json!({ "email": "hana@pay.example" })).await;
+    let (stolen, other) = (hana_logs_in(&bench).await.body, hana_logs_in(&bench).await.body);
+    assert_eq!(stolen["scope"], "member operator");
+    bench.relay().await.unwrap();
+
+    let revoked = call(&bench, "revokeOperator", json!({ "email": "HANA@pay.example" })).await;
+    assert_eq!(revoked, json!({ "membershipId": id, "scopes": ["member"] }));
+    assert!(bench.relay().await.unwrap().is_empty(), "a scope is no change of name, email or address");
+    let who = || Request::new("GET", "/v1/auth/membership");
+    for tokens in [&stolen, &other] {
+        let exchanged = bench.send(crate::refresh(text(&tokens["refreshToken"]))).await;
+        assert_eq!((exchanged.status, exchanged.code()), (401, "invalid_refresh_token"));
+        let access = json!({ "token": tokens["accessToken"] });
+        let told = bench.send(Request::new("POST", "/v1/auth/validate").json(&access)).await;
+        assert_eq!(told.body, json!({ "active": false }));
+        let asked = bench.send(bearer(who(), text(&tokens["accessToken"]), &bench)).await;
+        assert_eq!((asked.status, asked.code()), (401, "unauthorized"));
+    }
+    let before = bench.twin.items();
+    assert_eq!(call(&bench, "revokeOperator", json!({ "email": "hana@pay.example" })).await, revoked);
+    assert_eq!(bench.twin.items(), before);
+
+    // The member stays one, and a session that begins now goes on.
+    bench.world.pass_seconds(1);
+    let tokens = hana_logs_in(&bench).await.body;
+    assert_eq!(tokens["scope"], "member");
+    let asked = bench.send(bearer(who(), text(&tokens["accessToken"]), &bench)).await;
+    assert_eq!((asked.status, &asked.body["scopes"]), (200, &json!(["member"])));
+    let exchanged = bench.send(crate::refresh(text(&tokens["refreshToken"]))).await;
+    assert_eq!(exchanged.body["scope"], "member");
+}
+
+#[tokio::test]
+async fn rights_are_taken_by_iam_only_and_from_whoever_has_them() {
+    let bench = bench();
+    let (id, tokens) = logged_in(&bench).await;
+    let before = bench.twin.items();
+    let told = call(&bench, "revokeOperator", json!({ "email": "hana@pay.example" })).await;
+    assert_eq!(told["scopes"], json!(["member"]));
+    assert_eq!(bench.twin.items(), before, "who is no operator keeps every session");
+    assert_eq!(bench.send(crate::refresh(text(&tokens["refreshToken"]))).await.status, 200);
+    for (email, status) in [("nobody@pay.example", 404), ("nobody", 400)] {
+        let outcome = bench.call("revokeOperator", Caller::Platform, json!({ "email": email })).await;
+        assert_eq!(outcome.unwrap_err().status, status);
+    }
+    for path in ["/v1/operators", "/revokeOperator"] {
+        let request = Request::new("DELETE", path);
         assert_eq!(bench.send(request.caller(id, "operator")).await.code(), "unknown_path");
     }
 }
