@@ -71,6 +71,12 @@ pub struct Member {
     pub password_hash: Option<String>,
     /// Whether the member is one of Pay's own people.
     pub operator: bool,
+    /// Only login sessions that began later go on: all others were ended at this moment.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub sessions_from: Option<Timestamp>,
+    /// How often the member has lately asked for another email, whether or not it was free.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub email_changes: Option<EmailChanges>,
     /// One more with each change.
     pub version: u64,
     /// The blinded fingerprint of the request that made it, if that had a key; gone when the membership is closed.
@@ -96,6 +102,16 @@ pub struct Member {
     pub closed: Option<Closed>,
     /// The trace of the last change.
     pub traceparent: String,
+}
+
+/// Changes of email that were asked for since the first of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EmailChanges {
+    /// How many.
+    pub count: u32,
+    /// When the first one was.
+    pub since: Timestamp,
 }
 
 /// The request of a membership, as its fact tells it for ever.
@@ -253,6 +269,22 @@ impl Member {
             traceparent: traceparent.to_owned(),
             ..self
         }
+    }
+
+    /// The same member without the rights of an operator, and with every session ended that has begun by now.
+    pub fn revoked(self, now: Timestamp, traceparent: &str) -> Member {
+        let sessions_from = Some(self.sessions_from.map_or(now, |before| before.max(now)));
+        Member { operator: false, sessions_from, traceparent: traceparent.to_owned(), ..self.next() }
+    }
+
+    /// The same member as one of Pay's own people.
+    pub fn granted(self, traceparent: &str) -> Member {
+        Member { operator: true, traceparent: traceparent.to_owned(), ..self.next() }
+    }
+
+    /// The same member, with one more change of email asked for and refused.
+    pub fn refused_email(self, email_changes: Option<EmailChanges>) -> Member {
+        Member { email_changes, ..self.next() }
     }
 
     /// What the member's next access token allows.

@@ -5,9 +5,11 @@
 
 pub mod answers;
 pub mod closing;
+pub mod config;
 pub mod domain;
 pub mod facts;
 pub mod items;
+pub mod operators;
 pub mod personal;
 pub mod publication;
 pub mod refusals;
@@ -34,6 +36,7 @@ pub mod register_membership_by_event;
 pub mod relay_outbox;
 pub mod republish;
 pub mod resolve_member;
+pub mod revoke_operator;
 pub mod rotate_signing_key;
 pub mod sweep_memberships;
 pub mod validate_jwt_token;
@@ -65,6 +68,7 @@ pub static SERVICE: Service = Service {
         rotate_signing_key::OPERATION,
         ensure_signing_key::OPERATION,
         grant_operator::OPERATION,
+        revoke_operator::OPERATION,
         resolve_member::OPERATION,
         audit_membership::OPERATION,
         relay_outbox::OPERATION,

@@ -6,11 +6,12 @@
 
 use crate::{
     answers::Tokens,
+    config::Config,
     domain::{
         Refusal,
         email::Email,
         lockout::{self, Attempts, Wait},
-        password, signing_keys,
+        password, session, signing_keys,
     },
     items::{self, EmailOwner, LoginAttempts, Member, MembershipState, RefreshToken, Session, SessionState},
     personal, refusals, signing,
@@ -113,7 +114,8 @@ async fn begin_session(
     now: Timestamp,
 ) -> Result<Tokens, Problem> {
     let (session_id, refresh_token) = (signing::random_name(context), signing::random_token(context));
-    let valid_until = signing::refresh_end(now);
+    let age_seconds = Config::of(context)?.session_seconds_of(member.operator);
+    let valid_until = session::refresh_end(now, age_seconds, now);
     // Signed before anything is written: without a key there is no session.
     let tokens = signing::tokens(context, member, &session_id, refresh_token, valid_until).await?;
     let token = RefreshToken {

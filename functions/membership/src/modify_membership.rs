@@ -1,12 +1,14 @@
 //! `PATCH /v1/memberships/{membershipId}`: changes name, email or address.
 //!
-//! What is not given stays as it is; a change of region leaves an item behind that tells it for ever. A change of email gives back the old one and takes the new one in the same
-//! commit, so that one email stays one member. Without If-Match, a change made at the same time is kept beside this
-//! one; with it, the version must be the one that the caller has seen.
+//! What is not given stays as it is; a change of region leaves an item behind that tells it for ever. A change of email
+//! gives back the old one and takes the new one in the same commit, so that one email stays one member. Whether an
+//! email is taken is told five times a day: each time is counted in the member's own item, by the commit that takes
+//! the email or by one before it is refused. Without If-Match, a change made at the same time is kept beside this one;
+//! with it, the version must be the one that the caller has seen.
 
 use crate::{
     answers::Membership,
-    domain::{Refusal, profile, profile::Changes},
+    domain::{Refusal, email_changes, lockout::Wait, profile, profile::Changes},
     items::{self, EmailOwner, Member, Modified, Move},
     personal::{self, Field, SealedPersonal},
     refusals,
@@ -32,7 +34,12 @@ pub const OPERATION: Operation = Operation {
     access: Access::Scopes(&[Scope::Member]),
     grants: &[Grant::ReadTable, Grant::WriteTable, Grant::ReadSecret(personal::SECRET)],
     emits: &[MembershipModified::TYPE],
-    refuses: &[&problem::NOT_FOUND, &problem::PRECONDITION_FAILED, &refusals::EMAIL_TAKEN],
+    refuses: &[
+        &problem::NOT_FOUND,
+        &problem::PRECONDITION_FAILED,
+        &refusals::EMAIL_TAKEN,
+        &refusals::TOO_MANY_EMAIL_CHANGES,
+    ],
     ..handled_by!(modify_membership)
 };
 
@@ -82,12 +89,26 @@ async fn modify_membership(
             // If the member is still as it was read, only the new email, which comes second, stands in the way: the
             // place of a move is free as long as the version that it makes is.
             Err(error) if error.found(0).is_none() && error.found(1).is_some() => {
-                return Err(Refusal::EmailTaken.into());
+                if count(context, member, &modified).await? {
+                    return Err(Refusal::EmailTaken.into());
+                }
             }
             Err(_) => {}
         }
     }
     Err(Problem::unavailable("the member kept changing"))
+}
+
+/// Counts a change of email that is refused; not, if the member was changed meanwhile: then it is decided again.
+async fn count(context: &Context, member: Member, modified: &Member) -> Result<bool, Problem> {
+    let unchanged = Condition::number("version", member.version);
+    let counted = member.refused_email(modified.email_changes);
+    match context.table.commit(&[Write::put(&counted, unchanged)?]).await {
+        Ok(()) => Ok(true),
+        // What another question has counted at the same time looks like this very count, and must not be taken for it.
+        Err(error) if error.is_collision() => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// The member with the changes, or none if there is nothing to change.
@@ -119,6 +140,17 @@ fn modify(
     let region = new_region.unwrap_or_else(|| member.region.clone());
     let at = call.now.max(member.changed_at());
     let moved = region != member.region;
+    let email_index = match &changes.email {
+        Some(email) => Some(personal::email_index(key, email)),
+        None => member.email_index.clone(),
+    };
+    // Other capitals are the same address, and tell nothing of anybody else's.
+    let email_changes = if email_index == member.email_index {
+        member.email_changes
+    } else {
+        let changes = email_changes::admit(member.email_changes, call.now);
+        Some(changes.map_err(|Wait(seconds)| Refusal::EmailChanged(seconds))?)
+    };
     Ok(Some(Member {
         personal: Some(SealedPersonal {
             data_key: sealed.data_key,
@@ -126,10 +158,8 @@ fn modify(
             email: email.unwrap_or(sealed.email),
             address: address.unwrap_or(sealed.address),
         }),
-        email_index: match &changes.email {
-            Some(email) => Some(personal::email_index(key, email)),
-            None => member.email_index.clone(),
-        },
+        email_index,
+        email_changes,
         region,
         version,
         modified: Some(Modified { at, version, moved, traceparent: traceparent.clone() }),

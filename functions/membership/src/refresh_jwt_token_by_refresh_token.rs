@@ -3,10 +3,12 @@
 //! A token is good for one exchange; a second one ends the whole session, because one of the two who have the token
 //! is a thief. So that a lost answer logs nobody out, an exchange under an Idempotency-Key may be repeated under the
 //! same key until its successor was used: the successor then derives from the token and the key, and only its hash is
-//! stored.
+//! stored. A session goes on for thirty days at most, an operator's for one (`sessionSeconds`,
+//! `operatorSessionSeconds`), and then wants a login.
 
 use crate::{
     answers::Tokens,
+    config::Config,
     domain::{
         Refusal,
         session::{self, Verdict},
@@ -16,6 +18,7 @@ use crate::{
     personal, refusals, signing,
 };
 use contract::{Access, Call, Context, Grant, Method, Operation, Problem, Reply, Trigger, handled_by};
+use kernel::Timestamp;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use store::{CommitError, Condition, Write, seal::ServiceKey};
@@ -57,6 +60,8 @@ struct Presented {
     token: RefreshToken,
     session: Session,
     member: Member,
+    /// When a successor made now ends.
+    next_until: Timestamp,
 }
 
 async fn refresh_jwt_token_by_refresh_token(
@@ -72,8 +77,7 @@ async fn refresh_jwt_token_by_refresh_token(
             items::load(&*context.table, &Session::key_of(&token.session_id)).await?;
         let verdict = session::judge(&token, session.as_ref(), request_key.as_deref(), call.now)?;
         let session = session.ok_or(Refusal::UnknownToken)?;
-        let member = items::active_member(&*context.table, session.membership_id).await?;
-        let presented = Presented { token, session, member: member.ok_or(Refusal::UnknownToken)? };
+        let presented = present(context, token, session, call.now).await?;
         let outcome = match verdict {
             Verdict::Exchange => {
                 let spent = Spent { at: call.now, key: request_key.clone() };
@@ -88,6 +92,24 @@ async fn refresh_jwt_token_by_refresh_token(
         }
     }
     Err(Problem::unavailable("other exchanges were in the way"))
+}
+
+/// The token with its member, if the session was not ended for all of the member's and is not too old. What a member
+/// may do can have changed since the token was made, and with it how long a session goes on.
+async fn present(
+    context: &Context,
+    token: RefreshToken,
+    session: Session,
+    now: Timestamp,
+) -> Result<Presented, Problem> {
+    let member = items::active_member(&*context.table, session.membership_id).await?;
+    let member = member.filter(|member| session::is_live(&session, member)).ok_or(Refusal::UnknownToken)?;
+    let age_seconds = Config::of(context)?.session_seconds_of(member.operator);
+    let next_until = session::refresh_end(session.began_at, age_seconds, now);
+    if now >= next_until {
+        return Err(Refusal::UnknownToken.into());
+    }
+    Ok(Presented { token, session, member, next_until })
 }
 
 async fn load_token(context: &Context, token: &str) -> Result<Option<RefreshToken>, Problem> {
@@ -113,8 +135,7 @@ async fn exchange(
     presented: Presented,
     spent: Spent,
 ) -> Result<Option<Reply<Tokens>>, Problem> {
-    let Presented { token, session, member } = presented;
-    let valid_until = signing::refresh_end(call.now);
+    let Presented { token, session, member, next_until: valid_until } = presented;
     let successor = successor(context, call, key);
     let next = RefreshToken {
         hash: RefreshToken::hash_of(&successor),

@@ -15,6 +15,9 @@ pub static INVALID_CREDENTIALS: Code =
     code(401, "invalid_credentials", "Email and password are not those of a member.");
 /// Said whether or not anybody has the email.
 pub static LOGIN_LOCKED: Code = code(429, "login_locked", "Too many logins with this email have failed.");
+/// Said whether or not anybody has the email.
+pub static TOO_MANY_EMAIL_CHANGES: Code =
+    code(429, "too_many_email_changes", "The email was to be changed too often today.");
 /// Unknown, expired, or of a session that was ended.
 pub static INVALID_REFRESH_TOKEN: Code =
     code(401, "invalid_refresh_token", "The refresh token cannot be used: log in again.");
@@ -44,6 +47,10 @@ impl From<Refusal> for Problem {
             Refusal::Changed => (&PRECONDITION_FAILED).into(),
             Refusal::Locked(seconds) => {
                 Problem::new(&LOGIN_LOCKED, format!("Try again in {seconds} seconds.")).retry_after(seconds)
+            }
+            Refusal::EmailChanged(seconds) => {
+                Problem::new(&TOO_MANY_EMAIL_CHANGES, format!("Try again in {seconds} seconds."))
+                    .retry_after(seconds)
             }
             Refusal::WrongCredentials => (&INVALID_CREDENTIALS).into(),
             Refusal::UnknownToken => (&INVALID_REFRESH_TOKEN).into(),

@@ -13,7 +13,10 @@ use events::membership::MembershipKind;
 use kernel::{Id, id::MembershipId};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use store::{CommitError, Condition, Write, seal::ServiceKey};
+use store::{
+    CommitError, Condition, Write,
+    seal::{self, ServiceKey},
+};
 
 /// How often a commit is tried that another transaction was in the way of.
 const TRIES: u32 = 4;
@@ -57,26 +60,20 @@ pub async fn store(
     let input = &call.body;
     let profile = profile::check(&input.name, &input.email, &input.address, &input.password)?;
     let id = membership_id(context, call, key);
-    let fingerprint = call.idempotency_key.as_ref().map(|_| key.blind("request", &call.fingerprint));
+    let request = call.idempotency_key.as_ref().map(|_| Request::of(call, key));
     let email_index = personal::email_index(key, &profile.email);
-    // Asked before the password is hashed, so that a repetition costs no more than a read.
-    if fingerprint.is_some()
+    if let Some(request) = &request
         && let Some(known) = items::load(&*context.table, &items::member_key(&id.to_string())).await?
     {
-        return Ok(repeated(known, fingerprint.as_deref())?);
+        return Ok(request.repeated(known)?);
     }
     let owner: Option<EmailOwner> = items::load(&*context.table, &EmailOwner::key_of(&email_index)).await?;
-    if let Some(owner) = owner {
-        if owner.membership_id != id {
-            return Err(Refusal::EmailTaken.into());
-        }
-        // The same request at the same time has taken it, since the member was looked for.
-        let known = items::load(&*context.table, &items::member_key(&id.to_string())).await?;
-        let known = known.ok_or_else(|| Problem::unavailable("an email's owner is not there"))?;
-        return Ok(repeated(known, fingerprint.as_deref())?);
+    // An owner of this very id is the same request at the same time: the commit will find its member.
+    if owner.is_some_and(|owner| owner.membership_id != id) {
+        return Err(Refusal::EmailTaken.into());
     }
     let traceparent = call.trace.traceparent().to_owned();
-    let request = Member {
+    let requested = Member {
         membership_id: id,
         state: MembershipState::Requested,
         kind: input.kind,
@@ -85,8 +82,10 @@ pub async fn store(
         region: profile.address.region.to_owned(),
         password_hash: Some(password::hash(&input.password, context.random()).map_err(Problem::internal)?),
         operator: false,
+        sessions_from: None,
+        email_changes: None,
         version: 1,
-        fingerprint,
+        fingerprint: request.as_ref().map(|request| request.fingerprint.clone()),
         requested: None,
         registered: None,
         modified: None,
@@ -96,13 +95,18 @@ pub async fn store(
         traceparent: traceparent.clone(),
     };
     let member = match state {
-        MembershipState::Active => request.activated(call.now, &traceparent),
-        _ => Member { requested: Some(Requested { at: call.now, traceparent }), ..request },
+        MembershipState::Active => requested.activated(call.now, &traceparent),
+        _ => Member { requested: Some(Requested { at: call.now, traceparent }), ..requested },
     };
-    commit(context, member, EmailOwner { email_index, membership_id: id }).await
+    commit(context, member, EmailOwner { email_index, membership_id: id }, request.as_ref()).await
 }
 
-async fn commit(context: &Context, member: Member, owner: EmailOwner) -> Result<Outcome, Problem> {
+async fn commit(
+    context: &Context,
+    member: Member,
+    owner: EmailOwner,
+    request: Option<&Request<'_>>,
+) -> Result<Outcome, Problem> {
     let writes = [Write::put(&member, Condition::Absent)?, Write::put(&owner, Condition::Absent)?];
     for _ in 0..TRIES {
         match context.table.commit(&writes).await {
@@ -112,19 +116,55 @@ async fn commit(context: &Context, member: Member, owner: EmailOwner) -> Result<
             Err(error @ CommitError::Refused(_)) => {
                 // The same request at the same time is asked for first: it has taken the email too.
                 let Some(found) = error.found(0) else { return Err(Refusal::EmailTaken.into()) };
-                return Ok(repeated(store::read(found.clone())?, member.fingerprint.as_deref())?);
+                let found: Member = store::read(found.clone())?;
+                return match request {
+                    // The answer to this very commit was lost, and its repetition by the SDK has found it.
+                    _ if found == member => Ok(Outcome::Stored(member)),
+                    Some(request) => Ok(request.repeated(found)?),
+                    None => Err(Refusal::KeyReused.into()),
+                };
             }
         }
     }
     Err(Problem::unavailable("other transactions were in the way"))
 }
 
-/// The member that the same request made; the key of another request made another.
-fn repeated(known: Member, fingerprint: Option<&str>) -> Result<Outcome, Refusal> {
-    if known.fingerprint.is_some() && known.fingerprint.as_deref() == fingerprint {
-        Ok(Outcome::Repeated(known))
-    } else {
-        Err(Refusal::KeyReused)
+/// A request under a key, as its repetition is known.
+struct Request<'a> {
+    /// What is stored of it: blinded, and without the password. A fast hash with the password in it would be a way
+    /// around the slow one that lies beside it, for whoever gets hold of table and service key.
+    fingerprint: String,
+    /// What was stored before, with the password: members of that time keep it.
+    former: String,
+    /// Compared with the slow hash, at its cost.
+    password: &'a str,
+}
+
+impl Request<'_> {
+    fn of<'a>(call: &'a Call<RegisterMembership>, key: &ServiceKey) -> Request<'a> {
+        let RegisterMembership { name, email, password, address, kind } = &call.body;
+        let kind = match kind {
+            MembershipKind::Personal => "personal",
+            MembershipKind::Corporate => "corporate",
+        };
+        let told = seal::digest(&[name, email, address, kind]);
+        Request {
+            fingerprint: key.blind("registration request", &told),
+            former: key.blind("request", &call.fingerprint),
+            password,
+        }
+    }
+
+    /// The member that the same request made; the key of another request made another.
+    fn repeated(&self, known: Member) -> Result<Outcome, Refusal> {
+        let is_same = match known.fingerprint.as_deref() {
+            Some(stored) if stored == self.fingerprint => {
+                password::verify(self.password, known.password_hash.as_deref())
+            }
+            Some(stored) => stored == self.former,
+            None => false,
+        };
+        if is_same { Ok(Outcome::Repeated(known)) } else { Err(Refusal::KeyReused) }
     }
 }
 

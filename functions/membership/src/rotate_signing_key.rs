@@ -5,6 +5,7 @@
 //! and one that was interrupted goes on. Answers key ids only, never keys.
 
 use crate::{
+    config::Config,
     domain::{
         signing_keys::{self, KeyIds, KeySet},
         tokens::{self, Claims},
@@ -59,20 +60,6 @@ pub enum Step {
     FinishSecret,
 }
 
-/// Membership's own settings.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct Config {
-    /// How long a key must be published before it signs.
-    key_published_seconds: i64,
-}
-
-impl Default for Config {
-    fn default() -> Config {
-        Config { key_published_seconds: 7200 }
-    }
-}
-
 async fn rotate_signing_key(context: &Context, call: Call<RotationStep>) -> Result<Reply<KeyIds>, Problem> {
     let RotationStep { step, client_request_token: token, .. } = &call.body;
     let set = match step {
@@ -118,7 +105,7 @@ async fn create(context: &Context, token: &str, now: Timestamp) -> Result<KeySet
     if since.is_none() {
         publication::note(context, next, now).await?;
     }
-    let Config { key_published_seconds } = context.settings.config()?;
+    let Config { key_published_seconds, .. } = Config::of(context)?;
     let may_sign = signing_keys::may_sign(since, now, key_published_seconds);
     let made = current.following(token, may_sign).map_err(Problem::internal)?;
     signing::write_keys(context, &made, Stage::Pending).await?;

@@ -3,7 +3,6 @@
 use crate::{
     answers::Tokens,
     domain::{
-        session::REFRESH_SECONDS,
         signing_keys::{self, KeySet},
         tokens::{self, ACCESS_SECONDS, Claims, Parties},
     },
@@ -78,9 +77,4 @@ pub async fn tokens(
         expires_in: ACCESS_SECONDS,
         scope: claims.scope,
     })
-}
-
-/// When a refresh token made now ends.
-pub fn refresh_end(now: kernel::Timestamp) -> kernel::Timestamp {
-    now.plus_seconds(REFRESH_SECONDS)
 }

@@ -1,12 +1,12 @@
 //! `POST /v1/auth/validate`: says whether an access token holds, in the form of RFC 7662.
 //!
 //! Whatever text comes, the answer is 200: a token that does not hold is just `{"active": false}`, without a reason
-//! that an attacker could learn from. A token whose session was ended does not hold either, nor one of a member who is
-//! leaving or has left.
+//! that an attacker could learn from. A token whose session was ended does not hold either, by itself or with all others
+//! of the member, nor one of a member who is leaving or has left.
 
 use crate::{
-    domain::{signing_keys, tokens},
-    items::{self, Session, SessionState},
+    domain::{session, signing_keys, tokens},
+    items::{self, Session},
     signing,
 };
 use contract::{
@@ -79,9 +79,9 @@ async fn validate_jwt_token(
     let claims = tokens::verify(&call.body.token, &keys.published(), signing::parties(context), call.now);
     let Some(claims) = claims else { return Ok(inactive()) };
     let session: Option<Session> = items::load(&*context.table, &Session::key_of(&claims.sid)).await?;
-    let holds = session
-        .is_some_and(|session| session.state == SessionState::Live && session.membership_id == claims.sub);
-    if !holds || items::active_member(&*context.table, claims.sub).await?.is_none() {
+    let Some(session) = session else { return Ok(inactive()) };
+    let member = items::active_member(&*context.table, claims.sub).await?;
+    if !member.is_some_and(|member| session::is_live(&session, &member)) {
         return Ok(inactive());
     }
     let tokens::Claims { iss, aud, sub, scope, sid, jti, iat, nbf, exp, .. } = claims;

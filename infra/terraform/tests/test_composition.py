@@ -335,6 +335,28 @@ def test_alarms_watch_dead_letters_errors_and_relays(resources, operations):
     assert sorted(runs) == ["ExecutionsAborted", "ExecutionsFailed", "ExecutionsTimedOut"] * machines
 
 
+# What is written into a function's log: by Lambda when it dies, and by the function itself.
+CRASHES = [
+    "2026-11-22T10:15:30.123Z 8f507cfc-0000-4000-8000-000000000000 Task timed out after 20.00 seconds",
+    "RequestId: 8f507cfc-0000-4000-8000-000000000000 Error: Runtime exited with error: signal: killed\nRuntime.ExitError",
+    "INIT_REPORT Init Duration: 12.34 ms\tPhase: init\tStatus: error\tError Type: Runtime.ExitError",
+]
+OURS = [json.dumps({"level": "INFO", "cause": words}, separators=(",", ":")) for words in ("Task timed out", "Runtime exited", "Runtime.", '"level":"ERROR"')]
+FINE = ["START RequestId: 8f507cfc Version: 3", "REPORT RequestId: 8f507cfc\tDuration: 3 ms", "INIT_START Runtime Version: provided:al2023.v35\tRuntime Version ARN: x"]
+
+
+def test_what_a_line_quotes_rings_no_alarm_and_every_crash_does(resources, operations):
+    filters = [one for one in resources["aws_cloudwatch_log_metric_filter"].values()]
+    of_ours = [one["pattern"] for one in filters if one["pattern"].startswith("{")]
+    of_crashes = [one["pattern"] for one in filters if not one["pattern"].startswith("{")]
+    assert of_ours == ['{ $.level = "ERROR" }'] * len(operations)
+    assert len(of_crashes) == len(operations) and len(set(of_crashes)) == 1
+    crash = re.compile(of_crashes[0].strip("%"))
+    assert not re.search(r"[()]", crash.pattern), "CloudWatch knows no groups"
+    assert all(crash.search(line) for line in CRASHES)
+    assert not any(crash.search(line) for line in OURS + FINE)
+
+
 # --- the state machine: its file is read as it is, since a plan fills in what only a deployment knows
 
 EXPRESS_SECONDS = 300  # AWS ends an Express execution then

@@ -4,7 +4,7 @@
 //! it, and tests hold every line of every function to it. A metric is a number in a line that also says so
 //! (CloudWatch's embedded metric format): nothing is sent anywhere, and what does not happen costs nothing.
 
-use crate::{Call, Caller, Context, Problem, Reply, Service, Trace, story::Story};
+use crate::{Call, Caller, Context, Problem, Reply, Scope, Service, Trace, story::Story};
 use serde_json::Value;
 use std::{collections::BTreeSet, sync::Arc};
 use tracing::Instrument;
@@ -37,7 +37,7 @@ pub static FIELDS: &[Field] = &[
     sometimes("trace_id", "the trace: 32 hexadecimal digits; every line of a call has it"),
     sometimes(
         "caller",
-        "who called: a member (never which), an operation's full name, the platform, or nobody known",
+        "who called: a member (never which), an operator by membership id, an operation's full name, the platform, or nobody known",
     ),
     sometimes("status", "the HTTP status, or what it would be"),
     sometimes("code", "why it was refused or failed: a stable code"),
@@ -113,7 +113,8 @@ where
     F: Future<Output = Outcome>,
 {
     let span = tracing::info_span!("call", service = service.name, operation, trace_id = trace.id());
-    let (story, context) = Story::begin(context, trace);
+    let triggers = service.operation(operation).map_or(&[][..], |known| known.triggers);
+    let (story, context) = Story::begin(context, trace, triggers);
     let outcome = work(context, story.clone()).instrument(span.clone()).await;
     let _in_call = span.enter();
     write(operation, &outcome, &story);
@@ -127,7 +128,7 @@ fn write(operation: &str, outcome: &Outcome, story: &Story) {
     let told = story.told();
     let (millis, unanswered) = (told.millis, told.unanswered);
     let (ids, days, steps) = (told.ids.as_deref(), told.days.as_deref(), told.steps.as_deref());
-    let (caller, fact) = (told.caller.as_deref(), told.fact.as_deref());
+    let (caller, fact) = (told.caller.as_deref(), told.fact);
     let missed = unanswered.map(|_| "unanswered");
     match outcome {
         Ok(reply) => {
@@ -162,10 +163,10 @@ fn write(operation: &str, outcome: &Outcome, story: &Story) {
     }
 }
 
-/// Who called, without saying which member.
+/// Who called, without saying which member. Operators reach what is others', so a line tells which of them it was.
 pub(crate) fn caller_of<I>(call: &Call<I>) -> String {
     match &call.caller {
-        Caller::Member { .. } => "member".to_owned(),
+        Caller::Member { .. } if !call.caller.has(Scope::Operator) => "member".to_owned(),
         other => other.to_string(),
     }
 }
@@ -202,8 +203,12 @@ pub(crate) fn id_in(text: &str) -> Option<&str> {
     (known && spelled).then_some(id)
 }
 
+/// Whether a text is written as days are. Ten digits alone could be somebody's telephone.
 fn is_day(text: &str) -> bool {
-    text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-')
+    let fits = |(place, byte): (usize, u8)| {
+        if matches!(place, 4 | 7) { byte == b'-' } else { byte.is_ascii_digit() }
+    };
+    text.len() == 10 && text.bytes().enumerate().all(fits)
 }
 
 #[cfg(test)]
@@ -221,6 +226,9 @@ mod tests {
         });
         let (mut ids, mut days) = (BTreeSet::new(), BTreeSet::new());
         gather(&input, &mut ids, &mut days);
+        for no_day in ["0101234567", "2026-1-022", "----------", "2026-11-2２"] {
+            gather(&json!({ "businessDay": no_day }), &mut ids, &mut days);
+        }
         assert_eq!(ids.into_iter().collect::<Vec<_>>(), [id("mcr"), id("pmt")]);
         assert_eq!(days.into_iter().collect::<Vec<_>>(), ["2026-11-22"]);
     }

@@ -5,7 +5,7 @@
 //! answer or a key. Of an item it says the kind, its state, and of a ledger entry the amount: not whose it is.
 
 use crate::{
-    Call, Context, Trace, log,
+    Call, Caller, Context, Trace, Trigger, log,
     ports::{
         Bus, Calls, Clock, DirectAnswer, DirectCall, Egress, Execution, Incoming, Outgoing, Queues,
         Unanswered, Workflows,
@@ -30,6 +30,7 @@ pub struct Story {
     began: Timestamp,
     clock: Arc<dyn Clock>,
     trace: String,
+    triggers: &'static [Trigger],
     told: Mutex<Noted>,
 }
 
@@ -41,7 +42,7 @@ struct Noted {
     ids: BTreeSet<String>,
     days: BTreeSet<String>,
     caller: Option<String>,
-    fact: Option<String>,
+    fact: Option<&'static str>,
 }
 
 /// A step of a call.
@@ -70,16 +71,17 @@ pub(crate) struct Told {
     pub days: Option<String>,
     pub steps: Option<String>,
     pub caller: Option<String>,
-    pub fact: Option<String>,
+    pub fact: Option<&'static str>,
 }
 
 impl Story {
-    /// Begins the story of a call, and wraps the ports that it is told through.
-    pub fn begin(context: &Context, trace: &Trace) -> (Arc<Story>, Context) {
+    /// Begins the story of a call of an operation with these triggers, and wraps the ports that it is told through.
+    pub fn begin(context: &Context, trace: &Trace, triggers: &'static [Trigger]) -> (Arc<Story>, Context) {
         let story = Arc::new(Story {
             began: context.clock.now(),
             clock: context.clock.clone(),
             trace: trace.id().to_owned(),
+            triggers,
             told: Mutex::default(),
         });
         let through = |context: &Context| Through { story: story.clone(), context: context.clone() };
@@ -103,10 +105,9 @@ impl Story {
     /// Notes who calls, with which input.
     pub fn of_call(&self, call: &Call<Value>) {
         self.about(&call.body);
-        let text = |name| call.body.get(name).and_then(Value::as_str).map(str::to_owned);
         let mut noted = self.noted();
         noted.caller = Some(log::caller_of(call));
-        noted.fact = text("specversion").and(text("type"));
+        noted.fact = fact_of(self.triggers, call);
         let reference = call.reference.as_ref().and_then(|reference| log::id_in(&reference.id));
         noted.ids.extend(reference.map(str::to_owned));
     }
@@ -157,9 +158,19 @@ impl Story {
             days: json(&noted.days, noted.days.is_empty()),
             steps: json(&noted.steps, noted.steps.is_empty()),
             caller: noted.caller.clone(),
-            fact: noted.fact.clone(),
+            fact: noted.fact,
         }
     }
+}
+
+/// The fact that the platform brings to an operation that listens to it, as the operation's own triggers spell it. What
+/// anybody else sends may look like one; taken over, it would let them choose what the log says.
+fn fact_of(triggers: &[Trigger], call: &Call<Value>) -> Option<&'static str> {
+    let told = call.body.get("type").and_then(Value::as_str).filter(|_| call.caller == Caller::Platform)?;
+    triggers.iter().find_map(|trigger| match trigger {
+        Trigger::Fact(known) if *known == told => Some(*known),
+        _ => None,
+    })
 }
 
 fn json(value: &impl Serialize, is_empty: bool) -> Option<String> {

@@ -9,7 +9,7 @@
 )]
 
 use contract::{
-    Access, Api, Call, Context, Method, Operation, Problem, Reply, Service, Trigger, handled_by,
+    Access, Api, Call, Caller, Context, Method, Operation, Problem, Reply, Service, Trigger, handled_by,
     outbox::{Later, Outbox, StreamBatch, StreamChange, relay},
     peers::Peer,
     ports::{DirectAnswer, Incoming, Outgoing},
@@ -73,18 +73,37 @@ async fn buy(context: &Context, call: Call<Order>) -> Result<Reply<()>, Problem>
     Err(Problem::field("/owner", "is not known"))
 }
 
+#[derive(Deserialize, JsonSchema)]
+struct Anything {}
+
+async fn hear(_: &Context, _: Call<Anything>) -> Result<Reply<()>, Problem> {
+    Ok(Reply::done())
+}
+
 static SERVICE: Service = Service {
     name: "shop",
     summary: "",
     api: Api::Pay,
     indexes: &[],
     records: &[],
-    operations: &[Operation {
-        name: "buy",
-        triggers: &[Trigger::Route(Method::Post, "/v1/orders")],
-        access: Access::Public,
-        ..handled_by!(buy)
-    }],
+    operations: &[
+        Operation {
+            name: "buy",
+            triggers: &[Trigger::Route(Method::Post, "/v1/orders")],
+            access: Access::Public,
+            ..handled_by!(buy)
+        },
+        Operation {
+            name: "hear",
+            triggers: &[
+                Trigger::Route(Method::Post, "/v1/orders/heard"),
+                Trigger::Route(Method::Get, "/v1/orders/heard"),
+                Trigger::Fact(PaymentApproved::TYPE),
+            ],
+            access: Access::Public,
+            ..handled_by!(hear)
+        },
+    ],
 };
 
 #[tokio::test]
@@ -131,6 +150,72 @@ async fn a_calls_last_line_tells_what_it_did_and_of_nobody() {
     assert!(!text.contains("HANA") && !text.contains("9990000000001") && !text.contains("wal_"), "{text}");
 }
 
+/// What the body, or the query, of anybody's request can hold.
+#[tokio::test]
+async fn nobody_but_the_platform_chooses_which_fact_a_line_names() {
+    let bench = Bench::new(&SERVICE);
+    let log = Log::default();
+    let _open = log.open();
+    let kind = PaymentApproved::TYPE;
+    for told in [kind, "Runtime.", "Task timed out"] {
+        let fact = json!({ "specversion": "1.0", "type": told });
+        assert_eq!(bench.send(Request::new("POST", "/v1/orders/heard").json(&fact)).await.status, 204);
+        let query = format!("/v1/orders/heard?specversion=1&type={}", told.replace(' ', "+"));
+        assert_eq!(bench.send(Request::new("GET", &query)).await.status, 204);
+        let service = Caller::Service("shop.buy".to_owned());
+        bring(&bench, service, &fact).await;
+    }
+    assert!(!log.text().contains("Runtime.") && !log.text().contains("Task timed out"), "{}", log.text());
+    assert!(log.lines().iter().all(|line| line.get("fact").is_none()), "{}", log.text());
+
+    bring(&bench, Caller::Platform, &json!({ "specversion": "1.0", "type": "Runtime." })).await;
+    bring(&bench, Caller::Platform, &json!({ "specversion": "1.0", "type": kind })).await;
+    let named: Vec<_> = log.lines().iter().filter_map(|line| line.get("fact").cloned()).collect();
+    assert_eq!(named, [kind]);
+}
+
+#[tokio::test]
+async fn a_line_tells_which_operator_called_and_never_which_member() {
+    let bench = Bench::new(&SERVICE);
+    let log = Log::default();
+    let _open = log.open();
+    let who: kernel::id::MembershipId = kernel::Id::derive(&["somebody"]);
+    for scope in ["member", "member merchant", "member operator", "operator"] {
+        let request = Request::new("GET", "/v1/orders/heard").caller(who, scope);
+        assert_eq!(bench.send(request).await.status, 204);
+    }
+    let callers: Vec<_> = log.lines().iter().map(|line| line["caller"].clone()).collect();
+    assert_eq!(callers, [json!("member"), json!("member"), json!(who), json!(who)]);
+}
+
+/// As the function's frame calls an operation that is not reached by HTTP.
+async fn bring(bench: &Bench, caller: Caller, body: &Value) {
+    let operation = SERVICE.operation("hear").unwrap();
+    let trace = bench.trace();
+    let outcome =
+        contract::log::told(&SERVICE, "hear", &bench.context, &trace, |context, story| async move {
+            let call = call_of(caller, &bench.trace(), body.clone());
+            story.of_call(&call);
+            (operation.handle)(&context, call).await
+        });
+    assert_eq!(outcome.await.unwrap().status, 204);
+}
+
+fn call_of<I>(caller: Caller, trace: &contract::Trace, body: I) -> Call<I> {
+    Call {
+        operation: "shop.hear".to_owned(),
+        caller,
+        on_behalf_of: None,
+        idempotency_key: None,
+        reference: None,
+        if_match: None,
+        trace: trace.clone(),
+        now: events::example_time(),
+        fingerprint: String::new(),
+        body,
+    }
+}
+
 fn facts(item: &Item) -> Result<Vec<Envelope>, Unreadable> {
     let approved = item.get("state") == Some(&text("normal"));
     let fact = Envelope::of(&PaymentApproved::example(), "", events::example_time(), ELSEWHERE);
@@ -171,18 +256,7 @@ async fn the_relay_counts_states_that_sagas_come_to_and_won_that_facts_tell() {
     ];
     let log = Log::default();
     let _open = log.open();
-    let call = Call {
-        operation: "shop.relayOutbox".to_owned(),
-        caller: contract::Caller::Platform,
-        on_behalf_of: None,
-        idempotency_key: None,
-        reference: None,
-        if_match: None,
-        trace: bench.trace(),
-        now: events::example_time(),
-        fingerprint: String::new(),
-        body: StreamBatch { changes },
-    };
+    let call = call_of(Caller::Platform, &bench.trace(), StreamBatch { changes });
     relay(&bench.context, call, &OUTBOX).await.unwrap();
     let lines = log.lines();
     let reached: Vec<_> = lines.iter().filter(|line| line["metrics"] == "reached").collect();

@@ -144,6 +144,7 @@ pub const ACTIONS: &[Action] = &[
     action!(10, ask_who_one_is),
     action!(8, check_a_token),
     action!(3, appoint_an_operator),
+    action!(2, dismiss_an_operator),
     action!(4, rotate_the_keys),
     action!(3, ensure_the_keys),
     action!(4, read_the_discovery_documents),
@@ -774,6 +775,14 @@ pub async fn internally(player: &Player, operation: &str, body: Value) -> Option
 async fn appoint_an_operator(player: Player) {
     let body = json!({ "email": player.person().email });
     internally(&player, "membership.grantOperator", body).await;
+}
+
+/// Whoever has the rights of an operator or not; but the histories cannot do without the first one.
+async fn dismiss_an_operator(player: Player) {
+    if player.who != 0 {
+        let body = json!({ "email": player.person().email });
+        internally(&player, "membership.revokeOperator", body).await;
+    }
 }
 
 async fn ensure_the_keys(player: Player) {

@@ -104,6 +104,9 @@ pub const SCRIPTS: &[Script] = &[
             ("ask_who_one_is", 500, 1),
             ("check_a_token", 500, 1),
             ("appoint_an_operator", 500, 2),
+            ("log_in", 500, 2),
+            ("dismiss_an_operator", 500, 2),
+            ("ask_who_one_is", 500, 2),
         ],
     ),
     (

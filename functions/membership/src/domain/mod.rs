@@ -3,6 +3,7 @@
 //! Whatever depends on time or chance gets it as an argument, so that a test decides it.
 
 pub mod email;
+pub mod email_changes;
 pub mod lockout;
 pub mod password;
 pub mod profile;
@@ -42,6 +43,8 @@ pub enum Refusal {
     Changed,
     /// Too many failed logins: so many seconds to wait.
     Locked(u32),
+    /// Too many changes of email: so many seconds to wait.
+    EmailChanged(u32),
     /// Email and password are not those of a member.
     WrongCredentials,
     /// Not a refresh token that can be used.

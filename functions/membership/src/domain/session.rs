@@ -3,9 +3,12 @@
 //! A token is exchanged once. Coming again it is either stolen or its answer was lost; nobody can tell which, so the
 //! whole session ends. Only an exchange that is repeated under its Idempotency-Key, before its successor was used,
 //! is answered again: whoever knows that key sent the first request too.
+//!
+//! However often its tokens are exchanged, a session ends: at an age that is counted from its login, or because all
+//! sessions of its member were ended.
 
 use super::Refusal;
-use crate::items::{RefreshToken, Session, SessionState};
+use crate::items::{Member, RefreshToken, Session, SessionState};
 use kernel::Timestamp;
 
 /// How long a refresh token lives.
@@ -38,6 +41,18 @@ pub fn judge(
         Some(spent) if request_key.is_some() && spent.key.as_deref() == request_key => Verdict::AnswerAgain,
         Some(_) => Verdict::Revoke,
     })
+}
+
+/// Whether a session is this member's and was not ended. One that began in the very moment when all were ended was.
+pub fn is_live(session: &Session, member: &Member) -> bool {
+    session.state == SessionState::Live
+        && session.membership_id == member.membership_id
+        && member.sessions_from.is_none_or(|from| session.began_at > from)
+}
+
+/// When a refresh token made now ends: after a day, or when the session does.
+pub fn refresh_end(began_at: Timestamp, age_seconds: i64, now: Timestamp) -> Timestamp {
+    now.plus_seconds(REFRESH_SECONDS).min(began_at.plus_seconds(age_seconds))
 }
 
 #[cfg(test)]

@@ -56,7 +56,7 @@ async fn every_route_has_an_example_that_is_well_formed() {
 async fn the_payloads_without_a_route_are_taken_too() {
     let bench = Bench::new(&SERVICE);
     send(&bench, &event("registerMembership")).await;
-    for operation in ["ensureSigningKey", "grantOperator"] {
+    for operation in ["ensureSigningKey", "grantOperator", "revokeOperator"] {
         let event = event(operation);
         assert_eq!(event["operation"], format!("membership.{operation}"));
         crate::call(&bench, operation, event["body"].clone()).await;

@@ -159,6 +159,44 @@ async fn a_refresh_token_is_exchanged_for_new_ones() {
 }
 
 #[tokio::test]
+async fn a_session_ends_at_its_age_however_often_it_is_exchanged() {
+    for (is_operator, days) in [(false, 30), (true, 1)] {
+        let bench = bench();
+        registered(&bench, &hana()).await;
+        if is_operator {
+            crate::call(&bench, "grantOperator", json!({ "email": "hana@pay.example" })).await;
+        }
+        let mut tokens = hana_logs_in(&bench).await.body;
+        let end = bench.context.clock.now().plus_seconds(days * DAY);
+        for _ in 0..days * 2 - 1 {
+            bench.world.pass_seconds(DAY / 2);
+            let answer = exchange(&bench, &tokens).await;
+            assert_eq!(answer.status, 200, "{}", answer.body);
+            tokens = answer.body;
+        }
+        assert_eq!(tokens["refreshTokenExpiresAt"], end.to_string(), "no token promises more");
+        bench.world.pass_seconds(DAY / 2 - 1);
+        let last = exchange(&bench, &tokens).await;
+        assert_eq!(last.status, 200);
+        bench.world.pass_seconds(1);
+        assert_eq!(exchange(&bench, &last.body).await.code(), "invalid_refresh_token");
+        assert_eq!(hana_logs_in(&bench).await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_is_older_than_an_operators_may_be_ends_when_its_member_becomes_one() {
+    let bench = bench();
+    let (_, tokens) = logged_in(&bench).await;
+    bench.world.pass_seconds(DAY - 1);
+    let tokens = exchange(&bench, &tokens).await.body;
+    crate::call(&bench, "grantOperator", json!({ "email": "hana@pay.example" })).await;
+    bench.world.pass_seconds(1);
+    assert_eq!(exchange(&bench, &tokens).await.code(), "invalid_refresh_token");
+    assert_eq!(hana_logs_in(&bench).await.body["scope"], "member operator");
+}
+
+#[tokio::test]
 async fn a_spent_refresh_token_ends_its_whole_session_and_no_other() {
     let bench = bench();
     let (_, stolen) = logged_in(&bench).await;

@@ -1,4 +1,4 @@
-//! findMembership, modifyMembership, getMembershipByJwtToken, grantOperator and answerUnknownPath.
+//! findMembership, modifyMembership, getMembershipByJwtToken, grantOperator, revokeOperator and answerUnknownPath.
 
 use crate::{
     bearer, bench, call, hana, hana_logs_in, items_of, logged_in, login, own, registered,
@@ -140,13 +140,65 @@ async fn an_email_changes_hands_in_one_step() {
     let before = bench.twin.items();
     let refused = bench.send(modify(other, &json!({ "email": "HANA.new@pay.example", "name": "남" }))).await;
     assert_eq!((refused.status, refused.code()), (409, "email_taken"));
-    assert_eq!(bench.twin.items(), before);
+    // Nothing of the member has changed; the question was counted, in the member's own item.
+    let shown = bench.send(own("GET", other)).await.body;
+    assert_eq!((text(&shown["name"]), text(&shown["email"])), ("김하나", "hana@pay.example"));
+    let changed = bench.twin.items().into_iter().filter(|item| !before.contains(item)).count();
+    assert_eq!(changed, 1);
+    assert!(
+        bench.relay().await.unwrap().iter().all(|fact| {
+            fact.kind != "membership.modified.v1" || fact.data["membershipId"] != json!(other)
+        })
+    );
 
     // Other capitals are the same address, so no owner changes.
     let answer = bench.send(modify(id, &json!({ "email": "HANA.NEW@pay.example" }))).await;
     assert_eq!((answer.status, text(&answer.body["email"])), (200, "HANA.NEW@pay.example"));
     assert_eq!(items_of(&bench, "emailOwner").len(), 2);
     assert_eq!(log_in("hana.new@pay.example").await.status, 200);
+}
+
+#[tokio::test]
+async fn whether_an_email_is_taken_is_told_five_times_a_day() {
+    let bench = bench();
+    let (id, _) = (registered(&bench, &hana()).await, dul(&bench).await);
+    let ask = |email: &str| bench.send(modify(id, &json!({ "email": email })));
+    for email in
+        ["dul@pay.example", "new@pay.example", "NEW@pay.example", "dul@pay.example", "hana@pay.example"]
+    {
+        assert!([200, 409].contains(&ask(email).await.status), "{email}");
+    }
+    assert_eq!(ask("dul@pay.example").await.status, 409);
+    // From now on a taken email and a free one are answered alike, and what takes no email goes on.
+    bench.world.pass_seconds(3600);
+    let before = bench.twin.items();
+    for email in ["dul@pay.example", "free@pay.example"] {
+        let refused = ask(email).await;
+        assert_eq!((refused.status, refused.code()), (429, "too_many_email_changes"), "{email}");
+        assert_eq!(refused.header("retry-after"), Some("82800"));
+    }
+    assert_eq!(bench.twin.items(), before);
+    assert_eq!(ask("HANA@pay.example").await.status, 200);
+    assert_eq!(bench.send(modify(id, &json!({ "name": "김한나" }))).await.status, 200);
+    bench.world.pass_seconds(82_800);
+    assert_eq!(ask("dul@pay.example").await.code(), "email_taken");
+    assert_eq!(ask("free@pay.example").await.status, 200);
+}
+
+#[tokio::test]
+async fn questions_at_the_same_time_are_counted_one_by_one() {
+    let mut bench = bench();
+    let (id, _) = (registered(&bench, &hana()).await, dul(&bench).await);
+    tables::yielding(&mut bench);
+    let ask = || bench.send(modify(id, &json!({ "email": "dul@pay.example" })));
+    let mut told = 0;
+    for _ in 0..4 {
+        let (a, b, c, d) = tokio::join!(ask(), ask(), ask(), ask());
+        let statuses = [a.status, b.status, c.status, d.status];
+        assert!(statuses.iter().all(|status| [409, 429, 503].contains(status)), "{statuses:?}");
+        told += statuses.iter().filter(|status| **status == 409).count();
+    }
+    assert_eq!(told, 5);
 }
 
 #[tokio::test]
@@ -250,6 +302,61 @@ async fn an_operator_is_made_by_iam_only_and_at_the_next_login_or_exchange() {
     }
     for path in ["/v1/operators", "/grantOperator", "/v1/memberships/operators"] {
         let request = Request::new("POST", path).json(&json!({ "email": "hana@pay.example" }));
+        assert_eq!(bench.send(request.caller(id, "operator")).await.code(), "unknown_path");
+    }
+}
+
+#[tokio::test]
+async fn an_operators_rights_are_taken_with_every_session_that_has_begun() {
+    let bench = bench();
+    let id = registered(&bench, &hana()).await;
+    call(&bench, "grantOperator", json!({ "email": "hana@pay.example" })).await;
+    let (stolen, other) = (hana_logs_in(&bench).await.body, hana_logs_in(&bench).await.body);
+    assert_eq!(stolen["scope"], "member operator");
+    bench.relay().await.unwrap();
+
+    let revoked = call(&bench, "revokeOperator", json!({ "email": "HANA@pay.example" })).await;
+    assert_eq!(revoked, json!({ "membershipId": id, "scopes": ["member"] }));
+    assert!(bench.relay().await.unwrap().is_empty(), "a scope is no change of name, email or address");
+    let who = || Request::new("GET", "/v1/auth/membership");
+    for tokens in [&stolen, &other] {
+        let exchanged = bench.send(crate::refresh(text(&tokens["refreshToken"]))).await;
+        assert_eq!((exchanged.status, exchanged.code()), (401, "invalid_refresh_token"));
+        let access = json!({ "token": tokens["accessToken"] });
+        let told = bench.send(Request::new("POST", "/v1/auth/validate").json(&access)).await;
+        assert_eq!(told.body, json!({ "active": false }));
+        let asked = bench.send(bearer(who(), text(&tokens["accessToken"]), &bench)).await;
+        assert_eq!((asked.status, asked.code()), (401, "unauthorized"));
+    }
+    let before = bench.twin.items();
+    assert_eq!(call(&bench, "revokeOperator", json!({ "email": "hana@pay.example" })).await, revoked);
+    assert_eq!(bench.twin.items(), before);
+
+    // The member stays one, and a session that begins now goes on.
+    bench.world.pass_seconds(1);
+    let tokens = hana_logs_in(&bench).await.body;
+    assert_eq!(tokens["scope"], "member");
+    let asked = bench.send(bearer(who(), text(&tokens["accessToken"]), &bench)).await;
+    assert_eq!((asked.status, &asked.body["scopes"]), (200, &json!(["member"])));
+    let exchanged = bench.send(crate::refresh(text(&tokens["refreshToken"]))).await;
+    assert_eq!(exchanged.body["scope"], "member");
+}
+
+#[tokio::test]
+async fn rights_are_taken_by_iam_only_and_from_whoever_has_them() {
+    let bench = bench();
+    let (id, tokens) = logged_in(&bench).await;
+    let before = bench.twin.items();
+    let told = call(&bench, "revokeOperator", json!({ "email": "hana@pay.example" })).await;
+    assert_eq!(told["scopes"], json!(["member"]));
+    assert_eq!(bench.twin.items(), before, "who is no operator keeps every session");
+    assert_eq!(bench.send(crate::refresh(text(&tokens["refreshToken"]))).await.status, 200);
+    for (email, status) in [("nobody@pay.example", 404), ("nobody", 400)] {
+        let outcome = bench.call("revokeOperator", Caller::Platform, json!({ "email": email })).await;
+        assert_eq!(outcome.unwrap_err().status, status);
+    }
+    for path in ["/v1/operators", "/revokeOperator"] {
+        let request = Request::new("DELETE", path);
         assert_eq!(bench.send(request.caller(id, "operator")).await.code(), "unknown_path");
     }
 }

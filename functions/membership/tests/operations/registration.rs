@@ -12,7 +12,7 @@ use contract::{
 };
 use kernel::{Id, id::MembershipId};
 use serde_json::{Value, json};
-use store::Item;
+use store::{AttributeValue, Condition, Item, Write};
 
 fn by_event(body: &Value) -> Request {
     Request::new("POST", "/v1/memberships/by-event").json(body)
@@ -114,11 +114,64 @@ async fn a_key_belongs_to_one_request() {
         let bench = bench();
         assert!(bench.send(asked(&hana()).key("k1")).await.status < 300);
         let before = bench.twin.items();
-        for other in [with(hana(), "name", "김두리"), with(hana(), "email", "dul@pay.example")] {
+        for (field, value) in [
+            ("name", "김두리"),
+            ("email", "dul@pay.example"),
+            ("password", "another horse battery"),
+            ("address", "서울특별시 중구 세종대로 111"),
+            ("kind", "corporate"),
+        ] {
+            let other = with(hana(), field, value);
             let answer = bench.send(asked(&other).key("k1")).await;
             assert_eq!((answer.status, answer.code()), (422, "idempotency_key_reused"));
         }
         assert_eq!(bench.twin.items(), before);
+    }
+}
+
+/// Otherwise a fast hash of it would lie beside the slow one.
+#[tokio::test]
+async fn what_is_stored_of_a_request_tells_nothing_of_its_password() {
+    for asked in [register, by_event] {
+        let mut stored = Vec::new();
+        for password in ["correct horse battery", "another horse battery"] {
+            let bench = bench();
+            assert!(bench.send(asked(&with(hana(), "password", password)).key("k1")).await.status < 300);
+            stored.push(attribute(&items_of(&bench, "member")[0], "fingerprint"));
+        }
+        assert_eq!(stored[0], stored[1]);
+    }
+}
+
+#[tokio::test]
+async fn a_request_is_known_again_by_the_fingerprint_that_was_stored_before() {
+    for asked in [register, by_event] {
+        let bench = bench();
+        let first = bench.send(asked(&hana()).key("k1")).await;
+        let key = bench.context.service_key("membership-key").await.unwrap();
+        let former = key.blind("request", &store::seal::digest(&[&hana().to_string()]));
+        let mut member = items_of(&bench, "member")[0].clone();
+        member.insert("fingerprint".to_owned(), AttributeValue::S(former));
+        bench.context.table.commit(&[Write::Put(member, Condition::Present)]).await.unwrap();
+        let again = bench.send(asked(&hana()).key("k1")).await;
+        assert_eq!((again.status, &again.body), (first.status, &first.body));
+        assert_eq!(again.header("idempotent-replayed"), Some("true"));
+        for (field, value) in [("password", "another horse battery"), ("name", "김두리")] {
+            let other = bench.send(asked(&with(hana(), field, value)).key("k1")).await;
+            assert_eq!((other.status, other.code()), (422, "idempotency_key_reused"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_registration_that_finds_itself_is_made() {
+    let mut bench = bench();
+    let table = tables::faulty(&mut bench);
+    for (key, email) in [(None, "hana@pay.example"), (Some("k1"), "dul@pay.example")] {
+        table.fail_next(Fault::Repeated);
+        let request = register(&with(hana(), "email", email));
+        let answer = bench.send(key.map_or(request.clone(), |key| request.key(key))).await;
+        assert_eq!((answer.status, answer.header("idempotent-replayed")), (201, None), "{}", answer.body);
     }
 }
 

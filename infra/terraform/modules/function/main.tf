@@ -67,14 +67,18 @@ resource "aws_lambda_alias" "live" {
   }
 }
 
-# Errors are counted from the log (a line with level ERROR, a crash, a time-out) into one metric per
-# service: Lambda's own metric has a dimension per function, and would cost an alarm metric each.
+# Errors are counted from the log into one metric per service: Lambda's own metric has a dimension per function, and
+# would cost an alarm metric each. What our own lines quote must not count, so each kind of line has a filter of its
+# own: of ours it is the level that says so, and the platform's begin with a letter or a digit, where ours have a brace.
 resource "aws_cloudwatch_log_metric_filter" "errors" {
-  count = var.counts_errors ? 1 : 0
+  for_each = var.counts_errors ? {
+    errors  = "{ $.level = \"ERROR\" }"
+    crashes = "%^[A-Z0-9].*Task\\stimed\\sout|^[A-Z0-9].*Runtime\\sexited|^[A-Z0-9].*Runtime\\.%"
+  } : {}
 
-  name           = "${var.name}-errors"
+  name           = "${var.name}-${each.key}"
   log_group_name = aws_cloudwatch_log_group.log.name
-  pattern        = "?\"\\\"level\\\":\\\"ERROR\\\"\" ?\"Task timed out\" ?\"Runtime exited\" ?\"Runtime.\""
+  pattern        = each.value
 
   metric_transformation {
     namespace = var.bus.name

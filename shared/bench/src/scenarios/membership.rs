@@ -125,6 +125,7 @@ async fn profile(runner: &mut Runner, member: &Caller) -> Result<()> {
     let email = json!({ "email": "hanna@example.com" });
     runner.route(modify, "email", own("PATCH", &path, email), 200).await?;
     let body = json!({ "email": "duri@example.com" });
-    runner.direct("membership.grantOperator", "usual", "", body).await?;
+    runner.direct("membership.grantOperator", "usual", "", body.clone()).await?;
+    runner.direct("membership.revokeOperator", "usual", "", body).await?;
     Ok(())
 }
