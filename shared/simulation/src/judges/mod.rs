@@ -15,10 +15,13 @@ mod settlement;
 mod traces;
 
 use crate::history::Ended;
+use contract::peers::ManifestName;
+use kernel::id::FranchiseId;
 use money::domain::{Entry, JournalEntry};
+use payment::items::CollectedPage;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use store::{AttributeValue, Item, Record as _, kind_of};
+use store::{AttributeValue, Item, Record, kind_of};
 
 /// Something that is not as it must be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +64,8 @@ pub struct Evidence<'a> {
     pub chains: BTreeMap<String, Vec<Entry>>,
     /// Each franchise's journal, likewise.
     pub journals: BTreeMap<String, Vec<JournalEntry>>,
+    /// Each manifest of payments: its pages from the first to the last, by franchise and name.
+    pub manifests: BTreeMap<(FranchiseId, ManifestName), Vec<CollectedPage>>,
     /// Every other item.
     all: Items,
     /// The items of the read model when it was built anew after all this, if it was.
@@ -95,7 +100,25 @@ impl<'a> Evidence<'a> {
             items.iter().for_each(|item| all.take("money-query", item));
             all
         });
-        Evidence { ended, chains, journals, all, rebuilt }
+        let mut manifests: BTreeMap<_, Vec<CollectedPage>> = BTreeMap::new();
+        for page in read::<CollectedPage>(ended, "payment") {
+            manifests.entry((page.franchise_id, page.name())).or_default().push(page);
+        }
+        for pages in manifests.values_mut() {
+            pages.sort_by(|one, other| one.begins.cmp(&other.begins));
+        }
+        Evidence { ended, chains, journals, manifests, all, rebuilt }
+    }
+
+    /// The pages of a manifest, if they are one: each begins where the one before ends, up to the last.
+    pub fn manifest(&self, franchise: FranchiseId, name: &ManifestName) -> Result<&[CollectedPage], String> {
+        let pages = self.manifests.get(&(franchise, name.clone())).map_or(&[][..], Vec::as_slice);
+        let is_chain = pages.windows(2).all(|two| two[0].ends.as_ref() == Some(&two[1].begins));
+        if is_chain && pages.last().is_some_and(CollectedPage::is_last) {
+            Ok(pages)
+        } else {
+            Err(format!("over {} pages that are no manifest", pages.len()))
+        }
     }
 
     /// The items of a service that are of this kind.
@@ -125,6 +148,13 @@ impl Items {
     pub fn of(&self, service: &'static str, kind: &str) -> &[Value] {
         self.items.get(&(service, kind.to_owned())).map_or(&[], Vec::as_slice)
     }
+}
+
+/// Every record of a kind that a service has, as the service reads it.
+fn read<R: Record>(ended: &Ended, service: &str) -> Vec<R> {
+    let items = ended.items.get(service).map_or(&[][..], Vec::as_slice);
+    let of_kind = items.iter().filter(|item| kind_of(item) == R::KIND);
+    of_kind.map(|item| store::read(item.clone()).expect("an item can be read")).collect()
 }
 
 /// Whether every saga has ended.

@@ -2,7 +2,7 @@
 //! the amount; its fee is the franchise's of the moment in which it was asked for, and its lists have it in its place.
 //! What came back has a record for settlement, and what is settled is in the manifest of one finished settlement.
 
-use super::{Evidence, number, text};
+use super::{Evidence, number, read, text};
 use crate::people::{Answer, Observation};
 use kernel::{
     FeeSchedule, Id, Timestamp,
@@ -12,7 +12,6 @@ use money::domain::{Account, Entry, Kind};
 use payment::items::{CollectedPage, SettledGroup};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use store::{Record, kind_of};
 
 pub fn judge(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
     let mut effects: BTreeMap<&str, Vec<&Entry>> = BTreeMap::new();
@@ -52,24 +51,13 @@ fn is_approved(payment: &Value) -> bool {
 
 /// In which settlement each payment and each cancellation is, by its id: in one at most, whose manifest is whole.
 fn settled(evidence: &Evidence<'_>, findings: &mut Vec<String>) -> BTreeMap<String, String> {
-    let items = evidence.ended.items.get("payment").map_or(&[][..], Vec::as_slice);
-    let of_kind = |kind: &'static str| items.iter().filter(move |item| kind_of(item) == kind).cloned();
-    let mut manifests: BTreeMap<_, Vec<CollectedPage>> = BTreeMap::new();
-    for page in of_kind(CollectedPage::KIND) {
-        let page: CollectedPage = store::read(page).expect("a page can be read");
-        manifests.entry((page.franchise_id, page.name())).or_default().push(page);
-    }
     let mut settled = BTreeMap::new();
-    for group in of_kind(SettledGroup::KIND) {
-        let group: SettledGroup = store::read(group).expect("a group can be read");
+    for group in read::<SettledGroup>(evidence.ended, "payment") {
         let settlement = group.settlement_id.to_string();
-        let mut pages = manifests.remove(&(group.franchise_id, group.name())).unwrap_or_default();
-        pages.sort_by(|one, other| one.begins.cmp(&other.begins));
-        let is_chain = pages.windows(2).all(|two| two[0].ends.as_ref() == Some(&two[1].begins));
-        if !is_chain || !pages.last().is_some_and(CollectedPage::is_last) {
-            findings
-                .push(format!("{settlement} is finished over {} pages that are no manifest", pages.len()));
-        }
+        let pages = evidence.manifest(group.franchise_id, &group.name()).unwrap_or_else(|why| {
+            findings.push(format!("{settlement} is finished {why}"));
+            &[]
+        });
         for (payment, cancellation) in pages.iter().flat_map(CollectedPage::ids) {
             let id = cancellation.map_or_else(|| payment.to_string(), |id| id.to_string());
             if let Some(other) = settled.insert(id.clone(), settlement.clone()) {
