@@ -5,6 +5,7 @@ mod audit;
 mod bank;
 mod ledger;
 mod model;
+mod numbers;
 mod outbox;
 mod payments;
 mod privacy;
@@ -124,6 +125,11 @@ impl<'a> Evidence<'a> {
     /// The items of a service that are of this kind.
     pub fn items(&self, service: &'static str, kind: &str) -> &[Value] {
         self.all.of(service, kind)
+    }
+
+    /// The id of one of the people as a member.
+    pub fn member(&self, person: usize) -> String {
+        self.ended.seen.people[person].membership_id.to_string()
     }
 }
 
