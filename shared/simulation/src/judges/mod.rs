@@ -9,6 +9,7 @@ mod numbers;
 mod outbox;
 mod payments;
 mod privacy;
+mod receivers;
 mod records;
 mod regions;
 mod remittances;
@@ -49,6 +50,7 @@ pub const JUDGES: &[Judge] = &[
     Judge { name: "settlement", look: settlement::judge },
     Judge { name: "bank", look: bank::judge },
     Judge { name: "remittances", look: remittances::judge },
+    Judge { name: "receivers", look: receivers::judge },
     Judge { name: "answers", look: answers::judge },
     Judge { name: "outbox", look: outbox::judge },
     Judge { name: "regions", look: regions::judge },

@@ -1,11 +1,8 @@
 //! Which number at the bank each of banking's accounts stands for: as banking has sealed it, and as whoever linked it or
 //! remitted to it has named it. What was sealed is gone when an account is unlinked; what was named never is.
 
-use super::{Evidence, text};
-use kernel::{
-    Id,
-    id::{BankAccountId, RemittanceId},
-};
+use super::{Evidence, receivers::asked_to, text};
+use kernel::{Id, id::BankAccountId};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use store::seal::ServiceKey;
@@ -83,17 +80,4 @@ fn linked(evidence: &Evidence<'_>, key: &ServiceKey) -> Vec<(BankAccountId, Stri
     });
     let all = of_beginning.chain(asked);
     all.map(|(member, operation, under, number)| (id(&member, operation, &under), number)).collect()
-}
-
-/// Whom each remittance is to go to, as its sender named them, by the remittance's id.
-pub fn asked_to<'a>(evidence: &'a Evidence<'_>) -> BTreeMap<String, &'a Value> {
-    let asked = evidence.ended.seen.observations.iter().filter_map(|seen| {
-        if (seen.ask.method, seen.ask.path.as_str()) != ("POST", "/v1/remittances") {
-            return None;
-        }
-        let (member, key) = (evidence.member(seen.person?), seen.ask.key.as_ref()?);
-        let id: RemittanceId = Id::derive(&[&member, "remittance.requestRemittance", key]);
-        Some((id.to_string(), &seen.ask.body.as_ref()?["to"]))
-    });
-    asked.collect()
 }
