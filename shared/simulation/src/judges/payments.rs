@@ -134,6 +134,10 @@ fn taken_back(payment: &Value, entries: &[&Entry], findings: &mut Vec<String>) {
     let parts = payment["cancellations"].as_array().map_or(&[][..], Vec::as_slice);
     let back: Vec<_> = entries.iter().filter(|entry| entry.purpose == Kind::Cancellation).collect();
     let sum: u64 = back.iter().map(|entry| entry.amount.amount()).sum();
+    let payer = WalletId::of(text(payment, "membershipId").parse().expect("an id"));
+    let franchise = Some(Account::Franchise(text(payment, "franchiseId").parse().expect("an id")));
+    // What the wallet cannot take goes to suspense, and the model knows when that is.
+    let to = [Some(Account::Wallet(payer)), Some(Account::Suspense)];
     if sum > number(payment, "amount") || !parts.is_empty() && !is_approved(payment) {
         findings.push(format!("{id} of {} was taken back by {sum}", number(payment, "amount")));
     }
@@ -144,6 +148,9 @@ fn taken_back(payment: &Value, entries: &[&Entry], findings: &mut Vec<String>) {
         let same = entry.is_some_and(|entry| {
             entry.amount.amount() == number(part, "amount")
                 && entry.time.to_string() == text(part, "refundedAt")
+                && entry.wallet_id == payer
+                && entry.debit == franchise
+                && to.contains(&entry.credit)
         });
         if !same {
             findings.push(format!("{reference} says {part}, and the ledger says {entry:?}"));

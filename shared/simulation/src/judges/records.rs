@@ -64,9 +64,9 @@ pub fn open(all: &Items) -> Vec<String> {
 
 /// What a request's record says is what the ledger holds: announced and closed once, each in the way that it says.
 fn requests(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
-    let mut effects: BTreeMap<&str, Vec<&Entry>> = BTreeMap::new();
+    let mut effects: BTreeMap<(String, String), Vec<&Entry>> = BTreeMap::new();
     for entry in evidence.chains.values().flatten() {
-        effects.entry(&entry.reference).or_default().push(entry);
+        effects.entry((entry.wallet_id.to_string(), entry.reference.clone())).or_default().push(entry);
     }
     let mut known = 0;
     for record in evidence.items("money", "moneyRequest") {
@@ -75,7 +75,12 @@ fn requests(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
             "recharge" => ("expect", "close", Kind::Expect, Kind::Recharge),
             _ => ("hold", "hold/close", Kind::Hold, Kind::Withdrawal),
         };
-        let effect = |step: &str| effects.get(format!("{id}/{step}").as_str()).map_or(&[][..], Vec::as_slice);
+        // In the wallet of the one who asked, and in no other.
+        let Ok(owner) = text(record, "membershipId").parse() else { continue };
+        let wallet = WalletId::of(owner).to_string();
+        let effect = |step: &str| {
+            effects.get(&(wallet.clone(), format!("{id}/{step}"))).map_or(&[][..], Vec::as_slice)
+        };
         let purpose = |step: &str| effect(step).first().map(|entry| entry.purpose);
         let expected = match text(record, "state") {
             "succeeded" => (Some(announced), Some(moved)),
