@@ -99,7 +99,9 @@ pub struct Ended {
     pub audit: Option<Value>,
     /// What each approved payment is shown as when all is settled.
     pub shown: Vec<Value>,
-    /// The limits that money went by.
+    /// When everything had come to rest, before the later days were settled.
+    pub rested_at: Timestamp,
+    /// The settings that were drawn.
     pub config: BTreeMap<&'static str, Value>,
     /// The read model's items when it was built anew after all this; none if it was not.
     pub rebuilt: Option<Vec<Item>>,
@@ -486,6 +488,7 @@ impl Theatre {
         let until_ms = self.world.agenda.now_ms() + length_ms + 60_000;
         self.pass_time(until_ms);
         self.rest();
+        let rested_at = Timestamp::from_millis(self.world.agenda.now_ms());
         // From here on, days are settled when the judges want it: what follows is no part of the history.
         self.schedules.retain(|schedule| schedule.operation.1.name != START_SETTLEMENT.1);
         let shown = self.settle_everything();
@@ -501,7 +504,8 @@ impl Theatre {
         self.publish_everything();
         let audit = self.audit();
         self.rebuild();
-        let mut ended = Ended { shown, ..self.end(story, before, audit) };
+        let config = plot.config.clone();
+        let mut ended = Ended { shown, rested_at, config, ..self.end(story, before, audit) };
         ended.rebuilt = ended.items.insert(READ_MODEL, model);
         ended.were_versions_mixed = plot.are_versions_mixed;
         ended
@@ -694,6 +698,7 @@ impl Theatre {
             story,
             audit,
             shown: Vec::new(),
+            rested_at: Timestamp::EPOCH,
             config: state.config.clone(),
             rebuilt: None,
             rotations: state.rotations,

@@ -19,7 +19,7 @@ mod traces;
 use crate::history::Ended;
 use contract::peers::ManifestName;
 use kernel::id::FranchiseId;
-use money::domain::{Entry, JournalEntry};
+use money::domain::{Account, Entry, JournalEntry};
 use payment::items::CollectedPage;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -127,6 +127,25 @@ impl<'a> Evidence<'a> {
     /// The items of a service that are of this kind.
     pub fn items(&self, service: &'static str, kind: &str) -> &[Value] {
         self.all.of(service, kind)
+    }
+
+    /// What each franchise is owed, by all the entries that name it.
+    pub fn owed(&self) -> BTreeMap<String, i128> {
+        let mut owed: BTreeMap<String, i128> = BTreeMap::new();
+        let mut count = |debit: Option<Account>, credit: Option<Account>, amount: u64| {
+            for (account, effect) in [(debit, -i128::from(amount)), (credit, i128::from(amount))] {
+                if let Some(Account::Franchise(franchise)) = account {
+                    *owed.entry(franchise.to_string()).or_default() += effect;
+                }
+            }
+        };
+        for entry in self.chains.values().flatten() {
+            count(entry.debit, entry.credit, entry.amount.amount());
+        }
+        for entry in self.journals.values().flatten() {
+            count(Some(entry.debit), Some(entry.credit), entry.amount.amount());
+        }
+        owed
     }
 
     /// The id of one of the people as a member.

@@ -286,21 +286,7 @@ impl Books {
     }
 
     fn owed(&self, evidence: &Evidence<'_>, findings: &mut Vec<String>) {
-        let mut owed: BTreeMap<String, i128> = BTreeMap::new();
-        let mut count = |debit: Option<Account>, credit: Option<Account>, amount: u64| {
-            for (account, effect) in [(debit, -i128::from(amount)), (credit, i128::from(amount))] {
-                if let Some(Account::Franchise(franchise)) = account {
-                    *owed.entry(franchise.to_string()).or_default() += effect;
-                }
-            }
-        };
-        for entry in evidence.chains.values().flatten() {
-            count(entry.debit, entry.credit, entry.amount.amount());
-        }
-        for entry in evidence.journals.values().flatten() {
-            count(Some(entry.debit), Some(entry.credit), entry.amount.amount());
-        }
-        for (franchise, owed) in owed {
+        for (franchise, owed) in evidence.owed() {
             let chain = self.chains.get(&franchise).map_or(&[][..], Vec::as_slice);
             let failed = chain.iter().filter(|line| line.state == LineState::Failed);
             let failed: i128 = failed.map(|line| i128::from(line.amounts.payout.amount())).sum();
