@@ -3,6 +3,7 @@
 mod answers;
 mod audit;
 mod bank;
+mod franchises;
 mod ledger;
 mod model;
 mod numbers;
@@ -24,6 +25,9 @@ use payment::items::CollectedPage;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use store::{AttributeValue, Item, Record, kind_of};
+
+/// How far clocks may be apart, in milliseconds: what is further apart than that comes one after the other for everybody.
+const CLOCKS_APART_MS: i64 = 300_000;
 
 /// Something that is not as it must be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +52,7 @@ pub const JUDGES: &[Judge] = &[
     Judge { name: "records", look: records::judge },
     Judge { name: "payments", look: payments::judge },
     Judge { name: "settlement", look: settlement::judge },
+    Judge { name: "franchises", look: franchises::judge },
     Judge { name: "bank", look: bank::judge },
     Judge { name: "remittances", look: remittances::judge },
     Judge { name: "receivers", look: receivers::judge },

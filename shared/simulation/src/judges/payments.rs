@@ -1,11 +1,11 @@
 //! Every payment has ended as the ledger says: paid once or not at all, taken back as its parts say and never beyond
-//! the amount; its fee is the franchise's of the moment in which it was asked for, and its lists have it in its place.
-//! What came back has a record for settlement, and what is settled is in the manifest of one finished settlement.
+//! the amount; and its lists have it in its place. What came back has a record for settlement, and what is settled is in
+//! the manifest of one finished settlement.
 
 use super::{Evidence, number, read, text};
 use crate::people::{Answer, Observation};
 use kernel::{
-    FeeSchedule, Id, Timestamp,
+    Id, Timestamp,
     id::{CancellationId, MembershipId, MoneyRequestId, PaymentId, WalletId},
 };
 use money::domain::{Account, Entry, Kind};
@@ -19,7 +19,6 @@ pub fn judge(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
     for entry in chains.filter(|entry| entry.reference.starts_with("pmt_")) {
         effects.entry(entry.reference.split('/').next().unwrap_or_default()).or_default().push(entry);
     }
-    let schedules = schedules(evidence);
     let settled = settled(evidence, findings);
     let mut known = BTreeMap::new();
     for payment in evidence.items("payment", "payment") {
@@ -30,7 +29,6 @@ pub fn judge(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
         taken_back(payment, &entries, findings);
         recorded(evidence, payment, findings);
         listed(payment, findings);
-        fee(payment, &schedules, findings);
         known.insert(id, payment);
     }
     for id in effects.keys() {
@@ -181,26 +179,6 @@ fn listed(payment: &Value, findings: &mut Vec<String>) {
     };
     if lists != expected.each_ref().map(String::as_str) {
         findings.push(format!("{id} is listed under {lists:?}"));
-    }
-}
-
-/// Every schedule of fees that a franchise ever had, as its facts told it.
-fn schedules(evidence: &Evidence<'_>) -> BTreeMap<String, Vec<FeeSchedule>> {
-    let (relayed, republished) = &evidence.ended.published;
-    let mut schedules: BTreeMap<String, Vec<FeeSchedule>> = BTreeMap::new();
-    for event in relayed.iter().chain(republished).filter(|event| event.kind.starts_with("franchise.")) {
-        let schedule = serde_json::from_value(event.data["feeTerms"].clone()).expect("a schedule");
-        schedules.entry(event.subject.clone()).or_default().push(schedule);
-    }
-    schedules
-}
-
-fn fee(payment: &Value, schedules: &BTreeMap<String, Vec<FeeSchedule>>, findings: &mut Vec<String>) {
-    let requested_at: Timestamp = text(payment, "requestedAt").parse().expect("a time");
-    let fee = number(payment, "feeBps");
-    let known = schedules.get(text(payment, "franchiseId")).map_or(&[][..], Vec::as_slice);
-    if !known.iter().any(|schedule| u64::from(schedule.in_force(requested_at).get()) == fee) {
-        findings.push(format!("{} has a fee of {fee} that never was", text(payment, "paymentId")));
     }
 }
 
