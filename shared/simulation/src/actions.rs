@@ -178,7 +178,9 @@ fn amount(player: &Player) -> u64 {
         1..4 => 1 + dice.below(999),
         4..12 => 1_000 * (1 + dice.below(60)),
         12..16 => 100_000 * (1 + dice.below(9)),
-        16..18 if generous => Money::MAX.amount() - dice.below(3),
+        16 if generous => Money::MAX.amount() - dice.below(3),
+        // Between one limit and the next.
+        17 if generous => 10_000_000 * (1 + dice.below(60)),
         16..19 => 1_000_000 + 500_000 * dice.below(3),
         _ => 2_000_001,
     }
