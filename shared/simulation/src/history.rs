@@ -8,6 +8,7 @@ use crate::{
     people::{Crowd, Player, Seen},
     platform::{self, Around},
     random::{Dice, Stream},
+    settings,
     world::{DeadLetter, Line, SERVICES, World, find, lock},
 };
 use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, Version};
@@ -129,7 +130,8 @@ impl Plot {
     /// The random history of a seed: so many steps, faults included.
     pub fn of_seed(seed: u64, drawn: u64) -> Plot {
         let mut dice = Dice::new(seed, Stream::Plan);
-        let config = config(&mut dice);
+        let mut config = config(&mut dice);
+        settings::draw(seed, &mut config);
         let in_ten_thousand = [0, 50, 150, 300, 600][usize::try_from(dice.below(5)).expect("small")];
         let all: u64 = ACTIONS.iter().map(|action| action.weight).sum();
         // Some histories are about few people, so that they meet in one wallet.

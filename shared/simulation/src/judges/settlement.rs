@@ -9,8 +9,8 @@ use serde_json::Value;
 use settlement::items::{Entry, EntryState, Line, LineState, Pointer, Run, RunState};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The tax on the fee, in basis points.
-const VAT_BPS: i128 = 1_000;
+/// The tax on the fee, in basis points, where no setting says otherwise.
+const VAT_BPS: i64 = 1_000;
 
 pub fn judge(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
     let books = Books::of(evidence);
@@ -37,6 +37,8 @@ struct Books {
     runs: Vec<Run>,
     pointers: Vec<Pointer>,
     firmbankings: Vec<Firmbanking>,
+    /// The tax on the fee, in basis points.
+    vat_bps: i128,
 }
 
 /// What banking keeps of a transfer at the bank.
@@ -54,6 +56,10 @@ struct Firmbanking {
 fn firmbankings(evidence: &Evidence<'_>) -> Vec<Firmbanking> {
     let items = evidence.items("banking", "firmbanking").iter().cloned();
     items.map(|item| serde_json::from_value(item).expect("a firmbanking can be read")).collect()
+}
+
+fn vat_bps(settings: &Value) -> i64 {
+    settings["vatBps"].as_i64().unwrap_or(VAT_BPS)
 }
 
 impl Books {
@@ -74,6 +80,7 @@ impl Books {
             runs: read(evidence.ended, "settlement"),
             pointers: read(evidence.ended, "settlement"),
             firmbankings: firmbankings(evidence),
+            vat_bps: evidence.ended.config.get("settlement").map_or(VAT_BPS, vat_bps).into(),
         }
     }
 
@@ -163,7 +170,10 @@ impl Books {
         let sum = |place: usize| by_fee.values().map(|sums| sums[place]).sum::<i128>();
         // Whole numbers are divided toward zero.
         let fee: i128 = by_fee.iter().map(|(bps, sums)| (sums[1] - sums[3]) * bps / 10_000).sum();
-        let vat = fee * VAT_BPS / 10_000;
+        let vat = fee * self.vat_bps / 10_000;
+        if i128::from(line.vat_bps.get()) != self.vat_bps {
+            findings.push(format!("{id} has a tax of {:?}, and it is {}", line.vat_bps, self.vat_bps));
+        }
         let net = sum(1) - sum(3) - fee - vat;
         let own = [sum(0), sum(1), sum(2), sum(3), fee, vat, net];
         let told = &line.amounts;
