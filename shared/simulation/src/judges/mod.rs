@@ -12,6 +12,7 @@ mod payments;
 mod privacy;
 mod receivers;
 mod records;
+mod refusals;
 mod regions;
 mod remittances;
 mod settlement;
@@ -49,6 +50,7 @@ pub struct Judge {
 pub const JUDGES: &[Judge] = &[
     Judge { name: "ledger", look: ledger::judge },
     Judge { name: "model", look: model::judge },
+    Judge { name: "refusals", look: refusals::judge },
     Judge { name: "records", look: records::judge },
     Judge { name: "payments", look: payments::judge },
     Judge { name: "settlement", look: settlement::judge },
