@@ -18,9 +18,12 @@ mod remittances;
 mod settlement;
 mod traces;
 
-use crate::history::Ended;
+use crate::{
+    history::Ended,
+    people::{Answer, Observation},
+};
 use contract::peers::ManifestName;
-use kernel::id::FranchiseId;
+use kernel::{Timestamp, id::FranchiseId};
 use money::domain::{Account, Entry, JournalEntry};
 use payment::items::CollectedPage;
 use serde_json::Value;
@@ -153,6 +156,31 @@ impl<'a> Evidence<'a> {
             count(Some(entry.debit), Some(entry.credit), entry.amount.amount());
         }
         owed
+    }
+
+    /// Whether somebody may have been refused, without being told of anything that is kept, though this was made under
+    /// their key: another attempt made it, at the same time or later.
+    fn is_made_by_another(&self, seen: &Observation, made: &Value) -> bool {
+        let made_at: Option<Timestamp> = text(made, "requestedAt").parse().ok();
+        if made_at.is_none_or(|at| at.millis() + CLOCKS_APART_MS < seen.sent_ms) {
+            return false;
+        }
+        let is_other = |other: &&Observation| {
+            !std::ptr::eq(*other, seen)
+                && (other.person, &other.ask.path, &other.ask.key)
+                    == (seen.person, &seen.ask.path, &seen.ask.key)
+        };
+        let others: Vec<_> = self.ended.seen.observations.iter().filter(is_other).collect();
+        let has_made = |answer: &Answer| answer.is_success() || answer.location.is_some();
+        let is_before = |other: &&Observation| {
+            let certain = other.answer.as_ref().is_some_and(|answer| answer.is_certain() && has_made(answer));
+            certain && other.answered_ms < seen.sent_ms
+        };
+        let may_have_made = |other: &&Observation| {
+            other.answer.as_ref().is_none_or(|answer| !answer.is_certain() || has_made(answer))
+        };
+        !others.iter().copied().any(|other| is_before(&other))
+            && others.iter().copied().any(|other| may_have_made(&other))
     }
 
     /// The id of one of the people as a member.

@@ -268,15 +268,18 @@ fn asked(
                 same && payment.is_some_and(|payment| text(payment, "state") == "failed")
             }
             _ if answer.code() == "idempotency_key_reused" => payment.is_some() && !same,
-            _ => true,
+            _ => !same || payment.is_some_and(|payment| evidence.is_made_by_another(seen, payment)),
         }
     } else if let Some(payment) = seen.ask.path.strip_suffix("/cancellations") {
         let payment = payment.rsplit('/').next().unwrap_or_default();
         let id: CancellationId = Id::derive(&[&member, "payment.cancelPayment", payment, key]);
         let parts = known.get(payment).and_then(|payment| payment["cancellations"].as_array());
-        let is_there = parts
-            .is_some_and(|parts| parts.iter().any(|part| text(part, "cancellationId") == id.to_string()));
-        is_there || !answer.is_success()
+        let part = parts.into_iter().flatten().find(|part| text(part, "cancellationId") == id.to_string());
+        match part {
+            None => !answer.is_success(),
+            Some(_) if answer.is_success() || answer.code() == "idempotency_key_reused" => true,
+            Some(part) => evidence.is_made_by_another(seen, part),
+        }
     } else {
         true
     };

@@ -181,7 +181,7 @@ fn answers(evidence: &Evidence<'_>, records: &[Value], findings: &mut Vec<String
             _ if answer.location.is_some() => same && state == "failed",
             _ if answer.code() == IDEMPOTENCY_KEY_REUSED.code => record.is_some() && !same,
             // Who cannot receive leaves nothing, and the key is free for another try, which may have gone well.
-            _ => true,
+            _ => !same || record.is_some_and(|record| evidence.is_made_by_another(seen, record)),
         };
         if !holds {
             let (status, code) = (answer.status, answer.code());
