@@ -16,6 +16,7 @@ mod refusals;
 mod regions;
 mod remittances;
 mod settlement;
+mod statements;
 mod traces;
 
 use crate::{
@@ -58,6 +59,7 @@ pub const JUDGES: &[Judge] = &[
     Judge { name: "payments", look: payments::judge },
     Judge { name: "settlement", look: settlement::judge },
     Judge { name: "franchises", look: franchises::judge },
+    Judge { name: "statements", look: statements::judge },
     Judge { name: "bank", look: bank::judge },
     Judge { name: "remittances", look: remittances::judge },
     Judge { name: "receivers", look: receivers::judge },
