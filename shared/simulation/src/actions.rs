@@ -10,6 +10,7 @@ use crate::{
     faults::Use,
     people::{Account, Ask, Hold, Person, Player, Transfer},
     platform::{self, Around},
+    settings,
     world::find,
 };
 use contract::{
@@ -166,21 +167,19 @@ fn won(amount: u64) -> Value {
 
 /// An amount as people choose it: round ones, odd ones, and some that no limit allows.
 fn amount(player: &Player) -> u64 {
-    let generous = player
-        .world
-        .state()
-        .config
-        .get("money")
-        .is_some_and(|config| config["limits"]["walletCap"].as_u64() == Some(Money::MAX.amount()));
+    let (generous, one_is_left) = {
+        let state = player.world.state();
+        (settings::is_generous(&state.config), settings::leaves_one_limit(&state.config))
+    };
     let mut dice = player.dice();
     match dice.below(20) {
         0 => 1,
         1..4 => 1 + dice.below(999),
         4..12 => 1_000 * (1 + dice.below(60)),
+        // About what the limit is that is left.
+        12..16 if one_is_left => 10_000_000 * (1 + dice.below(60)),
         12..16 => 100_000 * (1 + dice.below(9)),
-        16 if generous => Money::MAX.amount() - dice.below(3),
-        // Between one limit and the next.
-        17 if generous => 10_000_000 * (1 + dice.below(60)),
+        16..18 if generous => Money::MAX.amount() - dice.below(3),
         16..19 => 1_000_000 + 500_000 * dice.below(3),
         _ => 2_000_001,
     }
