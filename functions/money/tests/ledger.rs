@@ -35,6 +35,21 @@ fn other() -> MembershipId {
     Id::derive(&["other"])
 }
 
+/// The limits that hold where nobody sets any are a promise to members and to the law, so they stand here once more.
+#[test]
+fn the_usual_limits_are_these() {
+    let usual = Limits {
+        wallet_cap: Money::won(2_000_000),
+        recharge_each: Money::won(2_000_000),
+        recharge_per_day: Money::won(5_000_000),
+        recharge_per_month: Money::won(30_000_000),
+        transfer_each: Money::won(2_000_000),
+        transfer_per_day: Money::won(5_000_000),
+        transfer_per_month: Money::won(30_000_000),
+    };
+    assert_eq!(Limits::default(), usual);
+}
+
 fn limits() -> Limits {
     Limits {
         wallet_cap: Money::won(1_000),

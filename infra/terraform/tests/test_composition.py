@@ -91,6 +91,16 @@ def test_a_scheduled_run_that_fails_goes_to_its_services_dead_letter_queue(resou
         assert dead == ([f"pay-{operation['service']}-dead"] if gives_up else []), operation["name"]
 
 
+def test_settlement_begins_by_seouls_clock(resources, operations):
+    """Ten minutes after a business day has ended there. In any other zone every day would be settled hours late."""
+    schedules = {schedule["name"]: schedule for schedule in resources["aws_scheduler_schedule"].values()}
+    by_the_clock = {f"pay-{one['service']}-{one['name']}": one["schedule"] for one in operations.values() if (one["schedule"] or "").startswith("cron(")}
+    assert "pay-settlement-startSettlement" in by_the_clock
+    for name, expression in by_the_clock.items():
+        assert schedules[name]["schedule_expression"] == expression
+        assert schedules[name]["schedule_expression_timezone"] == "Asia/Seoul", name
+
+
 def test_lambda_stops_every_loop_but_that_of_an_operation_with_its_own_queue(resources, operations):
     """Whoever goes on by messages to itself ends by itself. Nothing else may come round, which is what Lambda's stop is for."""
     allowed = {one["function_name"]: one["recursive_loop"] for one in resources["aws_lambda_function_recursion_config"].values()}

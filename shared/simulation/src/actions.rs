@@ -10,6 +10,7 @@ use crate::{
     faults::Use,
     people::{Account, Ask, Hold, Person, Player, Transfer},
     platform::{self, Around},
+    settings,
     world::find,
 };
 use contract::{
@@ -167,17 +168,17 @@ fn won(amount: u64) -> Value {
 
 /// An amount as people choose it: round ones, odd ones, and some that no limit allows.
 fn amount(player: &Player) -> u64 {
-    let generous = player
-        .world
-        .state()
-        .config
-        .get("money")
-        .is_some_and(|config| config["limits"]["walletCap"].as_u64() == Some(Money::MAX.amount()));
+    let (generous, one_is_left) = {
+        let state = player.world.state();
+        (settings::is_generous(&state.config), settings::leaves_one_limit(&state.config))
+    };
     let mut dice = player.dice();
     match dice.below(20) {
         0 => 1,
         1..4 => 1 + dice.below(999),
         4..12 => 1_000 * (1 + dice.below(60)),
+        // About what the limit is that is left.
+        12..16 if one_is_left => 10_000_000 * (1 + dice.below(60)),
         12..16 => 100_000 * (1 + dice.below(9)),
         16..18 if generous => Money::MAX.amount() - dice.below(3),
         16..19 => 1_000_000 + 500_000 * dice.below(3),
@@ -623,9 +624,10 @@ pub async fn end_troubles(player: &Player) {
     }
 }
 
-/// A person who is not there yet: names, an account at the bank, nothing with Pay.
+/// A person who is not there yet: names, an account at the bank, nothing with Pay. Numbers of different people share
+/// their last four digits, and one person's differ: what is left of a number when it is masked tells no two apart.
 pub fn newcomer(world_number: u64) -> Person {
-    let number = 70_000_000_000 + world_number * 10_007;
+    let number = 70_000_000_000 + world_number * 10_000 + world_number % 3;
     Person {
         membership_id: kernel::Id::derive(&["nobody"]),
         name: format!("Hong Marker{world_number}"),

@@ -12,6 +12,7 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
 };
+use store::seal;
 
 /// How many histories a bug may survive.
 const MOST_HISTORIES: u64 = 600;
@@ -72,7 +73,8 @@ pub fn plant(wanted: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The table with one bug's catch; what is known of the others stays, and a new bug waits with a question mark.
+/// The table with one bug's catch; what is known of the others stays. A bug that is new, or was changed since it was
+/// caught, waits with a question mark, and a test fails until it is planted.
 fn table(bugs: &[Bug], known: &str, caught: &str, catch: &str) -> String {
     let mut text = String::from(
         "# Planted bugs\n\nWritten by `make simulate-bugs`: each bug of shared/simulation/bugs.toml is planted in a \
@@ -83,12 +85,22 @@ fn table(bugs: &[Bug], known: &str, caught: &str, catch: &str) -> String {
         let start = format!("| {} | {} | {} |", bug.name, bug.why, bug.file);
         let row = match known.lines().find_map(|line| line.strip_prefix(&start)) {
             _ if bug.name == caught => format!(" {catch} |"),
-            Some(row) => row.to_owned(),
-            None => " ? | ? |".to_owned(),
+            Some(row) if known.contains(&mark(bug)) => row.to_owned(),
+            _ => " ? | ? |".to_owned(),
         };
         let _ = writeln!(text, "{start}{row}");
     }
-    text
+    text.push_str("\n<!-- What was planted, so that a bug that is changed must be caught again.\n");
+    for bug in bugs.iter().filter(|bug| bug.name == caught || known.contains(&mark(bug))) {
+        text.push_str(&mark(bug));
+    }
+    text + "-->\n"
+}
+
+/// The line that says what was planted when a bug was caught.
+fn mark(bug: &Bug) -> String {
+    let planted = seal::digest(&[&bug.find, &bug.replace, bug.script.as_deref().unwrap_or_default()]);
+    format!("{}: {}\n", bug.name, planted.chars().take(8).collect::<String>())
 }
 
 fn list() -> anyhow::Result<Vec<Bug>> {
@@ -121,7 +133,7 @@ fn hunt(copy: &Path, script: Option<&str>) -> anyhow::Result<Value> {
     }
     let ran = cargo(&arguments).output()?;
     let told = String::from_utf8_lossy(&ran.stdout).into_owned();
-    // A bug that makes the simulation itself panic is caught too: an assertion of the product has found it.
+    // A bug that makes the simulation itself panic counts as not caught: no judge has said a word.
     if let Some(line) = told.lines().last().filter(|_| ran.status.success()) {
         return Ok(serde_json::from_str(line)?);
     }
@@ -176,7 +188,10 @@ mod tests {
         for bug in list().unwrap() {
             let text = fs::read_to_string(root().join(&bug.file)).unwrap();
             planted(&bug, &text).unwrap();
-            assert!(written.contains(&format!("| {} |", bug.name)), "{} is not in {TABLE}", bug.name);
+            let start = format!("| {} | {} | {} |", bug.name, bug.why, bug.file);
+            let row = written.lines().find_map(|line| line.strip_prefix(&start));
+            assert!(row.is_some_and(|row| !row.contains('?')), "{} was never caught: {TABLE}", bug.name);
+            assert!(written.contains(&mark(&bug)), "{} was changed since it was caught: {TABLE}", bug.name);
         }
         let rows = written.lines().filter(|line| line.starts_with("| ")).count();
         assert_eq!(rows, list().unwrap().len() + 1, "{TABLE} has rows of bugs that are not there");

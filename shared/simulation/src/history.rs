@@ -8,6 +8,7 @@ use crate::{
     people::{Crowd, Player, Seen},
     platform::{self, Around},
     random::{Dice, Stream},
+    settings,
     world::{DeadLetter, Line, SERVICES, World, find, lock},
 };
 use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, Version};
@@ -99,7 +100,9 @@ pub struct Ended {
     pub audit: Option<Value>,
     /// What each approved payment is shown as when all is settled.
     pub shown: Vec<Value>,
-    /// The limits that money went by.
+    /// When everything had come to rest, before the later days were settled.
+    pub rested_at: Timestamp,
+    /// The settings that were drawn.
     pub config: BTreeMap<&'static str, Value>,
     /// The read model's items when it was built anew after all this; none if it was not.
     pub rebuilt: Option<Vec<Item>>,
@@ -127,7 +130,8 @@ impl Plot {
     /// The random history of a seed: so many steps, faults included.
     pub fn of_seed(seed: u64, drawn: u64) -> Plot {
         let mut dice = Dice::new(seed, Stream::Plan);
-        let config = config(&mut dice);
+        let mut config = config(&mut dice);
+        settings::draw(seed, &mut config);
         let in_ten_thousand = [0, 50, 150, 300, 600][usize::try_from(dice.below(5)).expect("small")];
         let all: u64 = ACTIONS.iter().map(|action| action.weight).sum();
         // Some histories are about few people, so that they meet in one wallet.
@@ -486,6 +490,7 @@ impl Theatre {
         let until_ms = self.world.agenda.now_ms() + length_ms + 60_000;
         self.pass_time(until_ms);
         self.rest();
+        let rested_at = Timestamp::from_millis(self.world.agenda.now_ms());
         // From here on, days are settled when the judges want it: what follows is no part of the history.
         self.schedules.retain(|schedule| schedule.operation.1.name != START_SETTLEMENT.1);
         let shown = self.settle_everything();
@@ -501,7 +506,8 @@ impl Theatre {
         self.publish_everything();
         let audit = self.audit();
         self.rebuild();
-        let mut ended = Ended { shown, ..self.end(story, before, audit) };
+        let config = plot.config.clone();
+        let mut ended = Ended { shown, rested_at, config, ..self.end(story, before, audit) };
         ended.rebuilt = ended.items.insert(READ_MODEL, model);
         ended.were_versions_mixed = plot.are_versions_mixed;
         ended
@@ -694,6 +700,7 @@ impl Theatre {
             story,
             audit,
             shown: Vec::new(),
+            rested_at: Timestamp::EPOCH,
             config: state.config.clone(),
             rebuilt: None,
             rotations: state.rotations,

@@ -28,6 +28,7 @@ pub mod platform;
 pub mod random;
 pub mod run;
 pub mod scripts;
+pub mod settings;
 pub mod story;
 pub mod versions;
 pub mod workflows;

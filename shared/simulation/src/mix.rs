@@ -5,7 +5,6 @@ use kernel::Timestamp;
 use payment::items::CollectedPage;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use store::{Record as _, kind_of};
 
 /// A day, and the hours by which Seoul's clocks are ahead, in milliseconds.
 const DAY_MS: i64 = 86_400_000;
@@ -100,18 +99,12 @@ fn settlements(evidence: &Evidence<'_>, mix: &mut BTreeMap<&'static str, u64>) {
     });
     mix.insert("franchises settled more than once", count(more));
     // A cancellation in a manifest without its payment came after the payment's own settlement.
-    let items = evidence.ended.items.get("payment").map_or(&[][..], Vec::as_slice);
-    let pages = items.iter().filter(|item| kind_of(item) == CollectedPage::KIND).cloned();
-    let pages = pages.map(|item| store::read::<CollectedPage>(item).expect("a page can be read"));
-    let mut manifests: BTreeMap<String, Vec<_>> = BTreeMap::new();
-    for page in pages {
-        let name = format!("{} {} {}", page.franchise_id, page.sequence, page.through);
-        manifests.entry(name).or_default().extend(page.ids());
-    }
-    let later = |ids: &Vec<_>| {
+    let manifests =
+        evidence.manifests.values().map(|pages| pages.iter().flat_map(CollectedPage::ids).collect());
+    let later = |ids: Vec<_>| {
         let paid: BTreeSet<_> =
             ids.iter().filter(|(_, part)| Option::is_none(part)).map(|(id, _)| *id).collect();
         count(ids.iter().filter(|(id, part)| part.is_some() && !paid.contains(id)))
     };
-    mix.insert("cancellations after their settlement", manifests.values().map(later).sum());
+    mix.insert("cancellations after their settlement", manifests.map(later).sum());
 }

@@ -13,6 +13,8 @@ pub struct Dice(Xoshiro256PlusPlus);
 pub enum Stream {
     /// The history's settings and its list of actions.
     Plan,
+    /// Settings beside the plan's.
+    Settings,
     /// How many of its actions are played.
     Length,
     /// The choices of one action.
@@ -32,6 +34,7 @@ impl Dice {
             Stream::Run(operation, number) => (3, operation, number),
             Stream::Entropy(operation, number) => (4, operation, number),
             Stream::Length => (5, 0, 0),
+            Stream::Settings => (6, 0, 0),
         };
         let mixed = [purpose, a, b].into_iter().fold(mix(seed), |state, part| mix(state ^ mix(part)));
         Dice(Xoshiro256PlusPlus::seed_from_u64(mixed))

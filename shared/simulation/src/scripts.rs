@@ -262,6 +262,17 @@ pub const SCRIPTS: &[Script] = &[
         ],
     ),
     (
+        // A day and the day after are settled by the schedule, and then somebody pays once more.
+        "leave while a payment is to be paid out",
+        &[
+            ("open_a_franchise", 0, 1),
+            ("recharge", 500, 2),
+            ("pay_a_little", 105_000_000, 2),
+            ("close_a_franchise", 5_000, 1),
+            ("close_a_membership", 5_000, 1),
+        ],
+    ),
+    (
         "the bank declines a pay-out",
         &[
             ("open_a_franchise", 0, 1),

@@ -227,10 +227,18 @@ async fn a_closed_franchise_that_is_still_to_be_paid_out_is_named_so() {
     let bench = bench();
     let path = registered(&bench).await;
     assert_eq!(verified(&bench).await, (false, false), "settlement is not asked about an open one");
+    bench.world.pass_seconds(3 * 86_400);
     assert_eq!(bench.send(by_operator(close(&path))).await.status, 200);
     settlement_says(&bench, false);
     assert_eq!(verified(&bench).await, (true, false));
     settlement_says(&bench, true);
+    assert_eq!(verified(&bench).await, (true, true));
+
+    // What is still to be settled depends on when it ended, however long before that it began.
+    let shown = get(&bench, &path).await.body;
+    let asked = json!({ "franchiseId": shown["franchiseId"], "closedAt": shown["closedAt"] });
+    assert_ne!(shown["closedAt"], shown["registeredAt"]);
+    bench.world.answer_calls(move |call| Ok(DirectAnswer::Done(json!({ "settled": call.body == asked }))));
     assert_eq!(verified(&bench).await, (true, true));
     bench.world.answer_calls(|_| Err(Unanswered("settlement is down".to_owned())));
     let body = json!({ "membershipId": hana() });

@@ -47,7 +47,11 @@ async fn a_day_is_settled_and_paid_out() {
         .sum();
     assert_eq!(owed, -16_039);
 
-    let facts: Vec<String> = town.bench.relay().await.unwrap().into_iter().map(|fact| fact.kind).collect();
+    let told = town.bench.relay().await.unwrap();
+    let paid_out = told.iter().find(|fact| fact.data["franchiseId"] == json!(bakery)).unwrap();
+    let sums = ["amount", "fee", "vat"].map(|field| paid_out.data[field]["amount"].as_i64().unwrap());
+    assert_eq!(sums, [10_737, 275, 27], "what is told is what was paid out, and not what was paid");
+    let facts: Vec<String> = told.into_iter().map(|fact| fact.kind).collect();
     let count = |kind: &str| facts.iter().filter(|known| *known == kind).count();
     assert_eq!(count("settlement.started.v1"), 1);
     assert_eq!(count("settlement.paidOut.v1"), 2);

@@ -1,7 +1,7 @@
 //! What a caller was answered is still true: a success is in the tables, a refusal left nothing, and the same request
 //! under the same key never had two ends.
 
-use super::{Evidence, number, text};
+use super::{CLOCKS_APART_MS, Evidence, number, text};
 use crate::people::{Answer, Observation};
 use contract::problem::IDEMPOTENCY_KEY_REUSED;
 use kernel::{
@@ -11,9 +11,6 @@ use kernel::{
 use money::domain::{Entry, Kind};
 use serde_json::Value;
 use std::collections::BTreeMap;
-
-/// How far clocks may be apart, in milliseconds: a balance of a moment before that is the same for everybody.
-const CLOCKS_APART_MS: i64 = 300_000;
 
 pub fn judge(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
     requests(evidence, findings);

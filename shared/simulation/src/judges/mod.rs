@@ -3,22 +3,36 @@
 mod answers;
 mod audit;
 mod bank;
+mod franchises;
 mod ledger;
 mod model;
+mod numbers;
 mod outbox;
 mod payments;
 mod privacy;
+mod receivers;
 mod records;
+mod refusals;
 mod regions;
 mod remittances;
 mod settlement;
+mod statements;
 mod traces;
 
-use crate::history::Ended;
-use money::domain::{Entry, JournalEntry};
+use crate::{
+    history::Ended,
+    people::{Answer, Observation},
+};
+use contract::peers::ManifestName;
+use kernel::{Timestamp, id::FranchiseId};
+use money::domain::{Account, Entry, JournalEntry};
+use payment::items::CollectedPage;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use store::{AttributeValue, Item, Record as _, kind_of};
+use store::{AttributeValue, Item, Record, kind_of};
+
+/// How far clocks may be apart, in milliseconds: what is further apart than that comes one after the other for everybody.
+const CLOCKS_APART_MS: i64 = 300_000;
 
 /// Something that is not as it must be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,11 +54,15 @@ pub struct Judge {
 pub const JUDGES: &[Judge] = &[
     Judge { name: "ledger", look: ledger::judge },
     Judge { name: "model", look: model::judge },
+    Judge { name: "refusals", look: refusals::judge },
     Judge { name: "records", look: records::judge },
     Judge { name: "payments", look: payments::judge },
     Judge { name: "settlement", look: settlement::judge },
+    Judge { name: "franchises", look: franchises::judge },
+    Judge { name: "statements", look: statements::judge },
     Judge { name: "bank", look: bank::judge },
     Judge { name: "remittances", look: remittances::judge },
+    Judge { name: "receivers", look: receivers::judge },
     Judge { name: "answers", look: answers::judge },
     Judge { name: "outbox", look: outbox::judge },
     Judge { name: "regions", look: regions::judge },
@@ -61,6 +79,8 @@ pub struct Evidence<'a> {
     pub chains: BTreeMap<String, Vec<Entry>>,
     /// Each franchise's journal, likewise.
     pub journals: BTreeMap<String, Vec<JournalEntry>>,
+    /// Each manifest of payments: its pages from the first to the last, by franchise and name.
+    pub manifests: BTreeMap<(FranchiseId, ManifestName), Vec<CollectedPage>>,
     /// Every other item.
     all: Items,
     /// The items of the read model when it was built anew after all this, if it was.
@@ -95,12 +115,79 @@ impl<'a> Evidence<'a> {
             items.iter().for_each(|item| all.take("money-query", item));
             all
         });
-        Evidence { ended, chains, journals, all, rebuilt }
+        let mut manifests: BTreeMap<_, Vec<CollectedPage>> = BTreeMap::new();
+        for page in read::<CollectedPage>(ended, "payment") {
+            manifests.entry((page.franchise_id, page.name())).or_default().push(page);
+        }
+        for pages in manifests.values_mut() {
+            pages.sort_by(|one, other| one.begins.cmp(&other.begins));
+        }
+        Evidence { ended, chains, journals, manifests, all, rebuilt }
+    }
+
+    /// The pages of a manifest, if they are one: each begins where the one before ends, up to the last.
+    pub fn manifest(&self, franchise: FranchiseId, name: &ManifestName) -> Result<&[CollectedPage], String> {
+        let pages = self.manifests.get(&(franchise, name.clone())).map_or(&[][..], Vec::as_slice);
+        let is_chain = pages.windows(2).all(|two| two[0].ends.as_ref() == Some(&two[1].begins));
+        if is_chain && pages.last().is_some_and(CollectedPage::is_last) {
+            Ok(pages)
+        } else {
+            Err(format!("over {} pages that are no manifest", pages.len()))
+        }
     }
 
     /// The items of a service that are of this kind.
     pub fn items(&self, service: &'static str, kind: &str) -> &[Value] {
         self.all.of(service, kind)
+    }
+
+    /// What each franchise is owed, by all the entries that name it.
+    pub fn owed(&self) -> BTreeMap<String, i128> {
+        let mut owed: BTreeMap<String, i128> = BTreeMap::new();
+        let mut count = |debit: Option<Account>, credit: Option<Account>, amount: u64| {
+            for (account, effect) in [(debit, -i128::from(amount)), (credit, i128::from(amount))] {
+                if let Some(Account::Franchise(franchise)) = account {
+                    *owed.entry(franchise.to_string()).or_default() += effect;
+                }
+            }
+        };
+        for entry in self.chains.values().flatten() {
+            count(entry.debit, entry.credit, entry.amount.amount());
+        }
+        for entry in self.journals.values().flatten() {
+            count(Some(entry.debit), Some(entry.credit), entry.amount.amount());
+        }
+        owed
+    }
+
+    /// Whether somebody may have been refused, without being told of anything that is kept, though this was made under
+    /// their key: another attempt made it, at the same time or later.
+    fn is_made_by_another(&self, seen: &Observation, made: &Value) -> bool {
+        let made_at: Option<Timestamp> = text(made, "requestedAt").parse().ok();
+        if made_at.is_none_or(|at| at.millis() + CLOCKS_APART_MS < seen.sent_ms) {
+            return false;
+        }
+        let is_other = |other: &&Observation| {
+            !std::ptr::eq(*other, seen)
+                && (other.person, &other.ask.path, &other.ask.key)
+                    == (seen.person, &seen.ask.path, &seen.ask.key)
+        };
+        let others: Vec<_> = self.ended.seen.observations.iter().filter(is_other).collect();
+        let has_made = |answer: &Answer| answer.is_success() || answer.location.is_some();
+        let is_before = |other: &&Observation| {
+            let certain = other.answer.as_ref().is_some_and(|answer| answer.is_certain() && has_made(answer));
+            certain && other.answered_ms < seen.sent_ms
+        };
+        let may_have_made = |other: &&Observation| {
+            other.answer.as_ref().is_none_or(|answer| !answer.is_certain() || has_made(answer))
+        };
+        !others.iter().copied().any(|other| is_before(&other))
+            && others.iter().copied().any(|other| may_have_made(&other))
+    }
+
+    /// The id of one of the people as a member.
+    pub fn member(&self, person: usize) -> String {
+        self.ended.seen.people[person].membership_id.to_string()
     }
 }
 
@@ -125,6 +212,13 @@ impl Items {
     pub fn of(&self, service: &'static str, kind: &str) -> &[Value] {
         self.items.get(&(service, kind.to_owned())).map_or(&[], Vec::as_slice)
     }
+}
+
+/// Every record of a kind that a service has, as the service reads it.
+fn read<R: Record>(ended: &Ended, service: &str) -> Vec<R> {
+    let items = ended.items.get(service).map_or(&[][..], Vec::as_slice);
+    let of_kind = items.iter().filter(|item| kind_of(item) == R::KIND);
+    of_kind.map(|item| store::read(item.clone()).expect("an item can be read")).collect()
 }
 
 /// Whether every saga has ended.

@@ -5,11 +5,47 @@
 use super::{Evidence, number, text};
 use kernel::{Money, SeoulDay};
 use money::{
-    domain::{Entry, Kind, Limits},
+    domain::{Entry, Kind},
     refusals::Refusal,
 };
+use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
+
+/// How much may move, in won, where nobody has set anything else. Written out and not taken from the ledger, which would
+/// agree with itself whatever it says.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Limits {
+    /// What a wallet may hold, what is expected included: the most of a prepaid instrument without a name on it.
+    pub wallet_cap: u64,
+    /// What one recharge may bring.
+    recharge_each: u64,
+    /// What a day's recharges may bring, in Seoul.
+    recharge_per_day: u64,
+    /// What a month's recharges may bring.
+    recharge_per_month: u64,
+    /// What one transfer, payment, withdrawal or hold may move out of a wallet.
+    transfer_each: u64,
+    /// What may move out of a wallet in a day; what is held counts.
+    transfer_per_day: u64,
+    /// What may move out of a wallet in a month.
+    transfer_per_month: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            wallet_cap: 2_000_000,
+            recharge_each: 2_000_000,
+            recharge_per_day: 5_000_000,
+            recharge_per_month: 30_000_000,
+            transfer_each: 2_000_000,
+            transfer_per_day: 5_000_000,
+            transfer_per_month: 30_000_000,
+        }
+    }
+}
 
 /// A wallet as the model knows it.
 #[derive(Default)]
@@ -73,7 +109,8 @@ fn sum(open: &BTreeMap<String, (u64, SeoulDay)>) -> u64 {
     open.values().map(|(amount, _)| amount).sum()
 }
 
-fn limits(evidence: &Evidence<'_>) -> Limits {
+/// The limits of a history.
+pub fn limits(evidence: &Evidence<'_>) -> Limits {
     let limits = evidence.ended.config.get("money").and_then(|config| config.get("limits")).cloned();
     limits.map_or_else(Limits::default, |limits| serde_json::from_value(limits).expect("limits"))
 }
@@ -178,7 +215,7 @@ impl Wallet {
                 self.hold_to_cap(amount, limits)?;
                 self.balance += amount;
             }
-            Kind::Refused => self.justify(entry.refusal, asked, &day, limits)?,
+            Kind::Refused => self.justify(entry, asked, &day, limits)?,
         }
         Ok(())
     }
@@ -229,20 +266,16 @@ impl Wallet {
     fn hold_to_cap(&self, amount: u64, limits: &Limits) -> Result<(), String> {
         let expected: u128 = self.expected.values().map(|(amount, _)| u128::from(*amount)).sum();
         let holding = u128::from(self.balance) + expected + u128::from(amount);
-        if holding > u128::from(limits.wallet_cap.amount()) {
-            Err("it passes the cap".to_owned())
-        } else {
-            Ok(())
-        }
+        if holding > u128::from(limits.wallet_cap) { Err("it passes the cap".to_owned()) } else { Ok(()) }
     }
 
     fn hold_to_recharge(&self, amount: u64, day: &SeoulDay, limits: &Limits) -> Result<(), String> {
         let over = |period: &str, limit: u64| {
             Wallet::used(&self.recharged, period) + u128::from(amount) > u128::from(limit)
         };
-        if amount > limits.recharge_each.amount()
-            || over(day.as_str(), limits.recharge_per_day.amount())
-            || over(day.month(), limits.recharge_per_month.amount())
+        if amount > limits.recharge_each
+            || over(day.as_str(), limits.recharge_per_day)
+            || over(day.month(), limits.recharge_per_month)
         {
             return Err("it passes a recharge limit".to_owned());
         }
@@ -256,47 +289,44 @@ impl Wallet {
         if amount > self.available() {
             return Err("there is not so much".to_owned());
         }
-        if amount > limits.transfer_each.amount()
-            || over(day.as_str(), limits.transfer_per_day.amount())
-            || over(day.month(), limits.transfer_per_month.amount())
+        if amount > limits.transfer_each
+            || over(day.as_str(), limits.transfer_per_day)
+            || over(day.month(), limits.transfer_per_month)
         {
             return Err("it passes a transfer limit".to_owned());
         }
         Ok(())
     }
 
-    /// A refusal must have its reason. Those for the other wallet's sake are judged by its owner's chain alone.
-    fn justify(
-        &self,
-        why: Option<Refusal>,
-        asked: u64,
-        day: &SeoulDay,
-        limits: &Limits,
-    ) -> Result<(), String> {
-        let over = |sums: &BTreeMap<String, u64>, period: &str, limit: u64| {
-            Wallet::used(sums, period) + u128::from(asked) > u128::from(limit)
+    /// A refusal must have its reason. Those for the other wallet's sake, for time's and for what is closed are judged
+    /// for themselves.
+    fn justify(&self, entry: &Entry, asked: u64, day: &SeoulDay, limits: &Limits) -> Result<(), String> {
+        let (sums, each, per_day, per_month) = if entry.reference.ends_with("/expect") {
+            (&self.recharged, limits.recharge_each, limits.recharge_per_day, limits.recharge_per_month)
+        } else {
+            (&self.sent, limits.transfer_each, limits.transfer_per_day, limits.transfer_per_month)
         };
-        let (recharged, sent) = (&self.recharged, &self.sent);
-        let holds = match why {
+        let over =
+            |period: &str, limit: u64| Wallet::used(sums, period) + u128::from(asked) > u128::from(limit);
+        let holds = match entry.refusal {
             None => false,
             Some(Refusal::InsufficientBalance) => asked > self.available(),
-            Some(Refusal::EachLimitExceeded) => {
-                asked > limits.recharge_each.amount().min(limits.transfer_each.amount())
-            }
-            Some(Refusal::DayLimitExceeded) => {
-                over(recharged, day.as_str(), limits.recharge_per_day.amount())
-                    || over(sent, day.as_str(), limits.transfer_per_day.amount())
-            }
-            Some(Refusal::MonthLimitExceeded) => {
-                over(recharged, day.month(), limits.recharge_per_month.amount())
-                    || over(sent, day.month(), limits.transfer_per_month.amount())
-            }
+            Some(Refusal::EachLimitExceeded) => asked > each,
+            Some(Refusal::DayLimitExceeded) => over(day.as_str(), per_day),
+            Some(Refusal::MonthLimitExceeded) => over(day.month(), per_month),
             Some(Refusal::MoneyHeld) => !self.held.is_empty(),
             Some(Refusal::RechargeExpected) => !self.expected.is_empty(),
             Some(Refusal::WalletNotEmpty) => self.balance > 0,
             Some(Refusal::WalletCapExceeded) => self.hold_to_cap(asked, limits).is_err(),
-            Some(_) => true,
+            Some(Refusal::WalletClosed) => self.closed,
+            Some(
+                Refusal::ReceiverCapExceeded
+                | Refusal::ReceiverClosed
+                | Refusal::ReceiverNotFound
+                | Refusal::Expired
+                | Refusal::HoldClosed,
+            ) => true,
         };
-        if holds { Ok(()) } else { Err(format!("it was refused without reason: {why:?}")) }
+        if holds { Ok(()) } else { Err(format!("it was refused without reason: {:?}", entry.refusal)) }
     }
 }

@@ -1,18 +1,17 @@
 //! Every payment has ended as the ledger says: paid once or not at all, taken back as its parts say and never beyond
-//! the amount; its fee is the franchise's of the moment in which it was asked for, and its lists have it in its place.
-//! What came back has a record for settlement, and what is settled is in the manifest of one finished settlement.
+//! the amount; and its lists have it in its place. What came back has a record for settlement, and what is settled is in
+//! the manifest of one finished settlement.
 
-use super::{Evidence, number, text};
+use super::{Evidence, number, read, text};
 use crate::people::{Answer, Observation};
 use kernel::{
-    FeeSchedule, Id, Timestamp,
+    Id, Timestamp,
     id::{CancellationId, MembershipId, MoneyRequestId, PaymentId, WalletId},
 };
 use money::domain::{Account, Entry, Kind};
 use payment::items::{CollectedPage, SettledGroup};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use store::{Record, kind_of};
 
 pub fn judge(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
     let mut effects: BTreeMap<&str, Vec<&Entry>> = BTreeMap::new();
@@ -20,7 +19,6 @@ pub fn judge(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
     for entry in chains.filter(|entry| entry.reference.starts_with("pmt_")) {
         effects.entry(entry.reference.split('/').next().unwrap_or_default()).or_default().push(entry);
     }
-    let schedules = schedules(evidence);
     let settled = settled(evidence, findings);
     let mut known = BTreeMap::new();
     for payment in evidence.items("payment", "payment") {
@@ -31,7 +29,6 @@ pub fn judge(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
         taken_back(payment, &entries, findings);
         recorded(evidence, payment, findings);
         listed(payment, findings);
-        fee(payment, &schedules, findings);
         known.insert(id, payment);
     }
     for id in effects.keys() {
@@ -52,24 +49,13 @@ fn is_approved(payment: &Value) -> bool {
 
 /// In which settlement each payment and each cancellation is, by its id: in one at most, whose manifest is whole.
 fn settled(evidence: &Evidence<'_>, findings: &mut Vec<String>) -> BTreeMap<String, String> {
-    let items = evidence.ended.items.get("payment").map_or(&[][..], Vec::as_slice);
-    let of_kind = |kind: &'static str| items.iter().filter(move |item| kind_of(item) == kind).cloned();
-    let mut manifests: BTreeMap<_, Vec<CollectedPage>> = BTreeMap::new();
-    for page in of_kind(CollectedPage::KIND) {
-        let page: CollectedPage = store::read(page).expect("a page can be read");
-        manifests.entry((page.franchise_id, page.name())).or_default().push(page);
-    }
     let mut settled = BTreeMap::new();
-    for group in of_kind(SettledGroup::KIND) {
-        let group: SettledGroup = store::read(group).expect("a group can be read");
+    for group in read::<SettledGroup>(evidence.ended, "payment") {
         let settlement = group.settlement_id.to_string();
-        let mut pages = manifests.remove(&(group.franchise_id, group.name())).unwrap_or_default();
-        pages.sort_by(|one, other| one.begins.cmp(&other.begins));
-        let is_chain = pages.windows(2).all(|two| two[0].ends.as_ref() == Some(&two[1].begins));
-        if !is_chain || !pages.last().is_some_and(CollectedPage::is_last) {
-            findings
-                .push(format!("{settlement} is finished over {} pages that are no manifest", pages.len()));
-        }
+        let pages = evidence.manifest(group.franchise_id, &group.name()).unwrap_or_else(|why| {
+            findings.push(format!("{settlement} is finished {why}"));
+            &[]
+        });
         for (payment, cancellation) in pages.iter().flat_map(CollectedPage::ids) {
             let id = cancellation.map_or_else(|| payment.to_string(), |id| id.to_string());
             if let Some(other) = settled.insert(id.clone(), settlement.clone()) {
@@ -146,6 +132,10 @@ fn taken_back(payment: &Value, entries: &[&Entry], findings: &mut Vec<String>) {
     let parts = payment["cancellations"].as_array().map_or(&[][..], Vec::as_slice);
     let back: Vec<_> = entries.iter().filter(|entry| entry.purpose == Kind::Cancellation).collect();
     let sum: u64 = back.iter().map(|entry| entry.amount.amount()).sum();
+    let payer = WalletId::of(text(payment, "membershipId").parse().expect("an id"));
+    let franchise = Some(Account::Franchise(text(payment, "franchiseId").parse().expect("an id")));
+    // What the wallet cannot take goes to suspense, and the model knows when that is.
+    let to = [Some(Account::Wallet(payer)), Some(Account::Suspense)];
     if sum > number(payment, "amount") || !parts.is_empty() && !is_approved(payment) {
         findings.push(format!("{id} of {} was taken back by {sum}", number(payment, "amount")));
     }
@@ -156,6 +146,9 @@ fn taken_back(payment: &Value, entries: &[&Entry], findings: &mut Vec<String>) {
         let same = entry.is_some_and(|entry| {
             entry.amount.amount() == number(part, "amount")
                 && entry.time.to_string() == text(part, "refundedAt")
+                && entry.wallet_id == payer
+                && entry.debit == franchise
+                && to.contains(&entry.credit)
         });
         if !same {
             findings.push(format!("{reference} says {part}, and the ledger says {entry:?}"));
@@ -186,26 +179,6 @@ fn listed(payment: &Value, findings: &mut Vec<String>) {
     };
     if lists != expected.each_ref().map(String::as_str) {
         findings.push(format!("{id} is listed under {lists:?}"));
-    }
-}
-
-/// Every schedule of fees that a franchise ever had, as its facts told it.
-fn schedules(evidence: &Evidence<'_>) -> BTreeMap<String, Vec<FeeSchedule>> {
-    let (relayed, republished) = &evidence.ended.published;
-    let mut schedules: BTreeMap<String, Vec<FeeSchedule>> = BTreeMap::new();
-    for event in relayed.iter().chain(republished).filter(|event| event.kind.starts_with("franchise.")) {
-        let schedule = serde_json::from_value(event.data["feeTerms"].clone()).expect("a schedule");
-        schedules.entry(event.subject.clone()).or_default().push(schedule);
-    }
-    schedules
-}
-
-fn fee(payment: &Value, schedules: &BTreeMap<String, Vec<FeeSchedule>>, findings: &mut Vec<String>) {
-    let requested_at: Timestamp = text(payment, "requestedAt").parse().expect("a time");
-    let fee = number(payment, "feeBps");
-    let known = schedules.get(text(payment, "franchiseId")).map_or(&[][..], Vec::as_slice);
-    if !known.iter().any(|schedule| u64::from(schedule.in_force(requested_at).get()) == fee) {
-        findings.push(format!("{} has a fee of {fee} that never was", text(payment, "paymentId")));
     }
 }
 
@@ -295,15 +268,18 @@ fn asked(
                 same && payment.is_some_and(|payment| text(payment, "state") == "failed")
             }
             _ if answer.code() == "idempotency_key_reused" => payment.is_some() && !same,
-            _ => true,
+            _ => !same || payment.is_some_and(|payment| evidence.is_made_by_another(seen, payment)),
         }
     } else if let Some(payment) = seen.ask.path.strip_suffix("/cancellations") {
         let payment = payment.rsplit('/').next().unwrap_or_default();
         let id: CancellationId = Id::derive(&[&member, "payment.cancelPayment", payment, key]);
         let parts = known.get(payment).and_then(|payment| payment["cancellations"].as_array());
-        let is_there = parts
-            .is_some_and(|parts| parts.iter().any(|part| text(part, "cancellationId") == id.to_string()));
-        is_there || !answer.is_success()
+        let part = parts.into_iter().flatten().find(|part| text(part, "cancellationId") == id.to_string());
+        match part {
+            None => !answer.is_success(),
+            Some(_) if answer.is_success() || answer.code() == "idempotency_key_reused" => true,
+            Some(part) => evidence.is_made_by_another(seen, part),
+        }
     } else {
         true
     };

@@ -1,7 +1,10 @@
 //! Every saga has ended, and its record says what the ledger says.
 
 use super::{Evidence, Items, number, text};
-use kernel::id::{MembershipId, WalletId};
+use kernel::{
+    SeoulDay, Timestamp,
+    id::{MembershipId, WalletId},
+};
 use money::domain::{Entry, Kind};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -64,9 +67,9 @@ pub fn open(all: &Items) -> Vec<String> {
 
 /// What a request's record says is what the ledger holds: announced and closed once, each in the way that it says.
 fn requests(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
-    let mut effects: BTreeMap<&str, Vec<&Entry>> = BTreeMap::new();
+    let mut effects: BTreeMap<(String, String), Vec<&Entry>> = BTreeMap::new();
     for entry in evidence.chains.values().flatten() {
-        effects.entry(&entry.reference).or_default().push(entry);
+        effects.entry((entry.wallet_id.to_string(), entry.reference.clone())).or_default().push(entry);
     }
     let mut known = 0;
     for record in evidence.items("money", "moneyRequest") {
@@ -75,7 +78,12 @@ fn requests(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
             "recharge" => ("expect", "close", Kind::Expect, Kind::Recharge),
             _ => ("hold", "hold/close", Kind::Hold, Kind::Withdrawal),
         };
-        let effect = |step: &str| effects.get(format!("{id}/{step}").as_str()).map_or(&[][..], Vec::as_slice);
+        // In the wallet of the one who asked, and in no other.
+        let Ok(owner) = text(record, "membershipId").parse() else { continue };
+        let wallet = WalletId::of(owner).to_string();
+        let effect = |step: &str| {
+            effects.get(&(wallet.clone(), format!("{id}/{step}"))).map_or(&[][..], Vec::as_slice)
+        };
         let purpose = |step: &str| effect(step).first().map(|entry| entry.purpose);
         let expected = match text(record, "state") {
             "succeeded" => (Some(announced), Some(moved)),
@@ -181,9 +189,33 @@ fn leavers(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
         }
     }
     for franchise in evidence.items("franchise", "franchise").iter().filter(|franchise| left(franchise)) {
+        let id = text(franchise, "franchiseId");
         if text(franchise, "state") != "closed" {
-            findings.push(format!("{} is open, and its owner has left", text(franchise, "franchiseId")));
+            findings.push(format!("{id} is open, and its owner has left"));
         }
+        paid_off(evidence, id, findings);
+    }
+}
+
+/// Nothing is owed to a franchise whose owner has left, and no line waits for an account that is gone. Where a day was
+/// settled before it had ended, what was paid after that is owed without anybody's fault.
+fn paid_off(evidence: &Evidence<'_>, franchise: &str, findings: &mut Vec<String>) {
+    let lines =
+        || evidence.items("settlement", "line").iter().filter(|line| text(line, "franchiseId") == franchise);
+    let is_ahead = |line: &Value| {
+        let ends: SeoulDay = text(line, "through").parse().expect("a day");
+        let recorded: Timestamp = text(line, "recordedAt").parse().expect("a time");
+        recorded < ends.plus_days(1).business_opens_at() && recorded < evidence.ended.rested_at
+    };
+    if lines().any(is_ahead) {
+        return;
+    }
+    let owed = evidence.owed().get(franchise).copied().unwrap_or_default();
+    if owed > 0 {
+        findings.push(format!("{franchise} is owed {owed}, and its owner has left"));
+    }
+    for line in lines().filter(|line| text(line, "state") == "failed") {
+        findings.push(format!("{franchise}'s owner has left, and {line} was not paid out"));
     }
 }
 

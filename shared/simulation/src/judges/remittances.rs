@@ -65,7 +65,8 @@ fn moved(record: &Value, effects: &Effects<'_>) -> Result<(), String> {
     let sender = Account::Wallet(wallet_of(text(record, "membershipId"))?);
     let receiver = Account::Wallet(wallet_of(text(&record["to"], "membershipId"))?);
     let is_right = |entry: &&Entry| {
-        (entry.debit, entry.credit) == (Some(sender), Some(receiver))
+        [sender, receiver].contains(&entry.own_account())
+            && (entry.debit, entry.credit) == (Some(sender), Some(receiver))
             && entry.amount.amount() == number(record, "amount")
             && entry.time.to_string() == text(record, "completedAt")
     };
@@ -79,10 +80,15 @@ fn moved(record: &Value, effects: &Effects<'_>) -> Result<(), String> {
 /// To an account at the bank: one hold, posted because the bank moved it; or none, or all released.
 fn paid_out(record: &Value, effects: &Effects<'_>, at_bank: &BTreeMap<&str, &str>) -> Result<(), String> {
     let (mut holds, mut posts, mut releases) = (0, Vec::new(), 0);
+    let sender = wallet_of(text(record, "membershipId"))?;
     for step in ["hold/1", "hold/2"] {
         let made = entries(effects, record, step);
+        let closed = entries(effects, record, &format!("{step}/close"));
+        if let Some(other) = made.iter().chain(&closed).find(|entry| entry.wallet_id != sender) {
+            return Err(format!("{} is touched, which is not its sender's", other.wallet_id));
+        }
         holds += made.iter().filter(|entry| entry.purpose == Kind::Hold).count();
-        for close in entries(effects, record, &format!("{step}/close")) {
+        for close in closed {
             match close.purpose {
                 Kind::Post => posts.push(close),
                 _ => releases += 1,
@@ -175,7 +181,7 @@ fn answers(evidence: &Evidence<'_>, records: &[Value], findings: &mut Vec<String
             _ if answer.location.is_some() => same && state == "failed",
             _ if answer.code() == IDEMPOTENCY_KEY_REUSED.code => record.is_some() && !same,
             // Who cannot receive leaves nothing, and the key is free for another try, which may have gone well.
-            _ => true,
+            _ => !same || record.is_some_and(|record| evidence.is_made_by_another(seen, record)),
         };
         if !holds {
             let (status, code) = (answer.status, answer.code());

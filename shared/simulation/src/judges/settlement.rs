@@ -1,21 +1,20 @@
 //! Whatever was paid or came back is settled exactly once, line after line to the won; and what a line says is what
 //! manifests, ledger and bank say. Settlement's own sums are never asked: everything is reckoned anew.
 
-use super::Evidence;
+use super::{Evidence, read};
 use money::domain::{Account, JournalEntry};
 use payment::items::{Canceled, CollectedPage, Payment, SettledGroup};
 use serde::Deserialize;
 use serde_json::Value;
 use settlement::items::{Entry, EntryState, Line, LineState, Pointer, Run, RunState};
 use std::collections::{BTreeMap, BTreeSet};
-use store::{Record, kind_of};
 
-/// The tax on the fee, in basis points.
-const VAT_BPS: i128 = 1_000;
+/// The tax on the fee, in basis points, where no setting says otherwise.
+const VAT_BPS: i64 = 1_000;
 
 pub fn judge(evidence: &Evidence<'_>, findings: &mut Vec<String>) {
     let books = Books::of(evidence);
-    let settled = books.manifests(findings);
+    let settled = books.manifests(evidence, findings);
     books.nothing_is_left(&settled, findings);
     books.chains(findings);
     books.ledger(evidence, findings);
@@ -31,7 +30,6 @@ type Settled = BTreeMap<String, String>;
 struct Books {
     payments: BTreeMap<String, Payment>,
     canceled: BTreeMap<String, Canceled>,
-    pages: Vec<CollectedPage>,
     groups: Vec<SettledGroup>,
     /// Each franchise's chain, in order.
     chains: BTreeMap<String, Vec<Line>>,
@@ -39,6 +37,8 @@ struct Books {
     runs: Vec<Run>,
     pointers: Vec<Pointer>,
     firmbankings: Vec<Firmbanking>,
+    /// The tax on the fee, in basis points.
+    vat_bps: i128,
 }
 
 /// What banking keeps of a transfer at the bank.
@@ -53,36 +53,34 @@ struct Firmbanking {
     state: String,
 }
 
-fn read<R: Record>(evidence: &Evidence<'_>, service: &str) -> Vec<R> {
-    let items = evidence.ended.items.get(service).map_or(&[][..], Vec::as_slice);
-    let of_kind = items.iter().filter(|item| kind_of(item) == R::KIND);
-    of_kind.map(|item| store::read(item.clone()).expect("an item can be read")).collect()
-}
-
 fn firmbankings(evidence: &Evidence<'_>) -> Vec<Firmbanking> {
     let items = evidence.items("banking", "firmbanking").iter().cloned();
     items.map(|item| serde_json::from_value(item).expect("a firmbanking can be read")).collect()
 }
 
+fn vat_bps(settings: &Value) -> i64 {
+    settings["vatBps"].as_i64().unwrap_or(VAT_BPS)
+}
+
 impl Books {
     fn of(evidence: &Evidence<'_>) -> Books {
         let mut chains: BTreeMap<String, Vec<Line>> = BTreeMap::new();
-        for line in read::<Line>(evidence, "settlement") {
+        for line in read::<Line>(evidence.ended, "settlement") {
             chains.entry(line.franchise_id.to_string()).or_default().push(line);
         }
         chains.values_mut().for_each(|chain| chain.sort_by_key(|line| line.sequence));
-        let payments = read::<Payment>(evidence, "payment").into_iter();
-        let canceled = read::<Canceled>(evidence, "payment").into_iter();
+        let payments = read::<Payment>(evidence.ended, "payment").into_iter();
+        let canceled = read::<Canceled>(evidence.ended, "payment").into_iter();
         Books {
             payments: payments.map(|payment| (payment.payment_id.to_string(), payment)).collect(),
             canceled: canceled.map(|back| (back.cancellation_id.to_string(), back)).collect(),
-            pages: read(evidence, "payment"),
-            groups: read(evidence, "payment"),
+            groups: read(evidence.ended, "payment"),
             chains,
-            entries: read(evidence, "settlement"),
-            runs: read(evidence, "settlement"),
-            pointers: read(evidence, "settlement"),
+            entries: read(evidence.ended, "settlement"),
+            runs: read(evidence.ended, "settlement"),
+            pointers: read(evidence.ended, "settlement"),
             firmbankings: firmbankings(evidence),
+            vat_bps: evidence.ended.config.get("settlement").map_or(VAT_BPS, vat_bps).into(),
         }
     }
 
@@ -90,32 +88,22 @@ impl Books {
         self.chains.values().flatten()
     }
 
-    /// The pages of a line's manifest, from the first to the last.
-    fn manifest(&self, line: &Line) -> Vec<&CollectedPage> {
-        let of_line =
-            |page: &&CollectedPage| page.franchise_id == line.franchise_id && page.name() == line.manifest();
-        let mut pages: Vec<_> = self.pages.iter().filter(of_line).collect();
-        pages.sort_by(|one, other| one.begins.cmp(&other.begins));
-        pages
-    }
-
     /// Nothing is in two recorded manifests, nor twice in one; answers what is in which.
-    fn manifests(&self, findings: &mut Vec<String>) -> Settled {
+    fn manifests(&self, evidence: &Evidence<'_>, findings: &mut Vec<String>) -> Settled {
         let mut settled = Settled::new();
         for line in self.lines() {
             let id = line.settlement_id().to_string();
-            let pages = self.manifest(line);
-            let is_chain = pages.windows(2).all(|two| two[0].ends.as_ref() == Some(&two[1].begins));
-            if !is_chain || !pages.last().is_some_and(|page| page.is_last()) {
-                findings.push(format!("{id} is recorded over {} pages that are no manifest", pages.len()));
-            }
-            for (payment, cancellation) in pages.iter().flat_map(|page| page.ids()) {
+            let pages = evidence.manifest(line.franchise_id, &line.manifest()).unwrap_or_else(|why| {
+                findings.push(format!("{id} is recorded {why}"));
+                &[]
+            });
+            for (payment, cancellation) in pages.iter().flat_map(CollectedPage::ids) {
                 let what = cancellation.map_or_else(|| payment.to_string(), |id| id.to_string());
                 if let Some(other) = settled.insert(what.clone(), id.clone()) {
                     findings.push(format!("{what} is settled in {other} and in {id}"));
                 }
             }
-            self.reckon(line, &pages, findings);
+            self.reckon(line, pages, findings);
             let groups = self.groups.iter().filter(|group| group.settlement_id == line.settlement_id());
             let groups: Vec<_> = groups.collect();
             let says_so = groups.len() == 1
@@ -142,11 +130,11 @@ impl Books {
     }
 
     /// A line's amounts, from what its manifest lists.
-    fn reckon(&self, line: &Line, pages: &[&CollectedPage], findings: &mut Vec<String>) {
+    fn reckon(&self, line: &Line, pages: &[CollectedPage], findings: &mut Vec<String>) {
         let id = line.settlement_id();
         // Payments, their sum, cancellations, their sum; by fee.
         let mut by_fee: BTreeMap<i128, [i128; 4]> = BTreeMap::new();
-        for (payment, cancellation) in pages.iter().flat_map(|page| page.ids()) {
+        for (payment, cancellation) in pages.iter().flat_map(CollectedPage::ids) {
             let found = match cancellation {
                 None => self
                     .payments
@@ -182,7 +170,10 @@ impl Books {
         let sum = |place: usize| by_fee.values().map(|sums| sums[place]).sum::<i128>();
         // Whole numbers are divided toward zero.
         let fee: i128 = by_fee.iter().map(|(bps, sums)| (sums[1] - sums[3]) * bps / 10_000).sum();
-        let vat = fee * VAT_BPS / 10_000;
+        let vat = fee * self.vat_bps / 10_000;
+        if i128::from(line.vat_bps.get()) != self.vat_bps {
+            findings.push(format!("{id} has a tax of {:?}, and it is {}", line.vat_bps, self.vat_bps));
+        }
         let net = sum(1) - sum(3) - fee - vat;
         let own = [sum(0), sum(1), sum(2), sum(3), fee, vat, net];
         let told = &line.amounts;
@@ -305,21 +296,7 @@ impl Books {
     }
 
     fn owed(&self, evidence: &Evidence<'_>, findings: &mut Vec<String>) {
-        let mut owed: BTreeMap<String, i128> = BTreeMap::new();
-        let mut count = |debit: Option<Account>, credit: Option<Account>, amount: u64| {
-            for (account, effect) in [(debit, -i128::from(amount)), (credit, i128::from(amount))] {
-                if let Some(Account::Franchise(franchise)) = account {
-                    *owed.entry(franchise.to_string()).or_default() += effect;
-                }
-            }
-        };
-        for entry in evidence.chains.values().flatten() {
-            count(entry.debit, entry.credit, entry.amount.amount());
-        }
-        for entry in evidence.journals.values().flatten() {
-            count(Some(entry.debit), Some(entry.credit), entry.amount.amount());
-        }
-        for (franchise, owed) in owed {
+        for (franchise, owed) in evidence.owed() {
             let chain = self.chains.get(&franchise).map_or(&[][..], Vec::as_slice);
             let failed = chain.iter().filter(|line| line.state == LineState::Failed);
             let failed: i128 = failed.map(|line| i128::from(line.amounts.payout.amount())).sum();
