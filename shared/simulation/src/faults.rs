@@ -10,8 +10,10 @@ use std::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Port {
-    /// Reads one item.
+    /// Reads one item consistently.
     Get,
+    /// Reads one item eventually consistently.
+    GetEventually,
     /// Reads a page consistently.
     Query,
     /// Reads a page eventually consistently: of the table, of an index, or of everything.
@@ -101,6 +103,7 @@ use Fault::{
 /// Which faults strike at which port, each with its share: of a history's faults at that port, so many parts.
 pub const FAULTS: &[(Port, &[(Fault, u64)])] = &[
     (Port::Get, &[(DiesBefore, 1), (Throttled, 2)]),
+    (Port::GetEventually, &[(DiesBefore, 1), (Throttled, 1), (Stale, 6)]),
     (Port::Query, &[(DiesBefore, 1), (Throttled, 2)]),
     (Port::QueryEventually, &[(DiesBefore, 1), (Throttled, 1), (Stale, 6), (Gapped, 6)]),
     (

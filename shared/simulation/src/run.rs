@@ -27,7 +27,7 @@ use std::{
         atomic::{AtomicI64, Ordering},
     },
 };
-use store::{CommitError, Item, Key, Page, Query, Read, Scope, Table, Unavailable, Write};
+use store::{CommitError, Item, Key, Page, Query, Read, Scope, Table, Unavailable, Write, twin::Twin};
 
 /// A run: one process for the time of one invocation.
 pub struct Run {
@@ -207,11 +207,12 @@ fn unavailable() -> Unavailable {
 impl Table for Run {
     async fn get(&self, key: &Key, read: Read) -> Result<Option<Item>, Unavailable> {
         self.uses("its table", |grant| (*grant == Grant::ReadTable).then_some(Use::ReadsTable));
-        let fault = self.call(Port::Get).await;
-        if fault == Some(Fault::Throttled) {
-            return Err(unavailable());
-        }
-        let mut item = self.table.twin.get(key, read).await?;
+        let fault = self.call(if read == Read::Eventual { Port::GetEventually } else { Port::Get }).await;
+        let mut item = match fault {
+            Some(Fault::Throttled) => return Err(unavailable()),
+            Some(Fault::Stale) => self.lagging(false).await.get(key, read).await?,
+            _ => self.table.twin.get(key, read).await?,
+        };
         self.answered(fault).await;
         item.iter_mut().for_each(|item| self.in_some_version(item));
         Ok(item)
@@ -228,10 +229,7 @@ impl Table for Run {
         let mut page = match fault {
             Some(Fault::Throttled) => return Err(unavailable()),
             Some(Fault::Stale | Fault::Gapped) => {
-                let mut dice = Dice::new(lock(&self.dice).number(), Stream::Plan);
-                let gapped = fault == Some(Fault::Gapped);
-                let now_ms = self.world.agenda.now_ms();
-                self.table.lagging(now_ms, gapped, &mut dice).await.query(query).await?
+                self.lagging(fault == Some(Fault::Gapped)).await.query(query).await?
             }
             _ => self.table.twin.query(query).await?,
         };
@@ -262,6 +260,12 @@ impl Table for Run {
 }
 
 impl Run {
+    /// The table as one of its replicas has it that lags.
+    async fn lagging(&self, gapped: bool) -> &Twin {
+        let mut dice = Dice::new(lock(&self.dice).number(), Stream::Plan);
+        self.table.lagging(self.world.agenda.now_ms(), gapped, &mut dice).await
+    }
+
     /// Waits for an answer as long as it may take, or not at all if it is to be lost.
     async fn hear<T>(
         &self,
