@@ -71,6 +71,9 @@ pub enum Fault {
     Throttled,
     /// Another transaction holds one of the items; nothing was done.
     Conflict,
+    /// The call is done, its answer is lost, and the SDK's own repetition meets another transaction: it looks as if
+    /// nothing was done.
+    ConflictAfterwards,
     /// What was read is older than what was written.
     Stale,
     /// Some of the newest writes are visible and others, older, are not yet.
@@ -96,8 +99,8 @@ pub enum Fault {
 }
 
 use Fault::{
-    AnswerLost, ArrivesLate, ArrivesTwice, ClockJumps, Conflict, Delayed, DiesAfter, DiesBefore, Gapped,
-    PartlyTaken, Poison, Redelivered, Repeated, Stale, Stopped, Throttled, TokenExpires,
+    AnswerLost, ArrivesLate, ArrivesTwice, ClockJumps, Conflict, ConflictAfterwards, Delayed, DiesAfter,
+    DiesBefore, Gapped, PartlyTaken, Poison, Redelivered, Repeated, Stale, Stopped, Throttled, TokenExpires,
 };
 
 /// Which faults strike at which port, each with its share: of a history's faults at that port, so many parts.
@@ -108,7 +111,15 @@ pub const FAULTS: &[(Port, &[(Fault, u64)])] = &[
     (Port::QueryEventually, &[(DiesBefore, 1), (Throttled, 1), (Stale, 6), (Gapped, 6)]),
     (
         Port::Commit,
-        &[(DiesBefore, 2), (DiesAfter, 3), (AnswerLost, 3), (Repeated, 2), (Throttled, 1), (Conflict, 2)],
+        &[
+            (DiesBefore, 2),
+            (DiesAfter, 3),
+            (AnswerLost, 3),
+            (Repeated, 2),
+            (Throttled, 1),
+            (Conflict, 2),
+            (ConflictAfterwards, 2),
+        ],
     ),
     (Port::Invoke, &[(DiesBefore, 1), (DiesAfter, 2), (AnswerLost, 3), (Throttled, 1), (ArrivesTwice, 2)]),
     (Port::Publish, &[(DiesBefore, 1), (DiesAfter, 2), (AnswerLost, 2), (PartlyTaken, 3)]),

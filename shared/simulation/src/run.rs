@@ -255,7 +255,11 @@ impl Table for Run {
             self.notice_changes();
         }
         self.answered(fault).await;
-        if fault == Some(Fault::AnswerLost) { Err(unavailable().into()) } else { outcome }
+        match fault {
+            Some(Fault::AnswerLost) => Err(unavailable().into()),
+            Some(Fault::ConflictAfterwards) if outcome.is_ok() => Err(CommitError::Contended),
+            _ => outcome,
+        }
     }
 }
 
