@@ -6,7 +6,7 @@
 //! operation declares and never does, and every cell that stays out, must stand in cells.toml with its reason.
 
 use crate::{
-    faults::{self, Coverage, Fault, Plan, Site, Use},
+    faults::{self, Coverage, Fault, Site, Use},
     history::{Plot, run_and_judge},
     hunt::{Failure, STEPS},
     scripts::{self, SCRIPTS},
@@ -123,7 +123,7 @@ impl Search {
         for (site, (plot, call)) in &self.places {
             for (fault, _) in faults::at(site.port) {
                 if !self.found.coverage.has_struck((*site, *fault)) {
-                    let plan = Plan::Also { plan: plot.plan.clone().into(), call: *call, fault: *fault };
+                    let plan = plot.plan.clone().and(*call, *fault);
                     plots.push(Plot { plan, ..plot.clone() });
                 }
             }

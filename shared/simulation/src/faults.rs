@@ -310,15 +310,8 @@ pub enum Plan {
         /// Only these kinds, if any are named.
         only: Option<Vec<Fault>>,
     },
-    /// Once.
-    Once {
-        /// At the call with this number, counted over the whole history.
-        call: u64,
-        /// In this way.
-        fault: Fault,
-    },
     /// As another plan says, and once more.
-    Also {
+    Placed {
         /// The other plan.
         plan: Box<Plan>,
         /// At the call with this number, counted over the whole history.
@@ -329,22 +322,22 @@ pub enum Plan {
 }
 
 impl Plan {
+    /// At one call, in one way.
+    pub fn once(call: u64, fault: Fault) -> Plan {
+        Plan::Never.and(call, fault)
+    }
+
+    /// This plan, and this fault at this call.
+    pub fn and(self, call: u64, fault: Fault) -> Plan {
+        Plan::Placed { plan: self.into(), call, fault }
+    }
+
     /// This plan without chance: what was placed at one call strikes there however late the call comes.
     pub fn without_chance(self) -> Plan {
         match self {
             Plan::AtChance { .. } => Plan::Never,
-            Plan::Also { plan, call, fault } => {
-                Plan::Also { plan: plan.without_chance().into(), call, fault }
-            }
-            Plan::Never | Plan::Once { .. } => self,
-        }
-    }
-
-    /// The call and the fault that this plan names, if it names one.
-    pub fn placed(&self) -> Option<(u64, Fault)> {
-        match self {
-            Plan::Once { call, fault } | Plan::Also { call, fault, .. } => Some((*call, *fault)),
-            Plan::Never | Plan::AtChance { .. } => None,
+            Plan::Placed { plan, call, fault } => plan.without_chance().and(call, fault),
+            Plan::Never => Plan::Never,
         }
     }
 }

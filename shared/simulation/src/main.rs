@@ -275,7 +275,7 @@ fn place(wanted: &str) -> anyhow::Result<()> {
         let (_, places) = scripts::places(script);
         println!("{}: {} places", script.0, places.len());
         for (call, fault) in places {
-            let plot = Plot { plan: Plan::Once { call, fault }, ..scripts::plot(script) };
+            let plot = Plot { plan: Plan::once(call, fault), ..scripts::plot(script) };
             runs += 1;
             if let (_, Some(failure)) = hunt::try_plot(&plot, &mut coverage) {
                 failures += 1;
@@ -303,7 +303,7 @@ fn catch(most: u64, script: Option<&str>) -> anyhow::Result<()> {
             let arrives: BTreeMap<u64, bool> =
                 ended.sites.iter().map(|(call, site)| (*call, site.port.is_arrival())).collect();
             places.sort_by_key(|(call, _)| !arrives.get(call).copied().unwrap_or_default());
-            let plot = |(call, fault)| Plot { plan: Plan::Once { call, fault }, ..scripts::plot(script) };
+            let plot = |(call, fault)| Plot { plan: Plan::once(call, fault), ..scripts::plot(script) };
             Box::new(places.into_iter().map(plot))
         }
     };

@@ -237,9 +237,6 @@ impl World {
 fn struck_by(plan: &Plan, number: u64, known: &[(Fault, u64)], dice: &mut Dice) -> Option<Fault> {
     match plan {
         Plan::Never => None,
-        Plan::Once { call, fault } => {
-            (*call == number && known.iter().any(|(known, _)| known == fault)).then_some(*fault)
-        }
         Plan::AtChance { in_ten_thousand, only } => {
             if dice.chance(*in_ten_thousand) {
                 pick(known, only.as_deref(), dice)
@@ -247,9 +244,9 @@ fn struck_by(plan: &Plan, number: u64, known: &[(Fault, u64)], dice: &mut Dice) 
                 None
             }
         }
-        Plan::Also { plan, call, fault } => {
-            let once = Plan::Once { call: *call, fault: *fault };
-            struck_by(&once, number, known, dice).or_else(|| struck_by(plan, number, known, dice))
+        Plan::Placed { plan, call, fault } => {
+            let is_here = *call == number && known.iter().any(|(known, _)| known == fault);
+            if is_here { Some(*fault) } else { struck_by(plan, number, known, dice) }
         }
     }
 }

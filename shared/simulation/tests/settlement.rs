@@ -74,7 +74,7 @@ fn strike_everywhere(name: &str, fault: Fault) {
     let struck: Vec<_> = places.into_iter().filter(|(_, known)| *known == fault).collect();
     assert!(struck.len() > 15, "{fault:?} strikes {} times", struck.len());
     for (call, fault) in struck {
-        let plot = Plot { plan: Plan::Once { call, fault }, ..scripts::plot(script(name)) };
+        let plot = Plot { plan: Plan::once(call, fault), ..scripts::plot(script(name)) };
         let (_, findings) = run_and_judge(&plot, false);
         assert!(findings.is_empty(), "{name}: {fault:?} at call {call}: {findings:#?}");
     }
@@ -94,7 +94,7 @@ fn a_child_that_runs_twice_settles_once() {
     let children = ended.sites.iter().filter(|(_, site)| site.port == Port::Child);
     // A run has a child for each of sixteen shards, and the franchise is in one of them.
     for (call, _) in children.take(32) {
-        let plan = Plan::Once { call: *call, fault: Fault::ArrivesTwice };
+        let plan = Plan::once(*call, Fault::ArrivesTwice);
         let (_, findings) = run_and_judge(&Plot { plan, ..scripts::plot(script(name)) }, false);
         assert!(findings.is_empty(), "{name}: twice at call {call}: {findings:#?}");
     }
