@@ -3,7 +3,7 @@
 use crate::{
     actions::{ACTIONS, MERCHANT, audit, end_troubles, internally, named, newcomer, register_at, republish},
     agenda::Executor,
-    faults::{Coverage, Plan, Site, Use},
+    faults::{Call, Coverage, Fault, Plan, Use},
     judges, mix,
     people::{Crowd, Player, Seen},
     platform::{self, Around},
@@ -91,8 +91,8 @@ pub struct Ended {
     pub log: String,
     /// Cells.
     pub coverage: Coverage,
-    /// Every call in order, with its number, while nothing was to strike.
-    pub sites: Vec<(u64, Site)>,
+    /// Every call with every fault that would have changed something there, if nothing was to strike by chance.
+    pub places: Vec<(Call, Fault)>,
     /// The story, if it was asked for.
     pub story: Vec<Line>,
     /// What Pay's own audit has found; none if it came to no end.
@@ -175,6 +175,11 @@ impl Plot {
         };
         self.steps.truncate(usize::try_from(dice.between(least, most)).expect("few"));
         self
+    }
+
+    /// The same with one fault more, at this call.
+    pub fn placed(&self, call: u64, fault: Fault) -> Plot {
+        Plot { plan: self.plan.clone().and(call, fault), ..self.clone() }
     }
 
     /// A short history that is always the same, for faults to be placed in it one by one. What comes before its first
@@ -450,9 +455,7 @@ impl Theatre {
         let now_ms = beginning.now_ms + plot.later_ms;
         let world = World::new(plot.seed, now_ms);
         for (service, items) in &beginning.items {
-            let table = world.table(service);
-            let restored = async { table.restore(items).await };
-            futures_util::FutureExt::now_or_never(restored).expect("the twin never waits");
+            world.table(service).restore(items);
         }
         {
             let mut state = world.state();
@@ -464,7 +467,7 @@ impl Theatre {
             state.plan = Some(plot.plan.clone());
             state.skewed = plot.skewed;
             state.are_versions_mixed = plot.are_versions_mixed;
-            state.is_listing = matches!(plot.plan, Plan::Never);
+            state.is_listing = !plot.plan.has_chance();
             state.story = telling.then(Vec::new);
         }
         let crowd = Arc::new(Crowd::new(beginning.seen.clone()));
@@ -690,7 +693,7 @@ impl Theatre {
             lost,
             log: String::new(),
             coverage: std::mem::take(&mut state.coverage),
-            sites: std::mem::take(&mut state.sites),
+            places: std::mem::take(&mut state.places),
             story,
             audit,
             shown: Vec::new(),

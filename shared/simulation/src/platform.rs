@@ -205,7 +205,7 @@ pub async fn gateway(
     let strike = {
         let site = Site::new(service.name, operation.name, Port::Request, 1);
         let number = world.state().calls;
-        world.strike(site, &mut Dice::new(world.seed, Stream::Run(number_of("gateway"), number)))
+        world.strike(site, &mut Dice::new(world.seed, Stream::Run(number_of("gateway"), number))).fault
     };
     match strike {
         Some(Fault::Delayed) => world.agenda.sleep(20_000).await,
@@ -322,7 +322,8 @@ pub fn deliver(
     agenda.spawn(async move {
         world.agenda.sleep(delay_ms + dice.between(1, 400)).await;
         let site = Site::new(service.name, operation.name, Port::Message, 1);
-        let fault = if is_poison { None } else { world.strike(site, &mut dice) };
+        let mut call = (!is_poison).then(|| world.strike(site, &mut dice));
+        let fault = call.and_then(|call| call.fault);
         match fault {
             Some(Fault::Delayed) => world.agenda.sleep(dice.between(1_000, 900_000)).await,
             Some(Fault::Poison) => {
@@ -335,6 +336,7 @@ pub fn deliver(
         for _ in 0..MOST_RECEIVES {
             let outcome = run(&world, to, Around::platform(&traceparent), body.clone()).await;
             if matches!(outcome, Ok(Ok(_))) {
+                call.take().iter().for_each(|call| world.matters(call, Fault::Redelivered));
                 if !std::mem::take(&mut again) {
                     return;
                 }
@@ -392,7 +394,8 @@ pub fn read_stream(world: &Arc<World>, service: &'static Service, shard: usize) 
             if changes.is_empty() {
                 return;
             }
-            let fault = world.strike(Site::new(service.name, relay.1.name, Port::Batch, 1), &mut dice);
+            let call = world.strike(Site::new(service.name, relay.1.name, Port::Batch, 1), &mut dice);
+            let fault = call.fault;
             if fault == Some(Fault::Delayed) {
                 world.agenda.sleep(dice.between(1_000, 120_000)).await;
             }
@@ -400,6 +403,9 @@ pub fn read_stream(world: &Arc<World>, service: &'static Service, shard: usize) 
             let trace = Trace::start(dice_bytes(&mut dice));
             let batch = serde_json::to_value(StreamBatch { changes }).expect("a batch has a JSON form");
             let outcome = run(&world, relay, Around::platform(trace.traceparent()), batch).await;
+            if matches!(outcome, Ok(Ok(_))) {
+                world.matters(&call, Fault::Redelivered);
+            }
             match outcome {
                 Ok(Ok(reply)) if fault != Some(Fault::Redelivered) => {
                     let relayed: Relayed = serde_json::from_value(reply.body).expect("a relay's answer");

@@ -116,7 +116,7 @@ impl Platform {
     }
 
     fn strike(&self, site: Site) -> Option<Fault> {
-        self.world.strike(site, &mut lock(&self.dice))
+        self.world.strike(site, &mut lock(&self.dice)).fault
     }
 
     fn tell(&self, text: impl FnOnce() -> String) {

@@ -11,7 +11,7 @@
 )]
 
 use simulation::{
-    faults::{Coverage, Plan},
+    faults::Coverage,
     history::{Plot, run},
     hunt::{self, Failure, STEPS},
     scripts::{self, SCRIPTS},
@@ -96,7 +96,7 @@ fn faults_placed_one_by_one_are_healed() {
         assert!(!places.is_empty(), "nothing can go wrong in {}", script.0);
         let every = SHARE.max(places.len() / MOST);
         for (call, fault) in places.into_iter().skip(chance % every).step_by(every) {
-            let plot = Plot { plan: Plan::once(call, fault), ..scripts::plot(script) };
+            let plot = scripts::plot(script).placed(call, fault);
             let failure = hunt::try_plot(&plot, &mut Coverage::default()).1;
             assert!(
                 failure.is_none(),
