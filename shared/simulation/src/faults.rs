@@ -48,14 +48,19 @@ pub enum Port {
     Step,
     /// Is a child of a state machine's execution.
     Child,
-    /// Gets an HTTP request.
+    /// Gets an HTTP request with a token.
     Request,
+    /// Gets an HTTP request at a route that everybody may ask.
+    PublicRequest,
 }
 
 impl Port {
     /// Whether something arrives there, and does not leave.
     pub fn is_arrival(self) -> bool {
-        matches!(self, Port::Message | Port::Batch | Port::Step | Port::Child | Port::Request)
+        matches!(
+            self,
+            Port::Message | Port::Batch | Port::Step | Port::Child | Port::Request | Port::PublicRequest
+        )
     }
 }
 
@@ -160,6 +165,7 @@ pub const FAULTS: &[(Port, &[(Fault, u64)])] = &[
     (Port::Step, &[(DiesBefore, 1), (AnswerLost, 2), (ArrivesTwice, 2), (Delayed, 1), (Stopped, 1)]),
     (Port::Child, &[(ArrivesTwice, 1)]),
     (Port::Request, &[(TokenExpires, 1), (AnswerLost, 2), (ArrivesTwice, 2), (Delayed, 1)]),
+    (Port::PublicRequest, &[(AnswerLost, 2), (ArrivesTwice, 2), (Delayed, 1)]),
 ];
 
 impl Fault {

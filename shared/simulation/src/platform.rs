@@ -201,12 +201,13 @@ pub async fn gateway(
         }
         _ => None,
     };
-    let request = http::Request { claims, ..request };
     let strike = {
-        let site = Site::new(service.name, operation.name, Port::Request, 1);
+        let port = if claims.is_some() { Port::Request } else { Port::PublicRequest };
+        let site = Site::new(service.name, operation.name, port, 1);
         let number = world.state().calls;
         world.strike(site, &mut Dice::new(world.seed, Stream::Run(number_of("gateway"), number))).fault
     };
+    let request = http::Request { claims, ..request };
     match strike {
         Some(Fault::Delayed) => world.agenda.sleep(20_000).await,
         Some(Fault::ArrivesTwice) => drop(run_http(world, (service, operation), request.clone())),
