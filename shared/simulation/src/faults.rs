@@ -44,6 +44,8 @@ pub enum Port {
     Message,
     /// Gets a batch of the table's stream.
     Batch,
+    /// Is due by the clock.
+    Schedule,
     /// Gets a step from a state machine.
     Step,
     /// Is a child of a state machine's execution.
@@ -59,7 +61,13 @@ impl Port {
     pub fn is_arrival(self) -> bool {
         matches!(
             self,
-            Port::Message | Port::Batch | Port::Step | Port::Child | Port::Request | Port::PublicRequest
+            Port::Message
+                | Port::Batch
+                | Port::Schedule
+                | Port::Step
+                | Port::Child
+                | Port::Request
+                | Port::PublicRequest
         )
     }
 }
@@ -162,6 +170,7 @@ pub const FAULTS: &[(Port, &[(Fault, u64)])] = &[
     (Port::Clock, &[(ClockJumps, 1)]),
     (Port::Message, &[(Redelivered, 2), (Delayed, 2), (Poison, 1)]),
     (Port::Batch, &[(Redelivered, 1), (Delayed, 1)]),
+    (Port::Schedule, &[(DiesBefore, 1), (ArrivesTwice, 1), (Redelivered, 1)]),
     (Port::Step, &[(DiesBefore, 1), (AnswerLost, 2), (ArrivesTwice, 2), (Delayed, 1), (Stopped, 1)]),
     (Port::Child, &[(ArrivesTwice, 1)]),
     (Port::Request, &[(TokenExpires, 1), (AnswerLost, 2), (ArrivesTwice, 2), (Delayed, 1)]),

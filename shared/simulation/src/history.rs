@@ -596,9 +596,8 @@ impl Theatre {
             schedule.next_ms += schedule.every_ms;
             self.executor.run_until(at_ms);
             self.executor.advance_to(at_ms);
-            let around = Around::platform(events::EXAMPLE_TRACEPARENT);
             self.world.used(operation.0, operation.1, Use::By("schedule", schedule_of));
-            drop(platform::run(&self.world, operation, around, json!({})));
+            platform::make_due(&self.world, operation);
         }
     }
 
@@ -652,6 +651,11 @@ impl Theatre {
                 let found = find(&format!("{service}.{operation}")).expect("it was there");
                 let trace = events::EXAMPLE_TRACEPARENT.to_owned();
                 platform::deliver(&self.world, found, body, 0, trace, false);
+            }
+            DeadLetter::Run { service, operation } => {
+                self.world.tell(|| format!("— a person makes the run of {service}.{operation} —"));
+                let found = find(&format!("{service}.{operation}")).expect("it was there");
+                platform::make_due(&self.world, found);
             }
             DeadLetter::Changes { service } => {
                 self.world.tell(|| format!("— a person republishes {service} —"));

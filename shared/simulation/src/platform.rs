@@ -29,6 +29,9 @@ use std::sync::Arc;
 
 /// How often a queue offers a message before it gives it up, as Terraform sets it.
 const MOST_RECEIVES: u32 = 5;
+/// How long after a run that was due by the clock and failed Lambda tries it again, in milliseconds: as often as
+/// Terraform sets it.
+const TRIED_AGAIN_AFTER_MS: [i64; 2] = [60_000, 120_000];
 /// How often a stream's reader tries a batch before it gives it up, as Terraform sets it.
 const MOST_BATCH_TRIES: u32 = 100;
 /// How long a gateway may keep the published keys, in milliseconds.
@@ -350,6 +353,45 @@ pub fn deliver(
         world.tell(|| format!("    a message for {}.{} is given up", service.name, operation.name));
         if !is_poison {
             let letter = DeadLetter::Message { service: service.name, operation: operation.name, body };
+            world.state().dead.push(letter);
+        }
+    });
+}
+
+/// Makes a run that is due by the clock, at least once: Scheduler hands it to Lambda, which tries it again if it fails.
+pub fn make_due(world: &Arc<World>, to: (&'static Service, &'static Operation)) {
+    let (service, operation) = to;
+    let mut dice = {
+        let mut state = world.state();
+        let number = state.runs.entry("schedule").or_default();
+        *number += 1;
+        Dice::new(world.seed, Stream::Run(number_of(operation.name) ^ 3, *number))
+    };
+    let world = world.clone();
+    let agenda = world.agenda.clone();
+    agenda.spawn(async move {
+        let call = world.strike(Site::new(service.name, operation.name, Port::Schedule, 1), &mut dice);
+        let make = || run(&world, to, Around::platform(events::EXAMPLE_TRACEPARENT), json!({}));
+        if call.fault == Some(Fault::ArrivesTwice) {
+            drop(make());
+        }
+        let mut is_dying = call.fault == Some(Fault::DiesBefore);
+        let mut was_done = false;
+        for wait_ms in TRIED_AGAIN_AFTER_MS.into_iter().map(Some).chain([None]) {
+            let is_done = !std::mem::take(&mut is_dying) && matches!(make().await, Ok(Ok(_)));
+            if is_done && !std::mem::replace(&mut was_done, true) {
+                world.matters(&call, Fault::Redelivered);
+            }
+            if is_done && call.fault != Some(Fault::Redelivered) {
+                return;
+            }
+            if let Some(wait_ms) = wait_ms {
+                world.agenda.sleep(wait_ms).await;
+            }
+        }
+        if !was_done {
+            world.tell(|| format!("    a run of {}.{} is given up", service.name, operation.name));
+            let letter = DeadLetter::Run { service: service.name, operation: operation.name };
             world.state().dead.push(letter);
         }
     });

@@ -95,7 +95,7 @@ pub struct State {
     pub published: Vec<Envelope>,
     /// Bodies of queues' messages.
     pub messages: Vec<String>,
-    /// What queues and streams gave up.
+    /// What queues, schedules and streams gave up.
     pub dead: Vec<DeadLetter>,
     /// Executions of state machines.
     pub executions: BTreeMap<crate::workflows::Name, crate::workflows::Started>,
@@ -118,7 +118,7 @@ pub struct Line {
     pub text: String,
 }
 
-/// What a queue or a stream gave up and a person can give another chance: not what nobody could ever read.
+/// What a queue, a schedule or a stream gave up and a person can give another chance: not what nobody could ever read.
 #[derive(Clone, Debug)]
 pub enum DeadLetter {
     /// A message.
@@ -129,6 +129,13 @@ pub enum DeadLetter {
         operation: &'static str,
         /// What it says.
         body: Value,
+    },
+    /// A run that was due by the clock.
+    Run {
+        /// Of which service.
+        service: &'static str,
+        /// Of which operation.
+        operation: &'static str,
     },
     /// Changes of a table: pointers only, the changes themselves are gone.
     Changes {
