@@ -32,8 +32,9 @@ fn beginning_ms() -> i64 {
 }
 
 /// How long the system may take to come to rest, in milliseconds: queues' delays grow to a quarter of an hour.
-const MOST_REST_MS: i64 = 3 * 86_400_000;
+const MOST_REST_MS: i64 = 3 * DAY_MS;
 const HOUR_MS: i64 = 3_600_000;
+const DAY_MS: i64 = 24 * HOUR_MS;
 /// How long the read model may take to be built anew, with its waits.
 const REBUILD_MS: i64 = HOUR_MS;
 /// Whose table holds the read model.
@@ -153,11 +154,7 @@ impl Plot {
         };
         let steps = (0..drawn).map(step).collect();
         let plan = Plan::AtChance { in_ten_thousand, only: None };
-        // Some histories begin right before the business day ends, and some right before it is settled.
-        let later_ms = match dice.below(10) {
-            0..2 => dice.between(UNTIL_THE_CUT_MS - 600_000, UNTIL_THE_CUT_MS + 600_000),
-            _ => 0,
-        };
+        let later_ms = later_ms(&mut dice);
         let are_versions_mixed = dice.chance(3_000);
         Plot { seed, steps, drawn, plan, config, skewed: true, later_ms, are_versions_mixed }
     }
@@ -207,6 +204,30 @@ impl Plot {
 const START_SETTLEMENT: (&str, &str) = ("settlement", "startSettlement");
 /// From the beginning of histories to the end of their first business day.
 const UNTIL_THE_CUT_MS: i64 = 15_150_000;
+/// From the beginning of histories to an hour before Seoul's midnight.
+const UNTIL_LATE_MS: i64 = UNTIL_THE_CUT_MS - HOUR_MS / 2;
+/// From the beginning of histories, a Sunday evening, to the next Friday's and Saturday's.
+const UNTIL_THE_WEEKEND_MS: [i64; 2] = [5 * DAY_MS, 6 * DAY_MS];
+/// And to the evenings of 30 November and 31 December: limits of a month begin anew, and a year ends.
+const UNTIL_A_MONTH_ENDS_MS: [i64; 2] = [8 * DAY_MS, 39 * DAY_MS];
+
+/// How much later than others a history begins. Some do right before the business day ends, and some right before it is
+/// settled; some about an hour before the end of a month, some at other weekdays' evenings.
+fn later_ms(dice: &mut Dice) -> i64 {
+    match dice.below(10) {
+        0..2 => dice.between(UNTIL_THE_CUT_MS - 600_000, UNTIL_THE_CUT_MS + 600_000),
+        2 => {
+            let evening_ms = dice.pick(&UNTIL_A_MONTH_ENDS_MS).expect("there are some");
+            evening_ms + dice.between(UNTIL_LATE_MS - 600_000, UNTIL_LATE_MS + 600_000)
+        }
+        3 => {
+            let evening_ms = dice.pick(&UNTIL_THE_WEEKEND_MS).expect("there are some");
+            evening_ms + dice.between(0, UNTIL_THE_CUT_MS + 600_000)
+        }
+        _ => 0,
+    }
+}
+
 /// How many days before they end business days may be settled, where that is allowed: in histories the day that runs, or
 /// by a clock that is fast right before the cut, the next. A settlement of a day after that is looked back from too late
 /// to find what was paid today.
@@ -743,8 +764,8 @@ fn times_of(schedule: &str, now_ms: i64) -> (i64, i64) {
     let (minute, hour) = fields.split_once(' ').expect("a minute and an hour");
     let number = |text: &str| text.parse::<i64>().expect("a whole number");
     let at_ms = number(hour) * HOUR_MS + number(minute) * 60_000 - SEOUL_MS;
-    let wait_ms = (at_ms - now_ms).rem_euclid(24 * HOUR_MS);
-    (now_ms + wait_ms, 24 * HOUR_MS)
+    let wait_ms = (at_ms - now_ms).rem_euclid(DAY_MS);
+    (now_ms + wait_ms, DAY_MS)
 }
 
 /// The interval of a schedule such as `rate(15 minutes)`.
@@ -754,7 +775,7 @@ fn interval_ms(rate: &str) -> i64 {
     let unit_ms = match unit.trim_end_matches('s') {
         "minute" => 60_000,
         "hour" => HOUR_MS,
-        "day" => 24 * HOUR_MS,
+        "day" => DAY_MS,
         _ => panic!("{rate} has an unknown unit"),
     };
     number.parse::<i64>().expect("a whole number") * unit_ms
