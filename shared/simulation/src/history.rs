@@ -17,7 +17,7 @@ use contract::{
     testing::Log,
 };
 use events::Envelope;
-use kernel::{Money, Timestamp};
+use kernel::{Money, SeoulDay, Timestamp};
 use payment::items::Payment;
 use serde_json::{Value, json};
 use std::{
@@ -104,12 +104,10 @@ pub struct Ended {
     pub config: BTreeMap<&'static str, Value>,
     /// The read model's items when it was built anew after all this; none if it was not.
     pub rebuilt: Option<Vec<Item>>,
-    /// How often signing keys were rotated.
-    pub rotations: u64,
+    /// What happened beside the faults that no table remembers, and how often.
+    pub happened: BTreeMap<&'static str, u64>,
     /// How often operations ran.
     pub runs: u64,
-    /// Whether it happened in the middle of a deployment.
-    pub were_versions_mixed: bool,
 }
 
 /// What every history begins with: some members, linked accounts, keys. It is made once, by the operations themselves.
@@ -202,8 +200,8 @@ impl Plot {
 
 /// The operation that settles a day.
 const START_SETTLEMENT: (&str, &str) = ("settlement", "startSettlement");
-/// From the beginning of histories to the end of their first business day.
-const UNTIL_THE_CUT_MS: i64 = 15_150_000;
+/// From the beginning of histories to the end of their first business day, in milliseconds.
+pub const UNTIL_THE_CUT_MS: i64 = 15_150_000;
 /// From the beginning of histories to an hour before Seoul's midnight.
 const UNTIL_LATE_MS: i64 = UNTIL_THE_CUT_MS - HOUR_MS / 2;
 /// From the beginning of histories, a Sunday evening, to the next Friday's and Saturday's.
@@ -231,7 +229,7 @@ fn later_ms(dice: &mut Dice) -> i64 {
 /// How many days before they end business days may be settled, where that is allowed: in histories the day that runs, or
 /// by a clock that is fast right before the cut, the next. A settlement of a day after that is looked back from too late
 /// to find what was paid today.
-const DAYS_AHEAD: u32 = 1;
+pub const DAYS_AHEAD: u32 = 1;
 /// The same in scripts, whose clocks are right: the day that runs and the next.
 const DAYS_AHEAD_OF_SCRIPTS: u32 = 2;
 
@@ -507,8 +505,11 @@ impl Theatre {
                 world.agenda.spawn((named(step.action).play)(player));
             }
         });
-        let until_ms = self.world.agenda.now_ms() + length_ms + 60_000;
-        self.pass_time(until_ms);
+        let first_day = self.today();
+        self.pass_time(self.world.agenda.now_ms() + length_ms + 60_000);
+        if self.today().month() != first_day.month() {
+            self.world.happened(mix::MONTH_ENDED);
+        }
         self.rest();
         // From here on, days are settled when the judges want it: what follows is no part of the history.
         self.schedules.retain(|schedule| schedule.operation.1.name != START_SETTLEMENT.1);
@@ -527,8 +528,12 @@ impl Theatre {
         self.rebuild();
         let mut ended = Ended { shown, ..self.end(story, before, audit) };
         ended.rebuilt = ended.items.insert(READ_MODEL, model);
-        ended.were_versions_mixed = plot.are_versions_mixed;
         ended
+    }
+
+    /// The day in Seoul.
+    fn today(&self) -> SeoulDay {
+        Timestamp::from_millis(self.world.agenda.now_ms()).seoul_day()
     }
 
     /// Builds the read model anew, as one of Pay's own people does.
@@ -724,9 +729,8 @@ impl Theatre {
             shown: Vec::new(),
             config: state.config.clone(),
             rebuilt: None,
-            rotations: state.rotations,
+            happened: std::mem::take(&mut state.happened),
             runs: state.runs.values().sum(),
-            were_versions_mixed: false,
         }
     }
 }

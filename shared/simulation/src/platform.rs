@@ -5,6 +5,7 @@
 
 use crate::{
     faults::{Fault, Port, Site, Use},
+    mix,
     random::{Dice, Stream},
     run::{Run, number_of},
     versions,
@@ -142,6 +143,7 @@ pub fn direct(world: &Arc<World>, call: DirectCall) -> Receiver<DirectAnswer> {
     let called = called.unwrap_or_else(|| panic!("{} takes no direct calls", call.operation));
     world.used(called.0, called.1, Use::By("call", ""));
     let body = versions::asked(world, call.body.clone());
+    let is_later = body != call.body;
     let around = Around {
         caller: call.caller(),
         on_behalf_of: call.on_behalf_of,
@@ -154,7 +156,12 @@ pub fn direct(world: &Arc<World>, call: DirectCall) -> Receiver<DirectAnswer> {
     world.agenda.clone().spawn(async move {
         let _ = match outcome.await {
             Ok(Ok(reply)) => answer.send(DirectAnswer::Done(versions::answered(&world, reply.body))),
-            Ok(Err(problem)) => answer.send(DirectAnswer::Refused(problem)),
+            Ok(Err(problem)) => {
+                if is_later {
+                    world.happened(mix::LATER_CALL_REFUSED);
+                }
+                answer.send(DirectAnswer::Refused(problem))
+            }
             Err(_) => return,
         };
     });

@@ -3,6 +3,7 @@
 use crate::{
     agenda::TaskId,
     faults::{Call, Fault, Port, Site, Use},
+    mix,
     random::{Dice, Stream},
     world::{AUDIENCE, BANK, ISSUER, ServiceTable, World, at_once, commit, lock},
 };
@@ -167,6 +168,7 @@ impl Run {
     fn in_some_version(&self, item: &mut Item) {
         if self.world.state().are_versions_mixed && lock(&self.dice).chance(5_000) {
             crate::versions::extend_item(item);
+            self.world.happened(mix::ITEM_OF_ANOTHER_VERSION);
         }
     }
 
@@ -475,7 +477,7 @@ impl Secrets for Run {
         let fault = self.call(Port::WriteSecret).await.fault;
         let pending = self.world.state().secrets.get(&(name.to_owned(), Stage::Pending)).cloned();
         if let Some((_, text)) = pending.filter(|(known, _)| known == token) {
-            self.world.state().rotations += 1;
+            self.world.happened(mix::KEYS_ROTATED);
             self.write_version(name, text, token, Stage::Current);
         }
         self.answered(fault).await;

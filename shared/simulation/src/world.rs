@@ -85,8 +85,8 @@ pub struct State {
     pub outdated: BTreeMap<String, (SecretText, i64)>,
     /// Whether a secret is being rotated: Secrets Manager begins no other rotation of it meanwhile.
     pub is_rotating: bool,
-    /// How often a secret was rotated.
-    pub rotations: u64,
+    /// What happened beside the faults that no table remembers, and how often.
+    pub happened: BTreeMap<&'static str, u64>,
     /// The keys that the gateway verifies tokens with, and until when it keeps them.
     pub gateway_keys: Option<(Vec<JsonWebKey>, i64)>,
     /// How often the gateway refused a token that a key in use had signed.
@@ -255,6 +255,11 @@ impl World {
     fn struck(&self, call: &Call, fault: Fault) {
         self.state().coverage.struck(call.site, fault);
         self.tell(|| format!("    ⚡ {}: {}", call.site, crate::story::of_fault(fault)));
+    }
+
+    /// Something happens that the mix counts.
+    pub fn happened(&self, situation: &'static str) {
+        *self.state().happened.entry(situation).or_default() += 1;
     }
 
     /// An operation does what it declares.
