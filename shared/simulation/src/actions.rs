@@ -31,9 +31,9 @@ use remittance::{
 use serde_json::{Value, json};
 use settlement::{
     change_the_cycle, change_the_settlement_account, read_settlements, retry_a_settlement,
-    retry_all_settlements, settle_a_day, settle_a_day_to_come, settle_some_days_at_once, settle_today,
-    settle_tomorrow_twice, settle_while_the_bank_is_in_trouble, stop_the_settlement,
-    the_bank_closes_the_shops_accounts, unlink_the_settlement_account,
+    retry_all_settlements, settle_a_day, settle_a_day_to_come, settle_some_days_at_once,
+    settle_the_day_after_tomorrow, settle_today, settle_tomorrow_twice, settle_while_the_bank_is_in_trouble,
+    stop_the_settlement, the_bank_closes_the_shops_accounts, unlink_the_settlement_account,
 };
 use std::{future::Future, pin::Pin};
 
@@ -85,7 +85,7 @@ pub const ACTIONS: &[Action] = &[
     action!(25, move_money_at_the_bank_by_event),
     action!(25, list_firmbankings),
     // Franchise.
-    action!(35, open_a_franchise),
+    action!(50, open_a_franchise),
     action!(90, change_a_franchise),
     action!(8, close_a_franchise),
     action!(15, read_franchises),
@@ -111,8 +111,8 @@ pub const ACTIONS: &[Action] = &[
     action!(10, settle_some_days_at_once),
     action!(40, settle_while_the_bank_is_in_trouble),
     action!(12, read_settlements),
-    action!(20, retry_a_settlement),
-    action!(10, change_the_settlement_account),
+    action!(40, retry_a_settlement),
+    action!(30, change_the_settlement_account),
     action!(5, unlink_the_settlement_account),
     action!(8, the_bank_closes_the_shops_accounts),
     action!(8, change_the_cycle),
@@ -120,6 +120,7 @@ pub const ACTIONS: &[Action] = &[
     action!(0, retry_all_settlements),
     action!(0, settle_today),
     action!(0, settle_tomorrow_twice),
+    action!(0, settle_the_day_after_tomorrow),
     action!(0, settle_a_day_to_come),
     // The bank's own troubles.
     action!(140, trouble_at_the_bank),
@@ -134,7 +135,7 @@ pub const ACTIONS: &[Action] = &[
     // Membership. Passwords cost real time, so what needs one is rare.
     action!(6, register),
     action!(3, register_and_open_a_wallet_at_once),
-    action!(30, close_a_membership),
+    action!(50, close_a_membership),
     action!(3, register_by_event),
     action!(2, log_in),
     action!(2, mistype_the_password),

@@ -6,7 +6,7 @@
 //! operation declares and never does, and every cell that stays out, must stand in cells.toml with its reason.
 
 use crate::{
-    faults::{self, Coverage, Fault, Plan, Site, Use},
+    faults::{Coverage, Fault, Site, Use},
     history::{Plot, run_and_judge},
     hunt::{Failure, STEPS},
     scripts::{self, SCRIPTS},
@@ -78,12 +78,12 @@ pub struct Found {
     pub failures: Vec<(Plot, Failure)>,
 }
 
-/// A history by which a call is reached, and the call's number there.
+/// A history with a call where a fault would change something, and the call's number there.
 type Place = (Plot, u64);
 
 struct Search {
-    /// Where each call is first made.
-    places: BTreeMap<Site, Place>,
+    /// Where a fault would first change something.
+    places: BTreeMap<(Site, Fault), Place>,
     found: Found,
 }
 
@@ -106,8 +106,8 @@ impl Search {
         });
         for (place, (coverage, findings)) in ends.into_inner().expect("no thread panics") {
             let plot = &plots[place];
-            for (site, call) in coverage.sites() {
-                self.places.entry(site).or_insert_with(|| (plot.clone(), call));
+            for (cell, call) in coverage.cells().filter_map(|(cell, call)| Some((cell, call?))) {
+                self.places.entry(cell).or_insert_with(|| (plot.clone(), call));
             }
             self.found.coverage.join(&coverage);
             self.found.histories += 1;
@@ -119,16 +119,8 @@ impl Search {
 
     /// A history for each cell that is reached and was not struck.
     fn missing(&self) -> Vec<Plot> {
-        let mut plots = Vec::new();
-        for (site, (plot, call)) in &self.places {
-            for (fault, _) in faults::at(site.port) {
-                if !self.found.coverage.has_struck((*site, *fault)) {
-                    let plan = Plan::Also { plan: plot.plan.clone().into(), call: *call, fault: *fault };
-                    plots.push(Plot { plan, ..plot.clone() });
-                }
-            }
-        }
-        plots
+        let missing = self.places.iter().filter(|(cell, _)| !self.found.coverage.has_struck(**cell));
+        missing.map(|((_, fault), (plot, call))| plot.placed(*call, *fault)).collect()
     }
 }
 
@@ -141,7 +133,7 @@ pub fn search(histories: u64, tell: impl Fn(&str)) -> Found {
     for round in 1..=ROUNDS {
         let plots = search.missing();
         tell(&format!(
-            "round {round}: {} calls reached, {} cells to strike",
+            "round {round}: {} cells reached, {} of them to strike",
             search.places.len(),
             plots.len()
         ));
@@ -158,6 +150,7 @@ pub fn search(histories: u64, tell: impl Fn(&str)) -> Found {
 struct Row {
     operations: BTreeSet<&'static str>,
     reachable: usize,
+    without_effect: usize,
     struck: usize,
     with_reason: usize,
 }
@@ -166,6 +159,8 @@ struct Row {
 pub struct Report {
     /// The table, in Markdown.
     pub table: String,
+    /// Cells of calls that are made, where the fault would change nothing in any history.
+    pub without_effect: Vec<String>,
     /// Cells that are missing, or struck against what is said; declarations that nothing uses.
     pub wrong: Vec<String>,
 }
@@ -173,23 +168,28 @@ pub struct Report {
 /// Compares what was found with the list of reasons.
 pub fn report(found: &Found) -> Report {
     let reasons: Reasons = toml::from_str(REASONS).expect("cells.toml can be read");
-    let (mut rows, mut wrong) = (BTreeMap::<&str, Row>::new(), Vec::new());
-    for (site, _) in found.coverage.sites() {
+    let (mut rows, mut wrong, mut without_effect) = (BTreeMap::<&str, Row>::new(), Vec::new(), Vec::new());
+    for ((site, fault), place) in found.coverage.cells() {
         let row = rows.entry(site.service).or_default();
-        row.operations.insert(site.operation);
-        for (fault, _) in faults::at(site.port) {
-            let is_struck = found.coverage.has_struck((site, *fault));
-            let reason = reasons.cell.iter().find(|reason| reason.fits_cell(site, *fault));
-            row.reachable += 1;
-            row.struck += usize::from(is_struck);
-            row.with_reason += usize::from(!is_struck && reason.is_some());
-            match reason {
-                None if !is_struck => wrong.push(format!("{site} {fault:?} is not struck")),
-                Some(reason) if is_struck => {
-                    wrong.push(format!("{site} {fault:?} is struck, though: {}", reason.why));
-                }
-                _ => {}
+        if site.is_of_operation() {
+            row.operations.insert(site.operation);
+        }
+        let is_struck = found.coverage.has_struck((site, fault));
+        if place.is_none() && !is_struck {
+            row.without_effect += 1;
+            without_effect.push(format!("{site} {fault:?}"));
+            continue;
+        }
+        let reason = reasons.cell.iter().find(|reason| reason.fits_cell(site, fault));
+        row.reachable += 1;
+        row.struck += usize::from(is_struck);
+        row.with_reason += usize::from(!is_struck && reason.is_some());
+        match reason {
+            None if !is_struck => wrong.push(format!("{site} {fault:?} is not struck")),
+            Some(reason) if is_struck => {
+                wrong.push(format!("{site} {fault:?} is struck, though: {}", reason.why));
             }
+            _ => {}
         }
     }
     for (service, operation, what) in declared() {
@@ -204,7 +204,7 @@ pub fn report(found: &Found) -> Report {
             _ => {}
         }
     }
-    Report { table: table(&rows), wrong }
+    Report { table: table(&rows), without_effect, wrong }
 }
 
 impl Reason {
@@ -216,17 +216,19 @@ impl Reason {
 
 fn table(rows: &BTreeMap<&str, Row>) -> String {
     let mut text = String::from(
-        "| service | operations | cells reachable | struck | not struck, with reason |\n|---|---|---|---|---|\n",
+        "| service | operations | cells reachable | struck | not struck, with reason | nothing to change |\n|---|---|---|---|---|---|\n",
     );
-    let mut sum = [0; 4];
+    let mut sum = [0; 5];
+    let mut line = |name: &str, numbers: [usize; 5]| {
+        let cells = numbers.map(|number| number.to_string()).join(" | ");
+        let _ = writeln!(text, "| {name} | {cells} |");
+    };
     for (service, row) in rows {
-        let numbers = [row.operations.len(), row.reachable, row.struck, row.with_reason];
+        let numbers = [row.operations.len(), row.reachable, row.struck, row.with_reason, row.without_effect];
         sum.iter_mut().zip(numbers).for_each(|(sum, number)| *sum += number);
-        let [operations, reachable, struck, with_reason] = numbers;
-        let _ = writeln!(text, "| {service} | {operations} | {reachable} | {struck} | {with_reason} |");
+        line(service, numbers);
     }
-    let [operations, reachable, struck, with_reason] = sum;
-    let _ = writeln!(text, "| all | {operations} | {reachable} | {struck} | {with_reason} |");
+    line("all", sum);
     text
 }
 

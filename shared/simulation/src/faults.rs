@@ -10,13 +10,17 @@ use std::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Port {
-    /// Reads one item.
+    /// Reads one item consistently.
     Get,
+    /// Reads one item eventually consistently.
+    GetEventually,
     /// Reads a page consistently.
     Query,
     /// Reads a page eventually consistently: of the table, of an index, or of everything.
     QueryEventually,
-    /// Writes.
+    /// Writes one item.
+    CommitOne,
+    /// Writes several items at once.
     Commit,
     /// Calls another service's operation.
     Invoke,
@@ -26,8 +30,10 @@ pub enum Port {
     Enqueue,
     /// Starts an execution of a state machine.
     Workflow,
-    /// Reads a secret.
+    /// Reads the current version of a secret, as a function may have kept it.
     ReadSecret,
+    /// Reads any version of a secret, as it is.
+    ReadSecretFresh,
     /// Writes a secret or moves its stages.
     WriteSecret,
     /// Asks the bank.
@@ -38,18 +44,31 @@ pub enum Port {
     Message,
     /// Gets a batch of the table's stream.
     Batch,
+    /// Is due by the clock.
+    Schedule,
     /// Gets a step from a state machine.
     Step,
     /// Is a child of a state machine's execution.
     Child,
-    /// Gets an HTTP request.
+    /// Gets an HTTP request with a token.
     Request,
+    /// Gets an HTTP request at a route that everybody may ask.
+    PublicRequest,
 }
 
 impl Port {
     /// Whether something arrives there, and does not leave.
     pub fn is_arrival(self) -> bool {
-        matches!(self, Port::Message | Port::Batch | Port::Step | Port::Child | Port::Request)
+        matches!(
+            self,
+            Port::Message
+                | Port::Batch
+                | Port::Schedule
+                | Port::Step
+                | Port::Child
+                | Port::Request
+                | Port::PublicRequest
+        )
     }
 }
 
@@ -63,12 +82,15 @@ pub enum Fault {
     DiesAfter,
     /// The call is done, and its answer does not come back.
     AnswerLost,
-    /// The call is done, its answer is lost, and the SDK makes it again.
+    /// The call is done, its answer is lost, and the SDK makes it again. A transaction is known by its token then.
     Repeated,
     /// The call is refused for being one too many; nothing was done.
     Throttled,
     /// Another transaction holds one of the items; nothing was done.
     Conflict,
+    /// The call is done, its answer is lost, and the SDK's own repetition meets another transaction: it looks as if
+    /// nothing was done.
+    ConflictAfterwards,
     /// What was read is older than what was written.
     Stale,
     /// Some of the newest writes are visible and others, older, are not yet.
@@ -94,24 +116,45 @@ pub enum Fault {
 }
 
 use Fault::{
-    AnswerLost, ArrivesLate, ArrivesTwice, ClockJumps, Conflict, Delayed, DiesAfter, DiesBefore, Gapped,
-    PartlyTaken, Poison, Redelivered, Repeated, Stale, Stopped, Throttled, TokenExpires,
+    AnswerLost, ArrivesLate, ArrivesTwice, ClockJumps, Conflict, ConflictAfterwards, Delayed, DiesAfter,
+    DiesBefore, Gapped, PartlyTaken, Poison, Redelivered, Repeated, Stale, Stopped, Throttled, TokenExpires,
 };
 
 /// Which faults strike at which port, each with its share: of a history's faults at that port, so many parts.
 pub const FAULTS: &[(Port, &[(Fault, u64)])] = &[
     (Port::Get, &[(DiesBefore, 1), (Throttled, 2)]),
+    (Port::GetEventually, &[(DiesBefore, 1), (Throttled, 1), (Stale, 6)]),
     (Port::Query, &[(DiesBefore, 1), (Throttled, 2)]),
     (Port::QueryEventually, &[(DiesBefore, 1), (Throttled, 1), (Stale, 6), (Gapped, 6)]),
     (
+        Port::CommitOne,
+        &[
+            (DiesBefore, 2),
+            (DiesAfter, 3),
+            (AnswerLost, 3),
+            (Repeated, 2),
+            (Throttled, 1),
+            (Conflict, 2),
+            (ConflictAfterwards, 2),
+        ],
+    ),
+    (
         Port::Commit,
-        &[(DiesBefore, 2), (DiesAfter, 3), (AnswerLost, 3), (Repeated, 2), (Throttled, 1), (Conflict, 2)],
+        &[
+            (DiesBefore, 2),
+            (DiesAfter, 3),
+            (AnswerLost, 3),
+            (Throttled, 1),
+            (Conflict, 2),
+            (ConflictAfterwards, 2),
+        ],
     ),
     (Port::Invoke, &[(DiesBefore, 1), (DiesAfter, 2), (AnswerLost, 3), (Throttled, 1), (ArrivesTwice, 2)]),
     (Port::Publish, &[(DiesBefore, 1), (DiesAfter, 2), (AnswerLost, 2), (PartlyTaken, 3)]),
     (Port::Enqueue, &[(DiesBefore, 1), (DiesAfter, 1), (AnswerLost, 1), (Throttled, 1), (ArrivesTwice, 1)]),
     (Port::Workflow, &[(DiesBefore, 1), (DiesAfter, 2), (AnswerLost, 2), (Throttled, 1)]),
     (Port::ReadSecret, &[(DiesBefore, 1), (Throttled, 1), (Stale, 1)]),
+    (Port::ReadSecretFresh, &[(DiesBefore, 1), (Throttled, 1)]),
     (Port::WriteSecret, &[(DiesBefore, 1), (DiesAfter, 1), (AnswerLost, 1)]),
     (
         Port::Bank,
@@ -127,10 +170,19 @@ pub const FAULTS: &[(Port, &[(Fault, u64)])] = &[
     (Port::Clock, &[(ClockJumps, 1)]),
     (Port::Message, &[(Redelivered, 2), (Delayed, 2), (Poison, 1)]),
     (Port::Batch, &[(Redelivered, 1), (Delayed, 1)]),
+    (Port::Schedule, &[(DiesBefore, 1), (ArrivesTwice, 1), (Redelivered, 1)]),
     (Port::Step, &[(DiesBefore, 1), (AnswerLost, 2), (ArrivesTwice, 2), (Delayed, 1), (Stopped, 1)]),
     (Port::Child, &[(ArrivesTwice, 1)]),
     (Port::Request, &[(TokenExpires, 1), (AnswerLost, 2), (ArrivesTwice, 2), (Delayed, 1)]),
+    (Port::PublicRequest, &[(AnswerLost, 2), (ArrivesTwice, 2), (Delayed, 1)]),
 ];
+
+impl Fault {
+    /// Whether it can strike and change nothing: a stale read of what nobody writes. Then the port says whether it did.
+    pub fn may_change_nothing(self) -> bool {
+        matches!(self, Stale | Gapped | Repeated | ConflictAfterwards | Redelivered)
+    }
+}
 
 /// The faults that can strike at a port.
 pub fn at(port: Port) -> &'static [(Fault, u64)] {
@@ -158,6 +210,11 @@ impl Site {
     pub fn new(service: &'static str, operation: &'static str, port: Port, nth: u32) -> Site {
         Site { service, operation, port, nth: nth.min(TOLD_APART) }
     }
+
+    /// Whether an operation makes it: a state machine's child is none.
+    pub fn is_of_operation(&self) -> bool {
+        self.port != Port::Child
+    }
 }
 
 impl fmt::Display for Site {
@@ -165,6 +222,17 @@ impl fmt::Display for Site {
         let more = if self.nth == TOLD_APART { "+" } else { "" };
         write!(formatter, "{}.{} {:?}#{}{more}", self.service, self.operation, self.port, self.nth)
     }
+}
+
+/// A call that is made, and what strikes it.
+#[derive(Clone, Copy, Debug)]
+pub struct Call {
+    /// Which.
+    pub site: Site,
+    /// As the how-manieth of its history.
+    pub number: u64,
+    /// How it is struck.
+    pub fault: Option<Fault>,
 }
 
 /// What an operation declares: what sets it going, what it reaches, what it says.
@@ -195,17 +263,26 @@ pub enum Use {
 /// Which (operation × call × fault) cells histories have been through.
 #[derive(Clone, Debug, Default)]
 pub struct Coverage {
-    /// Each call, with its number in the first history that made it.
-    sites: BTreeMap<Site, u64>,
+    /// Each cell of each call that was made, with the first call where the fault would change something: its number in
+    /// that history. None: everywhere it would change nothing.
+    cells: BTreeMap<(Site, Fault), Option<u64>>,
     struck: BTreeMap<(Site, Fault), u64>,
     uses: BTreeSet<(&'static str, &'static str, Use)>,
     situations: BTreeMap<&'static str, u64>,
 }
 
 impl Coverage {
-    /// A call was made, as the how-manieth of its history.
-    pub fn reached(&mut self, site: Site, call: u64) {
-        self.sites.entry(site).or_insert(call);
+    /// A call was made.
+    pub fn reached(&mut self, call: &Call) {
+        for (fault, _) in at(call.site.port) {
+            let place = (!fault.may_change_nothing()).then_some(call.number);
+            self.cells.entry((call.site, *fault)).or_insert(place);
+        }
+    }
+
+    /// This fault would change something at this call.
+    pub fn matters(&mut self, call: &Call, fault: Fault) {
+        self.cells.entry((call.site, fault)).or_default().get_or_insert(call.number);
     }
 
     /// An operation did what it declares.
@@ -218,9 +295,10 @@ impl Coverage {
         &self.uses
     }
 
-    /// The calls that were made, each with its number in the first history that made it.
-    pub fn sites(&self) -> impl Iterator<Item = (Site, u64)> {
-        self.sites.iter().map(|(site, call)| (*site, *call))
+    /// The cells of the calls that were made, each with the number of the first call where the fault would change
+    /// something, if there is one.
+    pub fn cells(&self) -> impl Iterator<Item = ((Site, Fault), Option<u64>)> {
+        self.cells.iter().map(|(cell, call)| (*cell, *call))
     }
 
     /// Whether a fault struck at this call.
@@ -228,7 +306,7 @@ impl Coverage {
         self.struck.contains_key(&cell)
     }
 
-    /// A fault struck at it.
+    /// A fault struck at it, and changed something.
     pub fn struck(&mut self, site: Site, fault: Fault) {
         *self.struck.entry((site, fault)).or_default() += 1;
     }
@@ -245,8 +323,9 @@ impl Coverage {
 
     /// Takes in another history's.
     pub fn join(&mut self, other: &Coverage) {
-        for (site, call) in &other.sites {
-            self.sites.entry(*site).or_insert(*call);
+        for (cell, call) in &other.cells {
+            let known = self.cells.entry(*cell).or_default();
+            *known = known.or(*call);
         }
         self.uses.extend(&other.uses);
         for (situation, times) in &other.situations {
@@ -271,16 +350,15 @@ impl Coverage {
         self.struck.values().sum()
     }
 
-    /// The cells that were struck, and those that could have been and were not.
-    pub fn cells(&self) -> (usize, Vec<(Site, Fault)>) {
-        let all = self.sites.keys().flat_map(|site| at(site.port).iter().map(|(fault, _)| (*site, *fault)));
-        let missing: Vec<_> = all.filter(|cell| !self.struck.contains_key(cell)).collect();
-        (self.struck.len(), missing)
+    /// How many cells were struck, and of how many.
+    pub fn share(&self) -> (usize, usize) {
+        (self.struck.len(), self.cells.values().flatten().count())
     }
 
     /// The operations that were reached, by full name.
     pub fn operations(&self) -> BTreeSet<(&'static str, &'static str)> {
-        self.sites.keys().map(|site| (site.service, site.operation)).collect()
+        let calls = self.cells.keys().map(|(site, _)| site).filter(|site| site.is_of_operation());
+        calls.map(|site| (site.service, site.operation)).collect()
     }
 }
 
@@ -296,15 +374,8 @@ pub enum Plan {
         /// Only these kinds, if any are named.
         only: Option<Vec<Fault>>,
     },
-    /// Once.
-    Once {
-        /// At the call with this number, counted over the whole history.
-        call: u64,
-        /// In this way.
-        fault: Fault,
-    },
     /// As another plan says, and once more.
-    Also {
+    Placed {
         /// The other plan.
         plan: Box<Plan>,
         /// At the call with this number, counted over the whole history.
@@ -315,22 +386,26 @@ pub enum Plan {
 }
 
 impl Plan {
+    /// This plan, and this fault at this call.
+    pub fn and(self, call: u64, fault: Fault) -> Plan {
+        Plan::Placed { plan: self.into(), call, fault }
+    }
+
+    /// Whether it strikes by chance.
+    pub fn has_chance(&self) -> bool {
+        match self {
+            Plan::Never => false,
+            Plan::AtChance { .. } => true,
+            Plan::Placed { plan, .. } => plan.has_chance(),
+        }
+    }
+
     /// This plan without chance: what was placed at one call strikes there however late the call comes.
     pub fn without_chance(self) -> Plan {
         match self {
             Plan::AtChance { .. } => Plan::Never,
-            Plan::Also { plan, call, fault } => {
-                Plan::Also { plan: plan.without_chance().into(), call, fault }
-            }
-            Plan::Never | Plan::Once { .. } => self,
-        }
-    }
-
-    /// The call and the fault that this plan names, if it names one.
-    pub fn placed(&self) -> Option<(u64, Fault)> {
-        match self {
-            Plan::Once { call, fault } | Plan::Also { call, fault, .. } => Some((*call, *fault)),
-            Plan::Never | Plan::AtChance { .. } => None,
+            Plan::Placed { plan, call, fault } => plan.without_chance().and(call, fault),
+            Plan::Never => Plan::Never,
         }
     }
 }

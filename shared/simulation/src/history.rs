@@ -3,7 +3,7 @@
 use crate::{
     actions::{ACTIONS, MERCHANT, audit, end_troubles, internally, named, newcomer, register_at, republish},
     agenda::Executor,
-    faults::{Coverage, Plan, Site, Use},
+    faults::{Call, Coverage, Fault, Plan, Use},
     judges, mix,
     people::{Crowd, Player, Seen},
     platform::{self, Around},
@@ -18,7 +18,7 @@ use contract::{
     testing::Log,
 };
 use events::Envelope;
-use kernel::{Money, Timestamp};
+use kernel::{Money, SeoulDay, Timestamp};
 use payment::items::Payment;
 use serde_json::{Value, json};
 use std::{
@@ -33,8 +33,9 @@ fn beginning_ms() -> i64 {
 }
 
 /// How long the system may take to come to rest, in milliseconds: queues' delays grow to a quarter of an hour.
-const MOST_REST_MS: i64 = 3 * 86_400_000;
+const MOST_REST_MS: i64 = 3 * DAY_MS;
 const HOUR_MS: i64 = 3_600_000;
+const DAY_MS: i64 = 24 * HOUR_MS;
 /// How long the read model may take to be built anew, with its waits.
 const REBUILD_MS: i64 = HOUR_MS;
 /// Whose table holds the read model.
@@ -92,8 +93,8 @@ pub struct Ended {
     pub log: String,
     /// Cells.
     pub coverage: Coverage,
-    /// Every call in order, with its number, while nothing was to strike.
-    pub sites: Vec<(u64, Site)>,
+    /// Every call with every fault that would have changed something there, if nothing was to strike by chance.
+    pub places: Vec<(Call, Fault)>,
     /// The story, if it was asked for.
     pub story: Vec<Line>,
     /// What Pay's own audit has found; none if it came to no end.
@@ -106,12 +107,10 @@ pub struct Ended {
     pub config: BTreeMap<&'static str, Value>,
     /// The read model's items when it was built anew after all this; none if it was not.
     pub rebuilt: Option<Vec<Item>>,
-    /// How often signing keys were rotated.
-    pub rotations: u64,
+    /// What happened beside the faults that no table remembers, and how often.
+    pub happened: BTreeMap<&'static str, u64>,
     /// How often operations ran.
     pub runs: u64,
-    /// Whether it happened in the middle of a deployment.
-    pub were_versions_mixed: bool,
 }
 
 /// What every history begins with: some members, linked accounts, keys. It is made once, by the operations themselves.
@@ -157,11 +156,7 @@ impl Plot {
         };
         let steps = (0..drawn).map(step).collect();
         let plan = Plan::AtChance { in_ten_thousand, only: None };
-        // Some histories begin right before the business day ends, and some right before it is settled.
-        let later_ms = match dice.below(10) {
-            0..2 => dice.between(UNTIL_THE_CUT_MS - 600_000, UNTIL_THE_CUT_MS + 600_000),
-            _ => 0,
-        };
+        let later_ms = later_ms(&mut dice);
         let are_versions_mixed = dice.chance(3_000);
         Plot { seed, steps, drawn, plan, config, skewed: true, later_ms, are_versions_mixed }
     }
@@ -179,6 +174,11 @@ impl Plot {
         };
         self.steps.truncate(usize::try_from(dice.between(least, most)).expect("few"));
         self
+    }
+
+    /// The same with one fault more, at this call.
+    pub fn placed(&self, call: u64, fault: Fault) -> Plot {
+        Plot { plan: self.plan.clone().and(call, fault), ..self.clone() }
     }
 
     /// A short history that is always the same, for faults to be placed in it one by one. What comes before its first
@@ -204,12 +204,36 @@ impl Plot {
 
 /// The operation that settles a day.
 const START_SETTLEMENT: (&str, &str) = ("settlement", "startSettlement");
-/// From the beginning of histories to the end of their first business day.
-const UNTIL_THE_CUT_MS: i64 = 15_150_000;
+/// From the beginning of histories to the end of their first business day, in milliseconds.
+pub const UNTIL_THE_CUT_MS: i64 = 15_150_000;
+/// From the beginning of histories to an hour before Seoul's midnight.
+const UNTIL_LATE_MS: i64 = UNTIL_THE_CUT_MS - HOUR_MS / 2;
+/// From the beginning of histories, a Sunday evening, to the next Friday's and Saturday's.
+const UNTIL_THE_WEEKEND_MS: [i64; 2] = [5 * DAY_MS, 6 * DAY_MS];
+/// And to the evenings of 30 November and 31 December: limits of a month begin anew, and a year ends.
+const UNTIL_A_MONTH_ENDS_MS: [i64; 2] = [8 * DAY_MS, 39 * DAY_MS];
+
+/// How much later than others a history begins. Some do right before the business day ends, and some right before it is
+/// settled; some about an hour before the end of a month, some at other weekdays' evenings.
+fn later_ms(dice: &mut Dice) -> i64 {
+    match dice.below(10) {
+        0..2 => dice.between(UNTIL_THE_CUT_MS - 600_000, UNTIL_THE_CUT_MS + 600_000),
+        2 => {
+            let evening_ms = dice.pick(&UNTIL_A_MONTH_ENDS_MS).expect("there are some");
+            evening_ms + dice.between(UNTIL_LATE_MS - 600_000, UNTIL_LATE_MS + 600_000)
+        }
+        3 => {
+            let evening_ms = dice.pick(&UNTIL_THE_WEEKEND_MS).expect("there are some");
+            evening_ms + dice.between(0, UNTIL_THE_CUT_MS + 600_000)
+        }
+        _ => 0,
+    }
+}
+
 /// How many days before they end business days may be settled, where that is allowed: in histories the day that runs, or
 /// by a clock that is fast right before the cut, the next. A settlement of a day after that is looked back from too late
 /// to find what was paid today.
-const DAYS_AHEAD: u32 = 1;
+pub const DAYS_AHEAD: u32 = 1;
 /// The same in scripts, whose clocks are right: the day that runs and the next.
 const DAYS_AHEAD_OF_SCRIPTS: u32 = 2;
 
@@ -454,9 +478,7 @@ impl Theatre {
         let now_ms = beginning.now_ms + plot.later_ms;
         let world = World::new(plot.seed, now_ms);
         for (service, items) in &beginning.items {
-            let table = world.table(service);
-            let restored = async { table.restore(items).await };
-            futures_util::FutureExt::now_or_never(restored).expect("the twin never waits");
+            world.table(service).restore(items);
         }
         {
             let mut state = world.state();
@@ -468,7 +490,7 @@ impl Theatre {
             state.plan = Some(plot.plan.clone());
             state.skewed = plot.skewed;
             state.are_versions_mixed = plot.are_versions_mixed;
-            state.is_listing = matches!(plot.plan, Plan::Never);
+            state.is_listing = !plot.plan.has_chance();
             state.story = telling.then(Vec::new);
         }
         let crowd = Arc::new(Crowd::new(beginning.seen.clone()));
@@ -487,8 +509,11 @@ impl Theatre {
                 world.agenda.spawn((named(step.action).play)(player));
             }
         });
-        let until_ms = self.world.agenda.now_ms() + length_ms + 60_000;
-        self.pass_time(until_ms);
+        let first_day = self.today();
+        self.pass_time(self.world.agenda.now_ms() + length_ms + 60_000);
+        if self.today().month() != first_day.month() {
+            self.world.happened(mix::MONTH_ENDED);
+        }
         self.rest();
         let rested_at = Timestamp::from_millis(self.world.agenda.now_ms());
         // From here on, days are settled when the judges want it: what follows is no part of the history.
@@ -509,8 +534,12 @@ impl Theatre {
         let config = plot.config.clone();
         let mut ended = Ended { shown, rested_at, config, ..self.end(story, before, audit) };
         ended.rebuilt = ended.items.insert(READ_MODEL, model);
-        ended.were_versions_mixed = plot.are_versions_mixed;
         ended
+    }
+
+    /// The day in Seoul.
+    fn today(&self) -> SeoulDay {
+        Timestamp::from_millis(self.world.agenda.now_ms()).seoul_day()
     }
 
     /// Builds the read model anew, as one of Pay's own people does.
@@ -599,9 +628,8 @@ impl Theatre {
             schedule.next_ms += schedule.every_ms;
             self.executor.run_until(at_ms);
             self.executor.advance_to(at_ms);
-            let around = Around::platform(events::EXAMPLE_TRACEPARENT);
             self.world.used(operation.0, operation.1, Use::By("schedule", schedule_of));
-            drop(platform::run(&self.world, operation, around, json!({})));
+            platform::make_due(&self.world, operation);
         }
     }
 
@@ -656,6 +684,11 @@ impl Theatre {
                 let trace = events::EXAMPLE_TRACEPARENT.to_owned();
                 platform::deliver(&self.world, found, body, 0, trace, false);
             }
+            DeadLetter::Run { service, operation } => {
+                self.world.tell(|| format!("— a person makes the run of {service}.{operation} —"));
+                let found = find(&format!("{service}.{operation}")).expect("it was there");
+                platform::make_due(&self.world, found);
+            }
             DeadLetter::Changes { service } => {
                 self.world.tell(|| format!("— a person republishes {service} —"));
                 let player = player.clone();
@@ -696,16 +729,15 @@ impl Theatre {
             lost,
             log: String::new(),
             coverage: std::mem::take(&mut state.coverage),
-            sites: std::mem::take(&mut state.sites),
+            places: std::mem::take(&mut state.places),
             story,
             audit,
             shown: Vec::new(),
             rested_at: Timestamp::EPOCH,
             config: state.config.clone(),
             rebuilt: None,
-            rotations: state.rotations,
+            happened: std::mem::take(&mut state.happened),
             runs: state.runs.values().sum(),
-            were_versions_mixed: false,
         }
     }
 }
@@ -743,8 +775,8 @@ fn times_of(schedule: &str, now_ms: i64) -> (i64, i64) {
     let (minute, hour) = fields.split_once(' ').expect("a minute and an hour");
     let number = |text: &str| text.parse::<i64>().expect("a whole number");
     let at_ms = number(hour) * HOUR_MS + number(minute) * 60_000 - SEOUL_MS;
-    let wait_ms = (at_ms - now_ms).rem_euclid(24 * HOUR_MS);
-    (now_ms + wait_ms, 24 * HOUR_MS)
+    let wait_ms = (at_ms - now_ms).rem_euclid(DAY_MS);
+    (now_ms + wait_ms, DAY_MS)
 }
 
 /// The interval of a schedule such as `rate(15 minutes)`.
@@ -754,7 +786,7 @@ fn interval_ms(rate: &str) -> i64 {
     let unit_ms = match unit.trim_end_matches('s') {
         "minute" => 60_000,
         "hour" => HOUR_MS,
-        "day" => 24 * HOUR_MS,
+        "day" => DAY_MS,
         _ => panic!("{rate} has an unknown unit"),
     };
     number.parse::<i64>().expect("a whole number") * unit_ms

@@ -77,8 +77,7 @@ fn shorten_by(failure: Failure, try_plot: impl Fn(&Plot) -> Option<Failure>) -> 
 pub fn kinds(plan: &Plan) -> Vec<Fault> {
     match plan {
         Plan::Never => Vec::new(),
-        Plan::Once { fault, .. } => vec![*fault],
-        Plan::Also { plan, .. } => kinds(plan),
+        Plan::Placed { plan, fault, .. } => kinds(plan).into_iter().chain([*fault]).collect(),
         Plan::AtChance { only: Some(only), .. } => only.clone(),
         Plan::AtChance { only: None, .. } => {
             let all: BTreeSet<Fault> =

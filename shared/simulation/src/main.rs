@@ -151,12 +151,11 @@ fn replay(seed: u64, steps: u64, only: &[u64], faults: &[String]) -> anyhow::Res
 fn summary(coverage: &Coverage) -> String {
     let by_fault: Vec<String> =
         coverage.by_fault().iter().map(|(fault, times)| format!("{fault:?} {times}")).collect();
-    let (struck, missing) = coverage.cells();
+    let (struck, all) = coverage.share();
     format!(
-        "{} faults ({}); {struck} of {} cells (operation × call × fault)",
+        "{} faults ({}); {struck} of {all} cells (operation × call × fault)",
         coverage.faults(),
         by_fault.join(", "),
-        struck + missing.len()
     )
 }
 
@@ -221,7 +220,7 @@ fn soak(minutes: u64, from: Option<u64>, steps: Option<u64>, record: bool) -> an
         first_seed: from,
         operations: runs.into_inner(),
         faults: coverage.faults(),
-        cells: coverage.cells().0,
+        cells: coverage.share().0,
         failures: u64::from(failure.is_some()),
         seconds: began.elapsed().as_secs(),
         ..scoreboard::Line::begun()?
@@ -252,6 +251,7 @@ fn cells(histories: u64, write: bool) -> anyhow::Result<()> {
     let report = cells::report(&found);
     println!("{}", report.table);
     println!("{} histories; {}", found.histories, summary(&found.coverage));
+    println!("Made, and nowhere anything to change: {}", report.without_effect.join(", "));
     for line in &report.wrong {
         println!("  {line}");
     }
@@ -275,7 +275,7 @@ fn place(wanted: &str) -> anyhow::Result<()> {
         let (_, places) = scripts::places(script);
         println!("{}: {} places", script.0, places.len());
         for (call, fault) in places {
-            let plot = Plot { plan: Plan::Once { call, fault }, ..scripts::plot(script) };
+            let plot = scripts::plot(script).placed(call, fault);
             runs += 1;
             if let (_, Some(failure)) = hunt::try_plot(&plot, &mut coverage) {
                 failures += 1;
@@ -301,9 +301,9 @@ fn catch(most: u64, script: Option<&str>) -> anyhow::Result<()> {
                 SCRIPTS.iter().find(|(name, _)| *name == wanted).context("there is no such script")?;
             let (ended, mut places) = scripts::places(script);
             let arrives: BTreeMap<u64, bool> =
-                ended.sites.iter().map(|(call, site)| (*call, site.port.is_arrival())).collect();
+                ended.places.iter().map(|(call, _)| (call.number, call.site.port.is_arrival())).collect();
             places.sort_by_key(|(call, _)| !arrives.get(call).copied().unwrap_or_default());
-            let plot = |(call, fault)| Plot { plan: Plan::Once { call, fault }, ..scripts::plot(script) };
+            let plot = |(call, fault)| scripts::plot(script).placed(call, fault);
             Box::new(places.into_iter().map(plot))
         }
     };

@@ -13,6 +13,35 @@ const SEOUL_MS: i64 = 32_400_000;
 const CUT_MS: i64 = 84_600_000;
 const BORDER_MS: i64 = 600_000;
 
+/// How near to the cut a run may begin on one day by one clock and on the next by another, in milliseconds.
+const CLOCKS_APART_MS: i64 = 120_000;
+
+/// Seoul's month changed while people acted.
+pub const MONTH_ENDED: &str = "months that ended";
+/// Signing keys were rotated.
+pub const KEYS_ROTATED: &str = "signing keys rotated";
+/// Somebody stopped an execution of a state machine.
+pub const EXECUTION_STOPPED: &str = "executions stopped";
+/// A fact came in its oldest form, or in a later one.
+pub const EVENT_OF_ANOTHER_VERSION: &str = "events of another version";
+/// An answer came from a callee of a later version.
+pub const ANSWER_OF_ANOTHER_VERSION: &str = "answers of another version";
+/// An item was read as a later version leaves it.
+pub const ITEM_OF_ANOTHER_VERSION: &str = "items of another version";
+/// A callee refused what a caller of a later version asks.
+pub const LATER_CALL_REFUSED: &str = "calls of a later version refused";
+
+/// What no table remembers: the world counts it where it happens.
+const HAPPENED: &[&str] = &[
+    MONTH_ENDED,
+    KEYS_ROTATED,
+    EXECUTION_STOPPED,
+    EVENT_OF_ANOTHER_VERSION,
+    ANSWER_OF_ANOTHER_VERSION,
+    ITEM_OF_ANOTHER_VERSION,
+    LATER_CALL_REFUSED,
+];
+
 /// How sagas end: a name for it, the service and the kind of its records, the field that tells them apart if one must,
 /// and the state.
 type End = (&'static str, &'static str, &'static str, Option<(&'static str, &'static str)>, &'static str);
@@ -35,6 +64,7 @@ const ENDS: &[End] = &[
     ("lines paid out", "settlement", "line", None, "paid"),
     ("lines carried on", "settlement", "line", None, "carried"),
     ("lines that come to nothing", "settlement", "line", None, "settled"),
+    ("lines that failed", "settlement", "line", None, "failed"),
 ];
 
 /// What happened in a history, and how often. Every situation is named, also what never happened.
@@ -52,13 +82,30 @@ pub fn of(evidence: &Evidence<'_>) -> BTreeMap<&'static str, u64> {
     mix.insert("closed franchises given another account", count(redirected));
     let generations = evidence.items("money-query", "generations").first();
     mix.insert("rebuilds of the read model", u64::from(generations.is_some()));
-    mix.insert("signing keys rotated", evidence.ended.rotations);
-    mix.insert("deployments in the middle", u64::from(evidence.ended.were_versions_mixed));
+    let happened = |situation: &&'static str| {
+        (*situation, evidence.ended.happened.get(situation).copied().unwrap_or_default())
+    };
+    mix.extend(HAPPENED.iter().map(happened));
+    mix.insert("owners of franchises who left", count(owners_who_left(evidence)));
     mix
 }
 
 fn count<T>(all: impl Iterator<Item = T>) -> u64 {
     u64::try_from(all.count()).expect("few enough")
+}
+
+fn owners_who_left<'a>(evidence: &'a Evidence<'_>) -> impl Iterator<Item = &'a str> {
+    let franchises = evidence.items("franchise", "franchise").iter();
+    let owners: BTreeSet<&str> = franchises.map(|franchise| text(franchise, "membershipId")).collect();
+    let members = evidence.items("membership", "member").iter();
+    let left = members.filter(|member| text(member, "state") == "closed");
+    left.map(|member| text(member, "membershipId")).filter(move |member| owners.contains(member))
+}
+
+/// How far from the end of a business day a moment is, in milliseconds.
+fn from_the_cut_ms(moment: &str) -> Option<i64> {
+    let at: Timestamp = moment.parse().ok()?;
+    Some(((at.millis() + SEOUL_MS).rem_euclid(DAY_MS) - CUT_MS).abs())
 }
 
 fn payments(evidence: &Evidence<'_>, mix: &mut BTreeMap<&'static str, u64>) {
@@ -73,8 +120,7 @@ fn payments(evidence: &Evidence<'_>, mix: &mut BTreeMap<&'static str, u64>) {
         first_fees.get(text(payment, "franchiseId")).is_some_and(|fee| *fee != number(payment, "feeBps"))
     };
     let is_at_border = |payment: &&Value| {
-        let at: Option<Timestamp> = text(payment, "approvedAt").parse().ok();
-        at.is_some_and(|at| ((at.millis() + SEOUL_MS).rem_euclid(DAY_MS) - CUT_MS).abs() <= BORDER_MS)
+        from_the_cut_ms(text(payment, "approvedAt")).is_some_and(|apart_ms| apart_ms <= BORDER_MS)
     };
     let parts = |payment: &Value| payment["cancellations"].as_array().map_or(0, Vec::len);
     mix.insert("payments at a business day's border", count(payments().filter(is_at_border)));
@@ -91,6 +137,11 @@ fn settlements(evidence: &Evidence<'_>, mix: &mut BTreeMap<&'static str, u64>) {
     let lines = evidence.items("settlement", "line");
     let is_retried = |line: &&Value| number(&line["payout"], "attempt") > 1;
     mix.insert("settlements tried again", count(lines.iter().filter(is_retried)));
+    let begins_at_cut = |run: &&Value| {
+        from_the_cut_ms(text(run, "startedAt")).is_some_and(|apart_ms| apart_ms <= CLOCKS_APART_MS)
+    };
+    let runs = evidence.items("settlement", "run").iter();
+    mix.insert("settlements that begin at a day's end", count(runs.filter(begins_at_cut)));
     let real = |line: &&Value| text(line, "state") != "empty";
     let franchises: BTreeSet<&str> =
         lines.iter().filter(real).map(|line| text(line, "franchiseId")).collect();

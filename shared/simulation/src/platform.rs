@@ -5,6 +5,7 @@
 
 use crate::{
     faults::{Fault, Port, Site, Use},
+    mix,
     random::{Dice, Stream},
     run::{Run, number_of},
     versions,
@@ -29,6 +30,9 @@ use std::sync::Arc;
 
 /// How often a queue offers a message before it gives it up, as Terraform sets it.
 const MOST_RECEIVES: u32 = 5;
+/// How long after a run that was due by the clock and failed Lambda tries it again, in milliseconds: as often as
+/// Terraform sets it.
+const TRIED_AGAIN_AFTER_MS: [i64; 2] = [60_000, 120_000];
 /// How often a stream's reader tries a batch before it gives it up, as Terraform sets it.
 const MOST_BATCH_TRIES: u32 = 100;
 /// How long a gateway may keep the published keys, in milliseconds.
@@ -139,6 +143,7 @@ pub fn direct(world: &Arc<World>, call: DirectCall) -> Receiver<DirectAnswer> {
     let called = called.unwrap_or_else(|| panic!("{} takes no direct calls", call.operation));
     world.used(called.0, called.1, Use::By("call", ""));
     let body = versions::asked(world, call.body.clone());
+    let is_later = body != call.body;
     let around = Around {
         caller: call.caller(),
         on_behalf_of: call.on_behalf_of,
@@ -151,7 +156,12 @@ pub fn direct(world: &Arc<World>, call: DirectCall) -> Receiver<DirectAnswer> {
     world.agenda.clone().spawn(async move {
         let _ = match outcome.await {
             Ok(Ok(reply)) => answer.send(DirectAnswer::Done(versions::answered(&world, reply.body))),
-            Ok(Err(problem)) => answer.send(DirectAnswer::Refused(problem)),
+            Ok(Err(problem)) => {
+                if is_later {
+                    world.happened(mix::LATER_CALL_REFUSED);
+                }
+                answer.send(DirectAnswer::Refused(problem))
+            }
             Err(_) => return,
         };
     });
@@ -201,12 +211,13 @@ pub async fn gateway(
         }
         _ => None,
     };
-    let request = http::Request { claims, ..request };
     let strike = {
-        let site = Site::new(service.name, operation.name, Port::Request, 1);
+        let port = if claims.is_some() { Port::Request } else { Port::PublicRequest };
+        let site = Site::new(service.name, operation.name, port, 1);
         let number = world.state().calls;
-        world.strike(site, &mut Dice::new(world.seed, Stream::Run(number_of("gateway"), number)))
+        world.strike(site, &mut Dice::new(world.seed, Stream::Run(number_of("gateway"), number))).fault
     };
+    let request = http::Request { claims, ..request };
     match strike {
         Some(Fault::Delayed) => world.agenda.sleep(20_000).await,
         Some(Fault::ArrivesTwice) => drop(run_http(world, (service, operation), request.clone())),
@@ -322,7 +333,8 @@ pub fn deliver(
     agenda.spawn(async move {
         world.agenda.sleep(delay_ms + dice.between(1, 400)).await;
         let site = Site::new(service.name, operation.name, Port::Message, 1);
-        let fault = if is_poison { None } else { world.strike(site, &mut dice) };
+        let mut call = (!is_poison).then(|| world.strike(site, &mut dice));
+        let fault = call.and_then(|call| call.fault);
         match fault {
             Some(Fault::Delayed) => world.agenda.sleep(dice.between(1_000, 900_000)).await,
             Some(Fault::Poison) => {
@@ -335,6 +347,7 @@ pub fn deliver(
         for _ in 0..MOST_RECEIVES {
             let outcome = run(&world, to, Around::platform(&traceparent), body.clone()).await;
             if matches!(outcome, Ok(Ok(_))) {
+                call.take().iter().for_each(|call| world.matters(call, Fault::Redelivered));
                 if !std::mem::take(&mut again) {
                     return;
                 }
@@ -347,6 +360,45 @@ pub fn deliver(
         world.tell(|| format!("    a message for {}.{} is given up", service.name, operation.name));
         if !is_poison {
             let letter = DeadLetter::Message { service: service.name, operation: operation.name, body };
+            world.state().dead.push(letter);
+        }
+    });
+}
+
+/// Makes a run that is due by the clock, at least once: Scheduler hands it to Lambda, which tries it again if it fails.
+pub fn make_due(world: &Arc<World>, to: (&'static Service, &'static Operation)) {
+    let (service, operation) = to;
+    let mut dice = {
+        let mut state = world.state();
+        let number = state.runs.entry("schedule").or_default();
+        *number += 1;
+        Dice::new(world.seed, Stream::Run(number_of(operation.name) ^ 3, *number))
+    };
+    let world = world.clone();
+    let agenda = world.agenda.clone();
+    agenda.spawn(async move {
+        let call = world.strike(Site::new(service.name, operation.name, Port::Schedule, 1), &mut dice);
+        let make = || run(&world, to, Around::platform(events::EXAMPLE_TRACEPARENT), json!({}));
+        if call.fault == Some(Fault::ArrivesTwice) {
+            drop(make());
+        }
+        let mut is_dying = call.fault == Some(Fault::DiesBefore);
+        let mut was_done = false;
+        for wait_ms in TRIED_AGAIN_AFTER_MS.into_iter().map(Some).chain([None]) {
+            let is_done = !std::mem::take(&mut is_dying) && matches!(make().await, Ok(Ok(_)));
+            if is_done && !std::mem::replace(&mut was_done, true) {
+                world.matters(&call, Fault::Redelivered);
+            }
+            if is_done && call.fault != Some(Fault::Redelivered) {
+                return;
+            }
+            if let Some(wait_ms) = wait_ms {
+                world.agenda.sleep(wait_ms).await;
+            }
+        }
+        if !was_done {
+            world.tell(|| format!("    a run of {}.{} is given up", service.name, operation.name));
+            let letter = DeadLetter::Run { service: service.name, operation: operation.name };
             world.state().dead.push(letter);
         }
     });
@@ -392,7 +444,8 @@ pub fn read_stream(world: &Arc<World>, service: &'static Service, shard: usize) 
             if changes.is_empty() {
                 return;
             }
-            let fault = world.strike(Site::new(service.name, relay.1.name, Port::Batch, 1), &mut dice);
+            let call = world.strike(Site::new(service.name, relay.1.name, Port::Batch, 1), &mut dice);
+            let fault = call.fault;
             if fault == Some(Fault::Delayed) {
                 world.agenda.sleep(dice.between(1_000, 120_000)).await;
             }
@@ -400,6 +453,9 @@ pub fn read_stream(world: &Arc<World>, service: &'static Service, shard: usize) 
             let trace = Trace::start(dice_bytes(&mut dice));
             let batch = serde_json::to_value(StreamBatch { changes }).expect("a batch has a JSON form");
             let outcome = run(&world, relay, Around::platform(trace.traceparent()), batch).await;
+            if matches!(outcome, Ok(Ok(_))) {
+                world.matters(&call, Fault::Redelivered);
+            }
             match outcome {
                 Ok(Ok(reply)) if fault != Some(Fault::Redelivered) => {
                     let relayed: Relayed = serde_json::from_value(reply.body).expect("a relay's answer");

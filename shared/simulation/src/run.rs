@@ -2,9 +2,10 @@
 
 use crate::{
     agenda::TaskId,
-    faults::{Fault, Port, Site, Use},
+    faults::{Call, Fault, Port, Site, Use},
+    mix,
     random::{Dice, Stream},
-    world::{AUDIENCE, BANK, ISSUER, ServiceTable, World, lock},
+    world::{AUDIENCE, BANK, ISSUER, ServiceTable, World, at_once, commit, lock},
 };
 use async_trait::async_trait;
 use contract::{
@@ -27,7 +28,9 @@ use std::{
         atomic::{AtomicI64, Ordering},
     },
 };
-use store::{CommitError, Item, Key, Page, Query, Read, Scope, Table, Unavailable, Write};
+use store::{
+    CommitError, Condition, Item, Key, Page, Query, Read, Scope, Table, Unavailable, Write, twin::Twin,
+};
 
 /// A run: one process for the time of one invocation.
 pub struct Run {
@@ -113,11 +116,8 @@ impl Run {
         }
     }
 
-    /// Whether a fault strikes at this call. The bank is another company's: its inside is not ours to break.
-    fn strike(&self, port: Port) -> Option<Fault> {
-        if is_bank(self.service) {
-            return None;
-        }
+    /// Makes a call, which a fault may strike. The bank is another company's: its inside is not ours to break.
+    fn strike(&self, port: Port) -> Call {
         let nth = {
             let mut counts = lock(&self.counts);
             let count = counts.entry(port).or_default();
@@ -125,17 +125,27 @@ impl Run {
             *count
         };
         let site = Site::new(self.service.name, self.operation.name, port, nth);
+        if is_bank(self.service) {
+            return Call { site, number: 0, fault: None };
+        }
         self.world.strike(site, &mut lock(&self.dice))
     }
 
     /// A call begins: it takes a moment to arrive, if the process lives so long.
-    async fn call(&self, port: Port) -> Option<Fault> {
-        let fault = self.strike(port);
-        if fault == Some(Fault::DiesBefore) {
+    async fn call(&self, port: Port) -> Call {
+        let call = self.strike(port);
+        if call.fault == Some(Fault::DiesBefore) {
             self.die().await;
         }
         self.travel().await;
-        fault
+        call
+    }
+
+    /// This fault would change something at this call.
+    fn matters(&self, call: &Call, fault: Fault) {
+        if !is_bank(self.service) {
+            self.world.matters(call, fault);
+        }
     }
 
     /// A call's answer comes back, if the process still lives.
@@ -158,6 +168,7 @@ impl Run {
     fn in_some_version(&self, item: &mut Item) {
         if self.world.state().are_versions_mixed && lock(&self.dice).chance(5_000) {
             crate::versions::extend_item(item);
+            self.world.happened(mix::ITEM_OF_ANOTHER_VERSION);
         }
     }
 
@@ -174,6 +185,14 @@ impl Run {
     async fn die(&self) {
         self.world.agenda.kill(self.task);
         pending::<()>().await;
+    }
+
+    /// The places of those of so many that are left out: one at least.
+    fn left_out(&self, all: usize) -> Vec<usize> {
+        let mut dice = lock(&self.dice);
+        let places: Vec<usize> = (0..all).collect();
+        let first = dice.pick(&places).copied();
+        places.into_iter().filter(|place| Some(*place) == first || dice.chance(5_000)).collect()
     }
 
     fn notice_changes(&self) {
@@ -207,12 +226,13 @@ fn unavailable() -> Unavailable {
 impl Table for Run {
     async fn get(&self, key: &Key, read: Read) -> Result<Option<Item>, Unavailable> {
         self.uses("its table", |grant| (*grant == Grant::ReadTable).then_some(Use::ReadsTable));
-        let fault = self.call(Port::Get).await;
-        if fault == Some(Fault::Throttled) {
+        let port = if read == Read::Eventual { Port::GetEventually } else { Port::Get };
+        let call = self.call(port).await;
+        if call.fault == Some(Fault::Throttled) {
             return Err(unavailable());
         }
-        let mut item = self.table.twin.get(key, read).await?;
-        self.answered(fault).await;
+        let mut item = self.see(&call, |twin| at_once(twin.get(key, read)))?;
+        self.answered(call.fault).await;
         item.iter_mut().for_each(|item| self.in_some_version(item));
         Ok(item)
     }
@@ -224,44 +244,85 @@ impl Table for Run {
             self.uses("its table", |grant| (*grant == Grant::ReadTable).then_some(Use::ReadsTable));
         }
         let eventual = query.read == Read::Eventual || matches!(query.scope, Scope::Index(_, _));
-        let fault = self.call(if eventual { Port::QueryEventually } else { Port::Query }).await;
-        let mut page = match fault {
-            Some(Fault::Throttled) => return Err(unavailable()),
-            Some(Fault::Stale | Fault::Gapped) => {
-                let mut dice = Dice::new(lock(&self.dice).number(), Stream::Plan);
-                let gapped = fault == Some(Fault::Gapped);
-                let now_ms = self.world.agenda.now_ms();
-                self.table.lagging(now_ms, gapped, &mut dice).await.query(query).await?
-            }
-            _ => self.table.twin.query(query).await?,
-        };
-        self.answered(fault).await;
+        let call = self.call(if eventual { Port::QueryEventually } else { Port::Query }).await;
+        if call.fault == Some(Fault::Throttled) {
+            return Err(unavailable());
+        }
+        let mut page = self.see(&call, |twin| at_once(twin.query(query)))?;
+        self.answered(call.fault).await;
         page.items.iter_mut().for_each(|item| self.in_some_version(item));
         Ok(page)
     }
 
     async fn commit(&self, writes: &[Write]) -> Result<(), CommitError> {
         self.uses("writes", |grant| (*grant == Grant::WriteTable).then_some(Use::WritesTable));
-        let fault = self.call(Port::Commit).await;
-        match fault {
+        let call = self.call(if writes.len() == 1 { Port::CommitOne } else { Port::Commit }).await;
+        match call.fault {
             Some(Fault::Throttled) => return Err(unavailable().into()),
             Some(Fault::Conflict) => return Err(CommitError::Contended),
             _ => {}
         }
         let mut outcome = self.table.twin.commit(writes).await;
         self.notice_changes();
-        // A transaction is repeated under one token and answers as the first time; a single write has none.
-        if fault == Some(Fault::Repeated) && writes.len() == 1 {
+        if outcome.is_ok() {
+            self.matters(&call, Fault::ConflictAfterwards);
+        }
+        if outcome.is_ok() && refuses_itself(writes) {
+            self.matters(&call, Fault::Repeated);
+        }
+        if call.fault == Some(Fault::Repeated) {
             self.travel().await;
             outcome = self.table.twin.commit(writes).await;
             self.notice_changes();
         }
-        self.answered(fault).await;
-        if fault == Some(Fault::AnswerLost) { Err(unavailable().into()) } else { outcome }
+        self.answered(call.fault).await;
+        match call.fault {
+            Some(Fault::AnswerLost) => Err(unavailable().into()),
+            Some(Fault::ConflictAfterwards) if outcome.is_ok() => Err(CommitError::Contended),
+            _ => outcome,
+        }
     }
 }
 
+/// Whether a single write that was done is refused when it comes again. A transaction is known by its token.
+fn refuses_itself(writes: &[Write]) -> bool {
+    let [write] = writes else { return false };
+    let after = Twin::new();
+    if let Write::Put(item, _) = write {
+        commit(&after, &[Write::Put(item.clone(), Condition::Always)]).expect("it was written");
+    }
+    commit(&after, writes).is_err()
+}
+
 impl Run {
+    /// What a read finds; eventually consistent and struck, as a replica has it that lags.
+    fn see<T: PartialEq>(
+        &self,
+        call: &Call,
+        read: impl Fn(&Twin) -> Result<T, Unavailable>,
+    ) -> Result<T, Unavailable> {
+        let now = read(&self.table.twin)?;
+        if !matches!(call.site.port, Port::GetEventually | Port::QueryEventually) {
+            return Ok(now);
+        }
+        let Some(oldest) = self.table.oldest(self.world.agenda.now_ms()) else { return Ok(now) };
+        let oldest = read(oldest)?;
+        if oldest == now {
+            return Ok(now);
+        }
+        self.matters(call, Fault::Stale);
+        if call.site.port == Port::QueryEventually {
+            self.matters(call, Fault::Gapped);
+        }
+        if !matches!(call.fault, Some(Fault::Stale | Fault::Gapped)) {
+            return Ok(now);
+        }
+        let mut dice = Dice::new(lock(&self.dice).number(), Stream::Plan);
+        let seen = read(self.table.lagging(call.fault == Some(Fault::Gapped), &mut dice))?;
+        // What is late may be none of what is asked for: then the read came before any of it.
+        Ok(if seen == now { oldest } else { seen })
+    }
+
     /// Waits for an answer as long as it may take, or not at all if it is to be lost.
     async fn hear<T>(
         &self,
@@ -294,7 +355,7 @@ impl Calls for Run {
         let known = self.operation.calls.iter().find(|known| **known == call.operation);
         let known = known.unwrap_or_else(|| panic!("{} declares no {}", self.operation.name, call.operation));
         self.world.used(self.service, self.operation, Use::Calls(known));
-        let fault = self.call(Port::Invoke).await;
+        let fault = self.call(Port::Invoke).await.fault;
         if fault == Some(Fault::Throttled) {
             return Err(unanswered());
         }
@@ -314,15 +375,11 @@ impl Calls for Run {
 impl Bus for Run {
     async fn publish(&self, events: &[Envelope]) -> Result<Vec<usize>, Unanswered> {
         self.uses("the bus", |grant| (*grant == Grant::Publish).then_some(Use::Publishes));
-        let fault = self.call(Port::Publish).await;
-        let mut refused = Vec::new();
-        for (place, event) in events.iter().enumerate() {
-            if fault == Some(Fault::PartlyTaken) && lock(&self.dice).chance(5_000) {
-                refused.push(place);
-            } else {
-                crate::platform::fan_out(&self.world, event);
-            }
-        }
+        let fault = self.call(Port::Publish).await.fault;
+        let refused =
+            if fault == Some(Fault::PartlyTaken) { self.left_out(events.len()) } else { Vec::new() };
+        let taken = events.iter().enumerate().filter(|(place, _)| !refused.contains(place));
+        taken.for_each(|(_, event)| crate::platform::fan_out(&self.world, event));
         self.answered(fault).await;
         if fault == Some(Fault::AnswerLost) { Err(unanswered()) } else { Ok(refused) }
     }
@@ -341,7 +398,7 @@ impl Queues for Run {
             Grant::Enqueue(known) if *known == operation => Some(Use::Enqueues(known)),
             _ => None,
         });
-        let fault = self.call(Port::Enqueue).await;
+        let fault = self.call(Port::Enqueue).await.fault;
         if fault == Some(Fault::Throttled) {
             return Err(unanswered());
         }
@@ -362,7 +419,7 @@ impl Workflows for Run {
             Grant::StartWorkflow(known) if *known == workflow => Some(Use::Starts(known)),
             _ => None,
         });
-        let fault = self.call(Port::Workflow).await;
+        let fault = self.call(Port::Workflow).await.fault;
         if fault == Some(Fault::Throttled) {
             return Err(unanswered());
         }
@@ -382,17 +439,22 @@ impl Secrets for Run {
             Grant::ReadSecret(known) if *known == name => Some(Use::ReadsSecret(known)),
             _ => None,
         });
-        let fault = self.call(Port::ReadSecret).await;
-        if fault == Some(Fault::Throttled) {
+        let port = if stage == Stage::Current { Port::ReadSecret } else { Port::ReadSecretFresh };
+        let call = self.call(port).await;
+        if call.fault == Some(Fault::Throttled) {
             return Err(unanswered());
         }
         let now_ms = self.world.agenda.now_ms();
-        let state = self.world.state();
-        let before = state.outdated.get(name).filter(|(_, until_ms)| *until_ms + SECRET_KEPT_MS > now_ms);
-        if let (Some(Fault::Stale), Stage::Current, Some((text, _))) = (fault, stage, before) {
-            return Ok(Some(text.clone()));
+        let before = self.world.state().outdated.get(name).cloned();
+        let before = before.filter(|(_, until_ms)| *until_ms + SECRET_KEPT_MS > now_ms);
+        if let (Some((text, _)), Stage::Current) = (before, stage) {
+            self.matters(&call, Fault::Stale);
+            if call.fault == Some(Fault::Stale) {
+                return Ok(Some(text));
+            }
         }
         let stage = if stage == Stage::CurrentFresh { Stage::Current } else { stage };
+        let state = self.world.state();
         Ok(state.secrets.get(&(name.to_owned(), stage)).map(|(_, text)| text.clone()))
     }
 
@@ -404,7 +466,7 @@ impl Secrets for Run {
         stage: Stage,
     ) -> Result<(), Unanswered> {
         self.uses(name, |grant| writes_secret(grant, name));
-        let fault = self.call(Port::WriteSecret).await;
+        let fault = self.call(Port::WriteSecret).await.fault;
         self.write_version(name, text.clone(), token, stage);
         self.answered(fault).await;
         if fault == Some(Fault::AnswerLost) { Err(unanswered()) } else { Ok(()) }
@@ -412,10 +474,10 @@ impl Secrets for Run {
 
     async fn promote(&self, name: &str, token: &str) -> Result<(), Unanswered> {
         self.uses(name, |grant| writes_secret(grant, name));
-        let fault = self.call(Port::WriteSecret).await;
+        let fault = self.call(Port::WriteSecret).await.fault;
         let pending = self.world.state().secrets.get(&(name.to_owned(), Stage::Pending)).cloned();
         if let Some((_, text)) = pending.filter(|(known, _)| known == token) {
-            self.world.state().rotations += 1;
+            self.world.happened(mix::KEYS_ROTATED);
             self.write_version(name, text, token, Stage::Current);
         }
         self.answered(fault).await;
@@ -443,7 +505,7 @@ impl Run {
 #[async_trait]
 impl Egress for Run {
     async fn send(&self, request: Outgoing) -> Result<Incoming, Unanswered> {
-        let fault = self.call(Port::Bank).await;
+        let fault = self.call(Port::Bank).await.fault;
         let timeout_ms = request.timeout_ms;
         match fault {
             // The line is dead: it never arrives.
@@ -474,7 +536,7 @@ impl Egress for Run {
 #[async_trait]
 impl Clock for Run {
     fn now(&self) -> Timestamp {
-        if self.strike(Port::Clock).is_some() {
+        if self.strike(Port::Clock).fault.is_some() {
             let jump_ms = lock(&self.dice).between(-120_000, 120_000);
             self.skew_ms.store(jump_ms, Ordering::Relaxed);
         }

@@ -4,7 +4,7 @@
 //! every w that the port of call k knows.
 
 use crate::{
-    faults::{self, Fault},
+    faults::Fault,
     history::{Ended, Plot, run},
 };
 
@@ -375,13 +375,10 @@ pub fn plot(script: &Script) -> Plot {
     Plot::of_script(script.1)
 }
 
-/// Every place of a script where a fault can strike, with each fault that can.
+/// Every place of a script where a fault would change something, with each fault that would.
 pub fn places(script: &Script) -> (Ended, Vec<(u64, Fault)>) {
     let ended = run(&plot(script), false);
-    let place = |(call, site): &(u64, faults::Site)| {
-        let call = *call;
-        faults::at(site.port).iter().map(move |(fault, _)| (call, *fault))
-    };
-    let places = ended.sites.iter().flat_map(place).collect();
+    let mut places: Vec<_> = ended.places.iter().map(|(call, fault)| (call.number, *fault)).collect();
+    places.sort_unstable();
     (ended, places)
 }

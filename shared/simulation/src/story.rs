@@ -18,6 +18,7 @@ pub fn of_fault(fault: Fault) -> &'static str {
         Fault::Repeated => "the call is done, its answer is lost, and the SDK makes it again",
         Fault::Throttled => "the call never arrives",
         Fault::Conflict => "another transaction holds the item",
+        Fault::ConflictAfterwards => "the call is done, and its repetition meets another transaction",
         Fault::Stale => "the read is stale",
         Fault::Gapped => "the read has gaps",
         Fault::PartlyTaken => "the bus takes only some of the events",

@@ -8,6 +8,7 @@
 //! order: the caller must take that as no answer, and ask again when the deployment is over.
 
 use crate::{
+    mix,
     random::{Dice, Stream},
     run::number_of,
     world::World,
@@ -47,6 +48,7 @@ fn dice(world: &World, purpose: &str) -> Option<Dice> {
 pub fn published(world: &World, kind: &str, mut event: Value) -> Value {
     let Some(mut dice) = dice(world, "a publisher's version") else { return event };
     let Some(root) = SCHEMAS.get(kind) else { return event };
+    let before = event.clone();
     match dice.below(3) {
         0 => change(&mut event["data"], root, root, &oldest),
         1 => {
@@ -56,6 +58,9 @@ pub fn published(world: &World, kind: &str, mut event: Value) -> Value {
             event[LATER.to_lowercase()] = json!("later");
         }
         _ => {}
+    }
+    if event != before {
+        world.happened(mix::EVENT_OF_ANOTHER_VERSION);
     }
     event
 }
@@ -69,7 +74,11 @@ pub fn asked(world: &World, input: Value) -> Value {
 /// What a callee of some version answers.
 pub fn answered(world: &World, answer: Value) -> Value {
     let is_later = dice(world, "a callee's version").is_some_and(|mut dice| dice.chance(5_000));
-    if is_later { extended(answer) } else { answer }
+    if !is_later || !answer.is_object() {
+        return answer;
+    }
+    world.happened(mix::ANSWER_OF_ANOTHER_VERSION);
+    extended(answer)
 }
 
 /// An item as a later version leaves it.

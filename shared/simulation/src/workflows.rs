@@ -7,6 +7,7 @@ use crate::{
     agenda::TaskId,
     faults::{Fault, Port, Site, Use},
     machine::{Failed, Host, Machine},
+    mix,
     platform::{self, Around, Outcome},
     random::{Dice, Stream},
     run::number_of,
@@ -92,6 +93,7 @@ pub fn stop(world: &Arc<World>, name: &Name) {
     started.standing = Execution::Ended;
     let task = started.task;
     drop(state);
+    world.happened(mix::EXECUTION_STOPPED);
     world.tell(|| format!("  {} {} is stopped", name.0, name.1));
     world.agenda.kill(task);
 }
@@ -116,7 +118,7 @@ impl Platform {
     }
 
     fn strike(&self, site: Site) -> Option<Fault> {
-        self.world.strike(site, &mut lock(&self.dice))
+        self.world.strike(site, &mut lock(&self.dice)).fault
     }
 
     fn tell(&self, text: impl FnOnce() -> String) {

@@ -5,7 +5,7 @@
 
 use crate::{
     agenda::Agenda,
-    faults::{Coverage, Fault, Plan, Site, Use},
+    faults::{Call, Coverage, Fault, Plan, Site, Use},
     random::Dice,
 };
 use contract::{
@@ -14,6 +14,7 @@ use contract::{
     ports::{SecretText, Stage},
 };
 use events::Envelope;
+use futures_util::FutureExt as _;
 use membership::domain::signing_keys::JsonWebKey;
 use serde_json::Value;
 use std::{
@@ -21,7 +22,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use store::{
-    Item, Key, Write,
+    CommitError, Item, Key, Write,
     twin::{Change, Twin},
 };
 
@@ -84,8 +85,8 @@ pub struct State {
     pub outdated: BTreeMap<String, (SecretText, i64)>,
     /// Whether a secret is being rotated: Secrets Manager begins no other rotation of it meanwhile.
     pub is_rotating: bool,
-    /// How often a secret was rotated.
-    pub rotations: u64,
+    /// What happened beside the faults that no table remembers, and how often.
+    pub happened: BTreeMap<&'static str, u64>,
     /// The keys that the gateway verifies tokens with, and until when it keeps them.
     pub gateway_keys: Option<(Vec<JsonWebKey>, i64)>,
     /// How often the gateway refused a token that a key in use had signed.
@@ -94,7 +95,7 @@ pub struct State {
     pub published: Vec<Envelope>,
     /// Bodies of queues' messages.
     pub messages: Vec<String>,
-    /// What queues and streams gave up.
+    /// What queues, schedules and streams gave up.
     pub dead: Vec<DeadLetter>,
     /// Executions of state machines.
     pub executions: BTreeMap<crate::workflows::Name, crate::workflows::Started>,
@@ -104,8 +105,8 @@ pub struct State {
     pub story: Option<Vec<Line>>,
     /// Whether every call is to be listed, while nothing is to strike.
     pub is_listing: bool,
-    /// Every call in order, with its number, if they are listed.
-    pub sites: Vec<(u64, Site)>,
+    /// Every call with every fault that would change something there, if they are listed.
+    pub places: Vec<(Call, Fault)>,
 }
 
 /// A line of a history's story.
@@ -117,7 +118,7 @@ pub struct Line {
     pub text: String,
 }
 
-/// What a queue or a stream gave up and a person can give another chance: not what nobody could ever read.
+/// What a queue, a schedule or a stream gave up and a person can give another chance: not what nobody could ever read.
 #[derive(Clone, Debug)]
 pub enum DeadLetter {
     /// A message.
@@ -128,6 +129,13 @@ pub enum DeadLetter {
         operation: &'static str,
         /// What it says.
         body: Value,
+    },
+    /// A run that was due by the clock.
+    Run {
+        /// Of which service.
+        service: &'static str,
+        /// Of which operation.
+        operation: &'static str,
     },
     /// Changes of a table: pointers only, the changes themselves are gone.
     Changes {
@@ -206,21 +214,52 @@ impl World {
         self.state().story.iter_mut().for_each(|story| story.extend(line.clone()));
     }
 
-    /// Decides whether a fault strikes at this call.
-    pub fn strike(&self, site: Site, dice: &mut Dice) -> Option<Fault> {
+    /// Makes a call, and decides whether a fault strikes it.
+    pub fn strike(&self, site: Site, dice: &mut Dice) -> Call {
         let mut guard = self.state();
         let state = &mut *guard;
         state.calls += 1;
-        let plan = state.plan.as_ref()?;
-        state.coverage.reached(site, state.calls);
-        if matches!(plan, Plan::Never) && state.is_listing {
-            state.sites.push((state.calls, site));
+        let mut call = Call { site, number: state.calls, fault: None };
+        let Some(plan) = state.plan.as_ref() else { return call };
+        let known = crate::faults::at(site.port);
+        state.coverage.reached(&call);
+        if state.is_listing {
+            let certain = known.iter().filter(|(fault, _)| !fault.may_change_nothing());
+            state.places.extend(certain.map(|(fault, _)| (call, *fault)));
         }
-        let fault = struck_by(plan, state.calls, crate::faults::at(site.port), dice)?;
-        state.coverage.struck(site, fault);
+        call.fault = struck_by(plan, call.number, known, dice);
         drop(guard);
-        self.tell(|| format!("    ⚡ {site}: {}", crate::story::of_fault(fault)));
-        Some(fault)
+        if let Some(fault) = call.fault.filter(|fault| !fault.may_change_nothing()) {
+            self.struck(&call, fault);
+        }
+        call
+    }
+
+    /// This fault would change something at this call: if it strikes there, it does so.
+    pub fn matters(&self, call: &Call, fault: Fault) {
+        {
+            let mut state = self.state();
+            if state.plan.is_none() {
+                return;
+            }
+            state.coverage.matters(call, fault);
+            if state.is_listing {
+                state.places.push((*call, fault));
+            }
+        }
+        if call.fault == Some(fault) {
+            self.struck(call, fault);
+        }
+    }
+
+    fn struck(&self, call: &Call, fault: Fault) {
+        self.state().coverage.struck(call.site, fault);
+        self.tell(|| format!("    ⚡ {}: {}", call.site, crate::story::of_fault(fault)));
+    }
+
+    /// Something happens that the mix counts.
+    pub fn happened(&self, situation: &'static str) {
+        *self.state().happened.entry(situation).or_default() += 1;
     }
 
     /// An operation does what it declares.
@@ -237,9 +276,6 @@ impl World {
 fn struck_by(plan: &Plan, number: u64, known: &[(Fault, u64)], dice: &mut Dice) -> Option<Fault> {
     match plan {
         Plan::Never => None,
-        Plan::Once { call, fault } => {
-            (*call == number && known.iter().any(|(known, _)| known == fault)).then_some(*fault)
-        }
         Plan::AtChance { in_ten_thousand, only } => {
             if dice.chance(*in_ten_thousand) {
                 pick(known, only.as_deref(), dice)
@@ -247,9 +283,11 @@ fn struck_by(plan: &Plan, number: u64, known: &[(Fault, u64)], dice: &mut Dice) 
                 None
             }
         }
-        Plan::Also { plan, call, fault } => {
-            let once = Plan::Once { call: *call, fault: *fault };
-            struck_by(&once, number, known, dice).or_else(|| struck_by(plan, number, known, dice))
+        Plan::Placed { plan, call, fault } => {
+            // It draws here too: the call takes its time as it does without the placed fault.
+            let otherwise = struck_by(plan, number, known, dice);
+            let is_here = *call == number && known.iter().any(|(known, _)| known == fault);
+            if is_here { Some(*fault) } else { otherwise }
         }
     }
 }
@@ -323,60 +361,61 @@ impl ServiceTable {
         }
     }
 
+    /// The replica when it lags as far as it may; none if it lags nowhere.
+    pub fn oldest(&self, now_ms: i64) -> Option<&Twin> {
+        let mut pending = lock(&self.pending);
+        while let Some((_, change)) = pending.pop_front_if(|(at_ms, _)| *at_ms + MOST_LAG_MS < now_ms) {
+            apply(&self.lagging, change);
+        }
+        (!pending.is_empty()).then_some(&self.lagging)
+    }
+
     /// The table as a lagging reader sees it: without some of the newest changes; with gaps, any of them, though
     /// each item still changes in order.
-    pub async fn lagging(&self, now_ms: i64, gapped: bool, dice: &mut Dice) -> &Twin {
+    pub fn lagging(&self, gapped: bool, dice: &mut Dice) -> &Twin {
         let mut left = VecDeque::new();
         let mut held: Vec<Key> = Vec::new();
-        let mut stopped = false;
         let pending = std::mem::take(&mut *lock(&self.pending));
         for (at_ms, change) in pending {
-            let is_old = at_ms + MOST_LAG_MS < now_ms;
-            let holds_back = if gapped {
-                held.contains(&change.key) || dice.chance(5_000)
-            } else {
-                stopped || dice.chance(5_000)
-            };
-            if holds_back && !is_old {
+            let is_behind = if gapped { held.contains(&change.key) } else { !held.is_empty() };
+            if is_behind || dice.chance(5_000) {
                 held.push(change.key.clone());
-                stopped = true;
                 left.push_back((at_ms, change));
-                continue;
+            } else {
+                apply(&self.lagging, change);
             }
-            apply(&self.lagging, change).await;
         }
         *lock(&self.pending) = left;
         &self.lagging
     }
 
     /// Puts these items into table and replica as they are, without a stream.
-    pub async fn restore(&self, items: &[Item]) {
+    pub fn restore(&self, items: &[Item]) {
         for item in items {
             for twin in [&self.twin, &self.lagging] {
-                let put = Write::Put(item.clone(), store::Condition::Always);
-                twin.commit_now(&[put]).await;
+                commit(twin, &[Write::Put(item.clone(), store::Condition::Always)])
+                    .expect("it was stored before");
                 twin.take_changes();
             }
         }
     }
 }
 
-async fn apply(twin: &Twin, change: Change) {
+fn apply(twin: &Twin, change: Change) {
     let write = match change.new {
         Some(item) => Write::Put(item, store::Condition::Always),
         None => Write::Delete(change.key, store::Condition::Always),
     };
-    twin.commit_now(&[write]).await;
+    commit(twin, &[write]).expect("an unconditional write of a stored item");
     twin.take_changes();
 }
 
-/// Writes that cannot fail.
-trait CommitNow {
-    async fn commit_now(&self, writes: &[Write]);
+/// Writes to a table in memory.
+pub fn commit(twin: &Twin, writes: &[Write]) -> Result<(), CommitError> {
+    at_once(store::Table::commit(twin, writes))
 }
 
-impl CommitNow for Twin {
-    async fn commit_now(&self, writes: &[Write]) {
-        store::Table::commit(self, writes).await.expect("an unconditional write of a stored item");
-    }
+/// What a table in memory answers: it never waits.
+pub fn at_once<T>(answer: impl Future<Output = T>) -> T {
+    answer.now_or_never().expect("the twin never waits")
 }

@@ -11,8 +11,8 @@
 
 use settlement::items::{Line, LineState, Run};
 use simulation::{
-    faults::{Fault, Plan, Port},
-    history::{Ended, Plot, run_and_judge},
+    faults::{Fault, Port},
+    history::{Ended, run_and_judge},
     scripts::{self, SCRIPTS, Script},
     story,
 };
@@ -74,7 +74,7 @@ fn strike_everywhere(name: &str, fault: Fault) {
     let struck: Vec<_> = places.into_iter().filter(|(_, known)| *known == fault).collect();
     assert!(struck.len() > 15, "{fault:?} strikes {} times", struck.len());
     for (call, fault) in struck {
-        let plot = Plot { plan: Plan::Once { call, fault }, ..scripts::plot(script(name)) };
+        let plot = scripts::plot(script(name)).placed(call, fault);
         let (_, findings) = run_and_judge(&plot, false);
         assert!(findings.is_empty(), "{name}: {fault:?} at call {call}: {findings:#?}");
     }
@@ -91,11 +91,11 @@ fn killed_in_any_step_a_run_is_taken_up_again() {
 fn a_child_that_runs_twice_settles_once() {
     let name = "settle twice at once, stopped and again";
     let (ended, _) = scripts::places(script(name));
-    let children = ended.sites.iter().filter(|(_, site)| site.port == Port::Child);
+    let children = ended.places.iter().filter(|(call, _)| call.site.port == Port::Child);
     // A run has a child for each of sixteen shards, and the franchise is in one of them.
     for (call, _) in children.take(32) {
-        let plan = Plan::Once { call: *call, fault: Fault::ArrivesTwice };
-        let (_, findings) = run_and_judge(&Plot { plan, ..scripts::plot(script(name)) }, false);
-        assert!(findings.is_empty(), "{name}: twice at call {call}: {findings:#?}");
+        let plot = scripts::plot(script(name)).placed(call.number, Fault::ArrivesTwice);
+        let (_, findings) = run_and_judge(&plot, false);
+        assert!(findings.is_empty(), "{name}: twice at call {}: {findings:#?}", call.number);
     }
 }

@@ -1,16 +1,21 @@
 //! Leaving Pay, and coming back as somebody new.
 
-use super::{MERCHANT, internally, link, register_at, won};
+use super::{MERCHANT, internally, link, open_a_franchise, register_at, won};
 use crate::people::{Ask, Person, Player};
 use serde_json::json;
 
 /// How often somebody who was told to wait asks whether they are out by now.
 const MOST_LOOKS: u32 = 8;
 
-/// A member closes their membership; now and then they take everything out before, and whoever has left registers
+/// A member closes their membership; now and then they open a shop, or take everything out before, and whoever has left registers
 /// anew with the same email.
 pub async fn close_a_membership(player: Player) {
-    if player.dice().chance(6_000) {
+    let is_owner = player.dice().chance(3_000);
+    if is_owner {
+        // They have a shop that nobody ever paid.
+        open_a_franchise(player.clone()).await;
+    }
+    if is_owner || player.dice().chance(6_000) {
         take_everything(&player).await;
     }
     let path = format!("/v1/memberships/{}", player.person().membership_id);

@@ -1,6 +1,10 @@
 //! What operators and merchants do with settlements.
 
-use super::{MERCHANT, end_troubles, linked, payment::franchise_id, read_pages};
+use super::{
+    MERCHANT, end_troubles, linked,
+    payment::{franchise_id, pay_a_little},
+    read_pages,
+};
 use crate::{
     people::{Ask, Player},
     workflows,
@@ -60,6 +64,12 @@ pub async fn settle_tomorrow_twice(player: Player) {
     let (other, again) = (player.clone(), body.clone());
     player.world.agenda.spawn(async move { start(&other, again).await });
     start(&player, body).await;
+}
+
+/// The operator starts the day after that, which a setting allows by a fast clock only.
+pub async fn settle_the_day_after_tomorrow(player: Player) {
+    let day = today(&player).plus_days(2);
+    start(&player, json!({ "businessDay": day })).await;
 }
 
 /// Several days at once, each a run of its own: the chain decides which of them settles what.
@@ -152,21 +162,30 @@ pub async fn retry_all_settlements(player: Player) {
     operator.ask(Ask::new("POST", path).key(operator.new_key()).json(json!({}))).await;
 }
 
-/// A day is settled while the bank does with the merchant's accounts as it likes, and the operator has no patience.
+/// A day is settled while the bank does with the merchant's accounts as it likes, and the operator has little patience.
 pub async fn settle_while_the_bank_is_in_trouble(player: Player) {
     let merchant = player.clone().as_person(MERCHANT);
+    if player.dice().chance(7_000) {
+        // Of nothing there is nothing to be paid out.
+        pay_a_little(player.clone()).await;
+        player.wait(1_000, 20_000).await;
+    }
     let mode =
         *player.dice().pick(&["decline", "timeout", "lost", "answerTwice", "down"]).expect("there are some");
     for account in merchant.person().accounts {
         let path = format!("/v1/accounts/{}/mode", account.number);
         merchant.ask_bank("PUT", &path, json!({ "mode": mode })).await;
     }
-    let day = today(&player).plus_days(player.dice().between(-1, 1));
+    let ahead = player.dice().pick(&[-1, 0, 0, 0, 1]).copied().unwrap_or_default();
+    let day = today(&player).plus_days(ahead);
     start(&player, json!({ "businessDay": day })).await;
-    player.wait(500, 20_000).await;
+    // Sometimes they wait until the bank has said what became of it.
+    let most_ms = if player.dice().chance(5_000) { 20_000 } else { 1_800_000 };
+    player.wait(500, most_ms).await;
     retry_all_settlements(player.clone()).await;
     if player.dice().chance(5_000) {
         end_troubles(&merchant).await;
+        player.wait(500, 600_000).await;
         retry_all_settlements(player).await;
     }
 }
