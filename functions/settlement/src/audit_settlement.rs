@@ -27,7 +27,6 @@ pub const OPERATION: Operation = Operation {
     ..handled_by!(audit_settlement)
 };
 
-
 async fn audit_settlement(context: &Context, call: Call<AuditPage>) -> Result<Reply<Audited>, Problem> {
     let mut inspection = Inspection::looking_up(&call.body);
     while let Some(items) = inspection.items(context).await? {
