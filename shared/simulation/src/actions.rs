@@ -19,7 +19,7 @@ use contract::{
     ports::{DirectAnswer, DirectCall},
 };
 use kernel::{Money, Timestamp};
-use leaving::close_a_membership;
+use leaving::{close_a_membership, open_a_shop_and_leave};
 use money_query::{ask_for_a_regions_sum, rebuild_the_read_model};
 use payment::{
     ask_whether_it_is_finished, pay, pay_a_little, read_payments, take_back, take_back_as_merchant,
@@ -107,9 +107,9 @@ pub const ACTIONS: &[Action] = &[
     action!(15, read_payments),
     action!(12, take_everything_back),
     // Settlement.
-    action!(60, settle_a_day),
+    action!(80, settle_a_day),
     action!(10, settle_some_days_at_once),
-    action!(40, settle_while_the_bank_is_in_trouble),
+    action!(60, settle_while_the_bank_is_in_trouble),
     action!(12, read_settlements),
     action!(40, retry_a_settlement),
     action!(30, change_the_settlement_account),
@@ -135,7 +135,8 @@ pub const ACTIONS: &[Action] = &[
     // Membership. Passwords cost real time, so what needs one is rare.
     action!(6, register),
     action!(3, register_and_open_a_wallet_at_once),
-    action!(50, close_a_membership),
+    action!(30, close_a_membership),
+    action!(8, open_a_shop_and_leave),
     action!(3, register_by_event),
     action!(2, log_in),
     action!(2, mistype_the_password),
@@ -464,9 +465,17 @@ async fn change_a_franchise(player: Player) {
     player.as_person(0).ask(Ask::new("PATCH", place).json(body)).await;
 }
 
+/// Now and then its owner has it paid out elsewhere afterwards.
 async fn close_a_franchise(player: Player) {
     let Some(place) = franchise(&player) else { return };
-    player.as_person(0).ask(Ask::new("DELETE", place)).await;
+    player.clone().as_person(0).ask(Ask::new("DELETE", place.clone())).await;
+    if player.dice().chance(5_000) {
+        player.wait(0, 600_000).await;
+        let owner = player.as_person(MERCHANT);
+        for account in owner.person().accounts.into_iter().filter_map(|account| account.linked) {
+            owner.ask(Ask::new("PATCH", place.clone()).json(json!({ "bankAccountId": account }))).await;
+        }
+    }
 }
 
 async fn read_franchises(player: Player) {

@@ -7,7 +7,7 @@
 
 use crate::{
     faults::{Coverage, Fault, Site, Use},
-    history::{Plot, run_and_judge},
+    history::{Plot, run, run_and_judge},
     hunt::{Failure, STEPS},
     scripts::{self, SCRIPTS},
     world::SERVICES,
@@ -28,11 +28,25 @@ const ROUNDS: usize = 6;
 /// The list of what cannot be struck, or is not done, with reasons.
 const REASONS: &str = include_str!("../cells.toml");
 
+/// What scripts reached when that was last written down.
+const REACHED: &str = include_str!("../reached.txt");
+
+/// What scripts reach without a fault: a line for each operation and each port that it touches.
+pub fn reached_by_scripts() -> BTreeSet<String> {
+    let calls = SCRIPTS.iter().flat_map(|script| run(&scripts::plot(script), false).coverage.calls());
+    calls.map(|(service, operation, port)| format!("{service}.{operation} {port:?}")).collect()
+}
+
+/// What scripts have reached once.
+pub fn once_reached() -> BTreeSet<String> {
+    REACHED.lines().map(str::to_owned).collect()
+}
+
 /// A reason, for all that it fits.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Reason {
-    /// The operation's full name, or the beginning of names with `*` at the end.
+    /// The operation's full name; a `*` in it stands for anything, here and below.
     operation: String,
     /// The call as stories tell it, such as `Commit#1`; or what it declares; or `*`.
     what: String,
@@ -60,8 +74,8 @@ fn any() -> String {
 
 impl Reason {
     fn fits(&self, operation: &str, what: &str, fault: &str) -> bool {
-        let same = |pattern: &str, is: &str| match pattern.strip_suffix('*') {
-            Some(beginning) => is.starts_with(beginning),
+        let same = |pattern: &str, is: &str| match pattern.split_once('*') {
+            Some((beginning, end)) => is.strip_prefix(beginning).is_some_and(|rest| rest.ends_with(end)),
             None => pattern == is,
         };
         same(&self.operation, operation) && same(&self.what, what) && same(&self.fault, fault)

@@ -355,6 +355,11 @@ impl Coverage {
         (self.struck.len(), self.cells.values().flatten().count())
     }
 
+    /// What operations called or were reached by, however often: which operation, and where.
+    pub fn calls(&self) -> BTreeSet<(&'static str, &'static str, Port)> {
+        self.cells.keys().map(|(site, _)| (site.service, site.operation, site.port)).collect()
+    }
+
     /// The operations that were reached, by full name.
     pub fn operations(&self) -> BTreeSet<(&'static str, &'static str)> {
         let calls = self.cells.keys().map(|(site, _)| site).filter(|site| site.is_of_operation());

@@ -257,6 +257,7 @@ fn cells(histories: u64, write: bool) -> anyhow::Result<()> {
     }
     if write {
         scoreboard::write_table(&report.table)?;
+        scoreboard::write_reached(&cells::reached_by_scripts())?;
     }
     if report.wrong.is_empty() && found.failures.is_empty() {
         return Ok(());

@@ -13,8 +13,9 @@ const SEOUL_MS: i64 = 32_400_000;
 const CUT_MS: i64 = 84_600_000;
 const BORDER_MS: i64 = 600_000;
 
-/// How near to the cut a run may begin on one day by one clock and on the next by another, in milliseconds.
-const CLOCKS_APART_MS: i64 = 120_000;
+/// How far from the cut the wrongest clock still makes another day of it, in milliseconds: it is a minute and a half fast
+/// or slow, or has jumped by two.
+const CLOCKS_APART_MS: i64 = 210_000;
 
 /// Seoul's month changed while people acted.
 pub const MONTH_ENDED: &str = "months that ended";

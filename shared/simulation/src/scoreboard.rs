@@ -3,11 +3,12 @@
 use crate::bugs::root;
 use anyhow::{Context as _, ensure};
 use serde::{Deserialize, Serialize};
-use std::{fmt, fs, process::Command};
+use std::{collections::BTreeSet, fmt, fs, process::Command};
 
 const SOAKS: &str = "docs/soak.toml";
 const HEAD: &str =
     "# Soaks that were kept, by `make soak RECORD=1`, one after another. Nobody writes in it by hand.\n\n";
+const REACHED: &str = "shared/simulation/reached.txt";
 /// A file, and the marks around what is written into it.
 type Place = (&'static str, &'static str, &'static str);
 const CELLS: Place = ("docs/simulation.md", "<!-- cells: begin -->\n", "<!-- cells: end -->\n");
@@ -109,6 +110,12 @@ impl Kept {
 /// Puts the table of cells between its marks.
 pub fn write_table(table: &str) -> anyhow::Result<()> {
     put(CELLS, table)
+}
+
+/// Writes down what scripts reach, for a test that none of it is lost.
+pub fn write_reached(reached: &BTreeSet<String>) -> anyhow::Result<()> {
+    let lines: String = reached.iter().map(|line| format!("{line}\n")).collect();
+    fs::write(root().join(REACHED), lines).context(REACHED)
 }
 
 fn put(place: Place, text: &str) -> anyhow::Result<()> {

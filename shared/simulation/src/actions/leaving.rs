@@ -1,21 +1,16 @@
 //! Leaving Pay, and coming back as somebody new.
 
-use super::{MERCHANT, internally, link, open_a_franchise, register_at, won};
+use super::{MERCHANT, internally, link, newcomer, open_a_franchise, register_at, won};
 use crate::people::{Ask, Person, Player};
 use serde_json::json;
 
 /// How often somebody who was told to wait asks whether they are out by now.
 const MOST_LOOKS: u32 = 8;
 
-/// A member closes their membership; now and then they open a shop, or take everything out before, and whoever has left registers
+/// A member closes their membership; now and then they take everything out before, and whoever has left registers
 /// anew with the same email.
 pub async fn close_a_membership(player: Player) {
-    let is_owner = player.dice().chance(3_000);
-    if is_owner {
-        // They have a shop that nobody ever paid.
-        open_a_franchise(player.clone()).await;
-    }
-    if is_owner || player.dice().chance(6_000) {
+    if player.dice().chance(6_000) {
         take_everything(&player).await;
     }
     let path = format!("/v1/memberships/{}", player.person().membership_id);
@@ -35,6 +30,20 @@ pub async fn close_a_membership(player: Player) {
     let question = json!({ "by": "id", "membershipId": player.person().membership_id });
     internally(&player, "membership.resolveMember", question).await;
     come_back(&player).await;
+}
+
+/// Somebody new opens a shop where hardly anybody pays, gives it up, and leaves when it is settled.
+pub async fn open_a_shop_and_leave(player: Player) {
+    let person = newcomer(9_000 + player.action);
+    let Some(who) = register_at(&player, "/v1/memberships", person, "personal").await else { return };
+    let owner = player.as_person(who);
+    link(owner.clone(), "/v1/bank-accounts").await;
+    open_a_franchise(owner.clone()).await;
+    owner.wait(0, 60_000).await;
+    take_everything(&owner).await;
+    // The day on which it was closed is settled by then.
+    owner.wait(90_000_000, 108_000_000).await;
+    close_a_membership(owner).await;
 }
 
 /// Closes every franchise and withdraws what the wallet holds, as far as limits and the bank let them.

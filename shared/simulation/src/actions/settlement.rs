@@ -170,8 +170,9 @@ pub async fn settle_while_the_bank_is_in_trouble(player: Player) {
         pay_a_little(player.clone()).await;
         player.wait(1_000, 20_000).await;
     }
-    let mode =
-        *player.dice().pick(&["decline", "timeout", "lost", "answerTwice", "down"]).expect("there are some");
+    // What it declines can be tried again soonest.
+    let modes = ["decline", "decline", "decline", "timeout", "lost", "answerTwice", "down"];
+    let mode = *player.dice().pick(&modes).expect("there are some");
     for account in merchant.person().accounts {
         let path = format!("/v1/accounts/{}/mode", account.number);
         merchant.ask_bank("PUT", &path, json!({ "mode": mode })).await;
@@ -183,7 +184,7 @@ pub async fn settle_while_the_bank_is_in_trouble(player: Player) {
     let most_ms = if player.dice().chance(5_000) { 20_000 } else { 1_800_000 };
     player.wait(500, most_ms).await;
     retry_all_settlements(player.clone()).await;
-    if player.dice().chance(5_000) {
+    if player.dice().chance(8_000) {
         end_troubles(&merchant).await;
         player.wait(500, 600_000).await;
         retry_all_settlements(player).await;
