@@ -153,7 +153,7 @@ def test_an_operator_moves_money_both_ways_with_the_same_end(world, operator, to
         account = member.at_the_bank()
         assert account.balance == (488_000 if to_corporate else 512_000)
         end["moves"] = [(move["direction"], move["amount"]) for move in account.moves]
-        for name in ("firmbankingId", "requestedAt", "completedAt"):
+        for name in ("firmbankingId", "bankTransferId", "requestedAt", "completedAt"):
             assert end.pop(name)
         for party in (end["source"], end["destination"]):
             party.pop("bankAccountId", None), party.pop("membershipId", None)
@@ -206,6 +206,8 @@ def test_firmbankings_are_listed_by_account_and_time(world, operator):
     own = member.get("/v1/firmbankings", params={"bankAccountId": member.bank_account_id}).json()["items"]
     assert [firmbanking["amount"]["amount"] for firmbanking in own] == [3_000, 2_000, 1_000]
     seen = operator.get("/v1/firmbankings", params={"bankAccountId": member.bank_account_id}).json()["items"]
+    # Operators alone see under which id the bank knows a transfer.
+    assert len({one.pop("bankTransferId") for one in seen}) == 3
     assert seen == own
     middle = own[1]["requestedAt"]
     later = member.get("/v1/firmbankings", params={"bankAccountId": member.bank_account_id, "from": middle}).json()["items"]

@@ -222,7 +222,7 @@ class Member:
         return self.balance()["balance"]["amount"]
 
     def has_wallet(self):
-        return self.get(f"/v1/money/wallets/{self.id}/balance").status_code == 200
+        return self.balance()["sequence"] > 0
 
     def history(self):
         """Every entry of the wallet, oldest first."""
