@@ -258,7 +258,9 @@ pub const SCRIPTS: &[Script] = &[
             ("settle_tomorrow_twice", 5_000, 1),
             ("pay_a_little", 60_000, 2),
             ("close_a_franchise", 5_000, 1),
-            ("close_a_membership", 5_000, 1),
+            // No settlement to come looks through the closing day any more.
+            ("settle_today", 2 * 86_400_000, 1),
+            ("close_a_membership", 60_000, 1),
         ],
     ),
     (

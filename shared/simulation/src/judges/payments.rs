@@ -89,6 +89,11 @@ fn recorded(evidence: &Evidence<'_>, payment: &Value, findings: &mut Vec<String>
     }
 }
 
+/// When the ledger moved a record's money: it is listed under another moment if it came days late.
+fn entered<'a>(record: &'a Value, listed: &str) -> &'a str {
+    record["enteredAt"].as_str().unwrap_or_else(|| text(record, listed))
+}
+
 /// Paid exactly once if it says so, and not at all if it does not.
 fn paid(payment: &Value, entries: &[&Entry], findings: &mut Vec<String>) {
     let id = text(payment, "paymentId");
@@ -100,7 +105,7 @@ fn paid(payment: &Value, entries: &[&Entry], findings: &mut Vec<String>) {
         && paid.iter().all(|entry| {
             entry.amount.amount() == number(payment, "amount")
                 && (entry.debit, entry.credit) == legs
-                && entry.time.to_string() == text(payment, "approvedAt")
+                && entry.time.to_string() == entered(payment, "approvedAt")
         });
     let as_said = if is_approved(payment) { once } else { paid.is_empty() };
     if !as_said {
@@ -145,7 +150,7 @@ fn taken_back(payment: &Value, entries: &[&Entry], findings: &mut Vec<String>) {
         let entry = back.iter().find(|entry| entry.reference == reference);
         let same = entry.is_some_and(|entry| {
             entry.amount.amount() == number(part, "amount")
-                && entry.time.to_string() == text(part, "refundedAt")
+                && entry.time.to_string() == entered(part, "refundedAt")
                 && entry.wallet_id == payer
                 && entry.debit == franchise
                 && to.contains(&entry.credit)
