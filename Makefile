@@ -39,8 +39,8 @@ token: prepare ## an access token: AS=operator, or AS=<email of someone in the s
 bank: prepare ## how the simulated bank treats an account: ACCOUNT=… MODE=normal|decline|slow|timeout|lost|answerTwice|down
 	@$(PAY) bank "$(ACCOUNT)" "$(MODE)"
 
-operator: prepare ## make a member an operator: EMAIL=…
-	@$(PAY) operator "$(EMAIL)"
+operator: prepare ## make a member an operator: EMAIL=… [REVOKE=1: no longer one, and out of every session]
+	@$(PAY) operator "$(EMAIL)" $(if $(REVOKE),--revoke)
 
 redrive: prepare ## give dead letters another chance; this and what operates Pay works on AWS too: AWS=1 STATE_BUCKET=… [REGION=] [NAME=]
 	@$(PAY) redrive

@@ -126,7 +126,8 @@ def token(options):
 
 
 def operator(options):
-    print(json.dumps(connect(options).call("membership.grantOperator", {"email": options.email}), indent=2))
+    name = "membership.revokeOperator" if options.revoke else "membership.grantOperator"
+    print(json.dumps(connect(options).call(name, {"email": options.email}), indent=2))
 
 
 def bank(options):
@@ -168,8 +169,14 @@ def restore(options):
 
 
 def republish(options):
-    published = dead_letters.republish(connect(options), options.service, options.since)
+    published, skipped = dead_letters.republish(connect(options), options.service, options.since)
     console.print(f"{options.service}: {published} facts published again")
+    tell_of_skipped(skipped)
+
+
+def tell_of_skipped(items):
+    if items:
+        console.print(f"[red]{items} items cannot be read[/red], and their facts are missing: the ERROR lines name them")
 
 
 def audit(options):
@@ -250,6 +257,7 @@ def rebuild_read_model(options):
     failure = f"generation {wanted} does not answer after {options.minutes} minutes: make status"
     wait_until(lambda: running.call(name, {"task": "look"})["live"] >= wanted, options.minutes * 60, failure, pause=2)
     console.print(f"generation {wanted} answers, after {time.monotonic() - began:.0f} s")
+    tell_of_skipped(running.call(name, {"task": "look"})["skipped"])
 
 
 def show_logs(options):
@@ -445,7 +453,7 @@ def commands():
         verb(name, action)
     verb("test", test, ("tests", {"nargs": "*"}))
     verb("token", token, ("who", {}))
-    verb("operator", operator, ("email", {}))
+    verb("operator", operator, ("email", {}), ("--revoke", {"action": "store_true"}))
     verb("bank", bank, ("account", {}), ("mode", {}))
     verb("audit", audit)
     verb("settle", settle, ("--day", {}))

@@ -58,7 +58,7 @@ def test_both_ways_to_register_publish_the_fact_and_open_the_wallet(world, bus):
         bus.wait_for("membership.registered.v1", membershipId=member)
         token = activated(world, path, person)["accessToken"]
         wait_until(
-            lambda: world.api.get(f"/v1/money/wallets/{member}/balance", token=token).status_code == 200,
+            lambda: world.api.get(f"/v1/money/wallets/{member}/balance", token=token).json()["sequence"] > 0,
             what="the wallet",
         )
 
@@ -177,6 +177,37 @@ def test_logging_out_ends_the_session_and_may_be_repeated(world):
     # Another session of the same member goes on.
     member.log_in()
     assert active(world, member.token)
+
+
+def test_who_is_an_operator_no_longer_is_out_of_every_session(world):
+    member = world.operator()
+    token, refresh_token = member.token, member.refresh_token
+    assert active(world, token)
+    for _ in range(2):
+        world.call("membership.revokeOperator", {"email": member.email})
+    assert not active(world, token)
+    assert_problem(world.api.post("/v1/auth/refresh", {"refreshToken": refresh_token}), 401, "invalid_refresh_token")
+    member.log_in()
+    assert jwt.decode(member.token, options={"verify_signature": False})["scope"] == "member"
+
+
+def test_a_repetition_of_a_registration_knows_its_password(world):
+    key = new_key()
+    person, first = world.register(key=key)
+    _, other = world.register({**person, "password": person["password"] + "!"}, key=key)
+    assert_problem(other, 422, "idempotency_key_reused")
+    _, again = world.register(person, key=key)
+    assert again.json() == first.json()
+
+
+def test_emails_cannot_be_tried_at_full_speed(world, hana):
+    member = world.stranger()
+    path = f"/v1/memberships/{member.id}"
+    for _ in range(5):
+        assert_problem(member.call("PATCH", path, {"email": hana.email}), 409, "email_taken")
+    answer = member.call("PATCH", path, {"email": hana.email})
+    assert_problem(answer, 429, "too_many_email_changes")
+    assert int(answer.headers["retry-after"]) > 0
 
 
 def active(world, token):

@@ -33,6 +33,20 @@ def test_every_line_has_the_declared_fields_and_no_others(world):
     assert seen > 50
 
 
+def test_a_request_chooses_nothing_that_a_line_names(world):
+    mark, since = "Runtime.Planted", time.time() - 60
+    answer = world.api.get("/.well-known/jwks.json", params={"specversion": "1", "type": mark})
+    assert answer.status_code == 400, answer.text
+    trace = answer.json()["traceId"]
+
+    def told():
+        lines = world.log_lines(since, "membership.getSigningKeys")
+        return [line for line in lines if line.get("trace_id") == trace]
+
+    for line in wait_until(told, what="the call's line"):
+        assert mark not in line["text"]
+
+
 def test_lines_that_count_say_so_as_cloudwatch_wants_it(world):
     counted = set()
     for line, text in lines_of(world):

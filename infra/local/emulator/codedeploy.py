@@ -14,7 +14,7 @@ import uuid
 from collections import Counter
 
 ERRORS_ALLOWED = 5
-ERROR = re.compile(r'"level":"ERROR"|Task timed out|Runtime exited|Runtime\.')
+ERROR = re.compile(r'^\{.*"level":"ERROR"|^[A-Z0-9].*(Task timed out|Runtime exited|Runtime\.)')
 TARGET = b"CodeDeploy_20141006."
 LOOK_SECONDS = 1
 

@@ -18,5 +18,8 @@ def audited(running):
         console.print(f"[red]{finding['rule']}[/red] {finding['subject']}: {finding['detail']}")
     for name, won in answer["sums"].items():
         console.print(f"{name:<24}{won:>24,} won", style="dim")
+    suspended = answer["suspended"]
+    if suspended["entries"]:
+        console.print(f"{suspended['entries']} entries in suspense, for a person to look at: {', '.join(suspended['references'])}")
     console.print(f"audit: {answer['checked']} items checked, {answer['found']} findings")
     return answer["found"] == 0

@@ -88,7 +88,7 @@ def redrive(running):
                     redriven[letter.operation] += 1
         if pointers:
             since = min(arrival(letter) for letter in pointers) - BEFORE_THE_POINTER
-            published = republish(running, service, since)
+            published, _ = republish(running, service, since)
             console.print(f"{service}: {published} facts published again, for {len(pointers)} pointers to stream records")
             for letter in pointers:
                 delete(running, letter)
@@ -134,13 +134,14 @@ def arrival(letter):
 
 
 def republish(running, service, since=None):
-    """Publishes a service's facts again from its items; returns how many."""
+    """Publishes a service's facts again from its items; returns how many, and how many items could not be read."""
     start = since.astimezone(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z") if isinstance(since, datetime) else since
-    published, after = 0, None
+    published, skipped, after = 0, 0, None
     while True:
         body = {name: value for name, value in {"from": start, "after": after}.items() if value}
         answer = running.call(f"{service}.republish", body)
         published += answer["published"]
+        skipped += answer.get("skipped", 0)
         after = answer.get("after")
         if after is None:
-            return published
+            return published, skipped
