@@ -135,8 +135,8 @@ pub const ACTIONS: &[Action] = &[
     // Membership. Passwords cost real time, so what needs one is rare.
     action!(6, register),
     action!(3, register_and_open_a_wallet_at_once),
-    action!(30, close_a_membership),
-    action!(8, open_a_shop_and_leave),
+    action!(20, close_a_membership),
+    action!(18, open_a_shop_and_leave),
     action!(3, register_by_event),
     action!(2, log_in),
     action!(2, mistype_the_password),
