@@ -381,7 +381,7 @@ async fn facts_are_told_once_by_the_relay_and_again_under_the_same_ids_by_republ
     assert_eq!((&moved.data["region"], &moved.data["version"]), (&json!("busan"), &json!(2)));
 
     let answer = call(&bench, "republish", json!({})).await;
-    assert_eq!(answer, json!({ "published": 4, "after": null }));
+    assert_eq!(answer, json!({ "published": 4, "skipped": 0, "after": null }));
     let mut first: Vec<String> = told.iter().map(|fact| serde_json::to_string(fact).unwrap()).collect();
     let mut again: Vec<String> =
         bench.world.published()[4..].iter().map(|fact| serde_json::to_string(fact).unwrap()).collect();
