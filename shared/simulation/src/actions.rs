@@ -148,7 +148,7 @@ pub const ACTIONS: &[Action] = &[
     action!(8, check_a_token),
     action!(3, appoint_an_operator),
     action!(2, dismiss_an_operator),
-    action!(4, rotate_the_keys),
+    action!(8, rotate_the_keys),
     action!(3, ensure_the_keys),
     action!(4, read_the_discovery_documents),
     action!(4, ask_at_an_unknown_path),

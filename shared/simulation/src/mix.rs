@@ -19,6 +19,10 @@ const CLOCKS_APART_MS: i64 = 210_000;
 
 /// Seoul's month changed while people acted.
 pub const MONTH_ENDED: &str = "months that ended";
+/// Somebody left who had franchises.
+pub const OWNER_LEFT: &str = "owners of franchises who left";
+/// A closed franchise was given another account.
+pub const ACCOUNT_CHANGED_WHEN_CLOSED: &str = "closed franchises given another account";
 /// Signing keys were rotated.
 pub const KEYS_ROTATED: &str = "signing keys rotated";
 /// Somebody stopped an execution of a state machine.
@@ -80,14 +84,14 @@ pub fn of(evidence: &Evidence<'_>) -> BTreeMap<&'static str, u64> {
     settlements(evidence, &mut mix);
     let redirected =
         evidence.items("franchise", "franchise").iter().filter(|one| one["redirected"].is_object());
-    mix.insert("closed franchises given another account", count(redirected));
+    mix.insert(ACCOUNT_CHANGED_WHEN_CLOSED, count(redirected));
     let generations = evidence.items("money-query", "generations").first();
     mix.insert("rebuilds of the read model", u64::from(generations.is_some()));
     let happened = |situation: &&'static str| {
         (*situation, evidence.ended.happened.get(situation).copied().unwrap_or_default())
     };
     mix.extend(HAPPENED.iter().map(happened));
-    mix.insert("owners of franchises who left", count(owners_who_left(evidence)));
+    mix.insert(OWNER_LEFT, count(owners_who_left(evidence)));
     mix
 }
 

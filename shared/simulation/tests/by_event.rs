@@ -386,7 +386,18 @@ fn misuse(body: &mut Value) {
 
 /// What differs from one run to the next, or between a request and one by event, and says nothing of the end.
 fn is_of_the_moment(field: &str) -> bool {
-    let moments = ["time", "birth", "terms", "previous", "traceparent", "transferId", "byEvent", "version"];
+    let moments = [
+        "time",
+        "birth",
+        "terms",
+        "previous",
+        "hash",
+        "bankTransferId",
+        "traceparent",
+        "transferId",
+        "byEvent",
+        "version",
+    ];
     let work = ["fingerprint", "attempts", "inquiries", "attempt"];
     field.ends_with("At") || field.ends_with("Until") || moments.contains(&field) || work.contains(&field)
 }

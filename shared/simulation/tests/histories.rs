@@ -15,6 +15,7 @@ use simulation::{
     faults::Coverage,
     history::{Plot, run},
     hunt::{self, Failure, STEPS},
+    mix,
     scripts::{self, SCRIPTS},
     story,
 };
@@ -41,6 +42,10 @@ fn fresh() -> u64 {
     RandomState::new().build_hasher().finish() >> 1
 }
 
+/// What seldom happens by chance, and in scripts every time: a franchise's owner leaves some days after it was closed,
+/// or names another account because the bank has closed the one that it had.
+const SELDOM: &[&str] = &[mix::OWNER_LEFT, mix::ACCOUNT_CHANGED_WHEN_CLOSED];
+
 /// All that matters happens in one or the other: a situation that none of them meets would prove nothing.
 #[test]
 fn known_histories_come_to_a_good_end() {
@@ -48,17 +53,23 @@ fn known_histories_come_to_a_good_end() {
     for seed in 1..=75 {
         hold(hunt::try_seed(seed, STEPS, &mut coverage));
     }
-    let never = |(situation, times): (&&'static str, &u64)| (*times == 0).then_some(*situation);
+    let is_missing = |situation: &str, times: u64| times == 0 && !SELDOM.contains(&situation);
+    let never =
+        |(situation, times): (&&'static str, &u64)| is_missing(situation, *times).then_some(*situation);
     let missing: Vec<_> = coverage.situations().iter().filter_map(never).collect();
     assert!(missing.is_empty(), "no history has {missing:?}: {:#?}", coverage.situations());
 }
 
 #[test]
 fn scripts_come_to_a_good_end_in_the_middle_of_a_deployment() {
+    let mut coverage = Coverage::default();
     for script in SCRIPTS {
         let plot = Plot { are_versions_mixed: true, ..scripts::plot(script) };
-        let failure = hunt::try_plot(&plot, &mut Coverage::default()).1;
+        let failure = hunt::try_plot(&plot, &mut coverage).1;
         assert!(failure.is_none(), "{}: {:#?}", script.0, failure.unwrap().findings);
+    }
+    for situation in SELDOM {
+        assert!(coverage.situations()[situation] > 0, "{situation}");
     }
 }
 

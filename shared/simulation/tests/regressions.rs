@@ -16,7 +16,7 @@ use serde_json::json;
 use simulation::{
     faults::{Coverage, Fault, Port},
     history::{DAYS_AHEAD, Plot, UNTIL_THE_CUT_MS, run, run_and_judge},
-    hunt,
+    hunt::{self, STEPS},
     judges::Finding,
 };
 
@@ -27,8 +27,12 @@ struct Made {
     is_cut_short: bool,
 }
 
-/// Histories that failed since histories were last drawn in another way.
-const FAILED: &[Made] = &[];
+/// Histories that failed. What a seed draws changes with the simulator, so each stands below by its cause as well.
+const FAILED: &[Made] = &[
+    Made { seed: 605_009_570, steps: STEPS, is_cut_short: true },
+    Made { seed: 611_001_578, steps: STEPS, is_cut_short: true },
+    Made { seed: 1_498_228_761_079_355_533, steps: STEPS, is_cut_short: false },
+];
 
 impl Made {
     fn plot(&self) -> Plot {
