@@ -20,7 +20,7 @@ use http_body_util::BodyExt as _;
 use rand::{Rng as _, SeedableRng as _, rngs::Xoshiro256PlusPlus};
 use serde_json::{Value, json};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
@@ -79,6 +79,12 @@ const WRITES: &[(u64, Fault)] = &[
     (4, Fault::Conflict),
 ];
 const TRANSACTIONS: &[(u64, Fault)] = &[(2, Fault::InProgress), (2, Fault::CancelledByThrottle)];
+
+/// The names of all kinds of faults.
+pub fn kinds() -> BTreeSet<String> {
+    let all = [READS, WRITES, TRANSACTIONS].concat();
+    all.iter().map(|(_, fault)| format!("{fault:?}")).collect()
+}
 
 /// How often each of several things happened.
 pub type Counts = BTreeMap<String, u64>;
