@@ -25,7 +25,22 @@ console = Console(highlight=False)
 
 
 def up(cloud, what=build.FUNCTIONS, canary="", **variables):
-    """Builds, starts and deploys, saying how long each step took."""
+    """Builds, starts and deploys, saying how long each step took.
+
+    A busy machine can lose the answer to a creation; Terraform's provider then asks again, is told that the thing is there,
+    and will be told so for ever. While nothing has ever been deployed to this cloud, it is begun anew, once.
+    """
+    try:
+        come_up(cloud, what, canary, **variables)
+    except CloudError as error:
+        if (cloud.folder / "outputs.json").exists():
+            raise
+        console.print(f"{error}\n[bold]▸ once more, on a new local cloud[/bold]")
+        cloud.reset()
+        come_up(cloud, what, canary, **variables)
+
+
+def come_up(cloud, what, canary, **variables):
     with timed("build (development profile)"):
         build.for_this_machine(terraform.artifacts(cloud), what)
     with timed("local cloud"):
@@ -491,7 +506,7 @@ def main():
     try:
         options.action(options)
     except CloudError as error:
-        console.print(f"[red]{error}[/red]", markup=True)
+        console.print(f"[red]{error}[/red]")
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
