@@ -1,7 +1,8 @@
 //! Called by whoever must know that a closed franchise is owed nothing any more, such as before its owner leaves.
 //!
 //! No line to come may look through its last business day, because records come late, and whatever such a line finds
-//! is paid to the account that the franchise has then: who has left can name no other. And every line must be paid out. The whole chain is walked, the newest line first: a line a business day, some 1 000 of them in a page.
+//! is paid to the account that the franchise has then: who has left can name no other. And every line must be paid out.
+//! The whole chain is walked, the newest line first: a line a business day, some 1 000 of them in a page.
 
 use crate::items::{Line, LineState};
 use contract::{

@@ -47,6 +47,8 @@ pub static RECEIVER_NOT_FOUND: Code =
 /// There is nothing to post.
 pub static NOT_HELD: Code = code(422, "not_held", "No hold of this amount stands under this reference.");
 /// There is no wallet.
+///
+/// Only a version of getBalanceRequest from before says so, which may still answer in the middle of a deployment.
 pub static WALLET_NOT_FOUND: Code = code(404, "wallet_not_found", "There is no such wallet.");
 /// The bank declined.
 pub static BANK_DECLINED: Code = code(422, "bank_declined", "The bank did not move the money.");
